@@ -1,0 +1,142 @@
+//! The workflows and the activity that load tests drive: one component that defines both.
+
+use std::time::Duration;
+
+use longhaul_sdk::activities::{ActivityContext, ActivityError};
+use longhaul_sdk::workflows::join_all;
+use longhaul_sdk::{
+    ActivityOptions, LocalActivityOptions, SyncWorkflowContext, WorkflowContext, WorkflowContextView, WorkflowResult,
+    activities, workflow, workflow_methods,
+};
+
+const LIMIT: Duration = Duration::from_secs(60);
+
+struct Activities;
+
+#[activities]
+impl Activities {
+    /// Return the argument.
+    #[activity(name = "Echo")]
+    async fn echo(_: ActivityContext, i: i64) -> Result<i64, ActivityError> {
+        Ok(i)
+    }
+}
+
+/// Nothing but a start and an end.
+#[workflow]
+#[derive(Default)]
+struct Empty;
+
+#[workflow_methods]
+impl Empty {
+    #[run]
+    async fn run(_: &mut WorkflowContext<Self>) -> WorkflowResult<i64> {
+        Ok(1)
+    }
+}
+
+/// `n` activities, one after the other.
+#[workflow]
+#[derive(Default)]
+struct Steps;
+
+#[workflow_methods]
+impl Steps {
+    #[run]
+    async fn run(ctx: &mut WorkflowContext<Self>, n: i64) -> WorkflowResult<i64> {
+        let mut sum = 0;
+        for i in 0..n {
+            sum += ctx.execute_activity(Activities::echo, i, ActivityOptions::start_to_close_timeout(LIMIT)).await?;
+        }
+        Ok(sum)
+    }
+}
+
+/// `n` local activities, one after the other.
+#[workflow]
+#[derive(Default)]
+struct Local;
+
+#[workflow_methods]
+impl Local {
+    #[run]
+    async fn run(ctx: &mut WorkflowContext<Self>, n: i64) -> WorkflowResult<i64> {
+        let mut sum = 0;
+        for i in 0..n {
+            let options = LocalActivityOptions::builder().start_to_close_timeout(LIMIT).build();
+            sum += ctx.execute_local_activity(Activities::echo, i, options).await?;
+        }
+        Ok(sum)
+    }
+}
+
+/// `n` activities at once.
+#[workflow]
+#[derive(Default)]
+struct Fan;
+
+#[workflow_methods]
+impl Fan {
+    #[run]
+    async fn run(ctx: &mut WorkflowContext<Self>, n: i64) -> WorkflowResult<i64> {
+        let options = || ActivityOptions::start_to_close_timeout(LIMIT);
+        let echoes: Vec<_> = (0..n).map(|i| ctx.execute_activity(Activities::echo, i, options())).collect();
+        let mut sum = 0;
+        for echo in join_all(echoes).await {
+            sum += echo?;
+        }
+        Ok(sum)
+    }
+}
+
+/// One timer of `ms` milliseconds.
+#[workflow]
+#[derive(Default)]
+struct Sleep;
+
+#[workflow_methods]
+impl Sleep {
+    #[run]
+    async fn run(ctx: &mut WorkflowContext<Self>, ms: u64) -> WorkflowResult<u64> {
+        ctx.timer(Duration::from_millis(ms)).await;
+        Ok(ms)
+    }
+}
+
+/// Ends after `n` signals.
+#[workflow]
+#[derive(Default)]
+struct Signals {
+    got: i64,
+}
+
+#[workflow_methods]
+impl Signals {
+    #[run]
+    async fn run(ctx: &mut WorkflowContext<Self>, n: i64) -> WorkflowResult<i64> {
+        ctx.wait_condition(|signals| signals.got >= n).await?;
+        Ok(ctx.state(|signals| signals.got))
+    }
+
+    /// Count one.
+    #[signal]
+    fn s(&mut self, _: &mut SyncWorkflowContext<Self>, _value: i64) {
+        self.got += 1;
+    }
+
+    /// How many were counted.
+    #[query]
+    fn got(&self, _: &WorkflowContextView) -> i64 {
+        self.got
+    }
+
+    /// Count `k` and return how many were counted.
+    #[update]
+    fn add(&mut self, _: &mut SyncWorkflowContext<Self>, k: i64) -> i64 {
+        self.got += k;
+        self.got
+    }
+}
+
+longhaul_sdk::export!(Empty, Steps, Local, Fan, Sleep, Signals);
+longhaul_sdk::export_activities!(Activities);

@@ -1,0 +1,194 @@
+//! A test subject: a workflow that does what a workflow must not do.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::hint::black_box;
+use std::net::TcpStream;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use longhaul_sdk::{
+    ApplicationFailure, BaseWorkflowContext, SyncWorkflowContext, WorkflowContext, WorkflowContextView, WorkflowResult,
+    log, workflow, workflow_methods,
+};
+
+const MIB: usize = 1 << 20;
+const FLOOD_LINES: u32 = 1_000_000;
+const HASH_KEYS: u32 = 16;
+
+/// State outside the workflow's own.
+static WRITES: AtomicU64 = AtomicU64::new(0);
+
+/// Does what its input says. The README lists the words.
+#[workflow]
+#[derive(Default)]
+struct Hostile {
+    /// A context that queries must not use.
+    context: RefCell<Option<BaseWorkflowContext>>,
+    /// What queries must not write.
+    writes: Cell<u64>,
+    finished: bool,
+}
+
+#[workflow_methods]
+impl Hostile {
+    #[run]
+    async fn run(ctx: &mut WorkflowContext<Self>, what: String) -> WorkflowResult<String> {
+        let base: BaseWorkflowContext = (***ctx).clone();
+        ctx.state(|hostile| hostile.context.replace(Some(base)));
+        if what == "wait" {
+            ctx.wait_condition(|hostile| hostile.finished).await?;
+            return Ok(format!("writes {}", ctx.state(Hostile::count)));
+        }
+        Ok(act(&what)?)
+    }
+
+    /// Do something in a signal handler.
+    #[signal(name = "act")]
+    fn act_in_signal(&mut self, _: &mut SyncWorkflowContext<Self>, what: String) -> Result<(), ApplicationFailure> {
+        act(&what).map(|_| ())
+    }
+
+    /// Do something in an update handler.
+    #[update(name = "act")]
+    fn act_in_update(
+        &mut self,
+        _: &mut SyncWorkflowContext<Self>,
+        what: String,
+    ) -> Result<String, ApplicationFailure> {
+        act(&what)
+    }
+
+    /// End a workflow that waits.
+    #[signal]
+    fn finish(&mut self, _: &mut SyncWorkflowContext<Self>) {
+        self.finished = true;
+    }
+
+    /// Do something in an update that its validator does first.
+    #[update]
+    fn validated(&mut self, _: &mut SyncWorkflowContext<Self>, what: String) -> String {
+        what
+    }
+
+    /// Do something in a validator.
+    #[update_validator(validated)]
+    fn act_in_validator(&self, _: &WorkflowContextView, what: &str) -> Result<(), ApplicationFailure> {
+        self.act_read_only(what).map(|_| ())
+    }
+
+    /// Do something in a query.
+    #[query(name = "act")]
+    fn act_in_query(&self, _: &WorkflowContextView, what: String) -> Result<String, ApplicationFailure> {
+        self.act_read_only(&what)
+    }
+
+    /// How often the state was written.
+    #[query]
+    fn writes(&self, _: &WorkflowContextView) -> u64 {
+        self.count()
+    }
+}
+
+impl Hostile {
+    fn count(&self) -> u64 {
+        self.writes.get() + WRITES.load(Ordering::Relaxed)
+    }
+
+    /// What only read-only calls must not do.
+    fn act_read_only(&self, what: &str) -> Result<String, ApplicationFailure> {
+        let context = self.context.borrow().clone();
+        match (what, context) {
+            ("write", _) => {
+                self.writes.set(self.writes.get() + 1);
+                WRITES.fetch_add(1, Ordering::Relaxed);
+                Ok(format!("writes {}", self.count()))
+            }
+            ("command", Some(context)) => {
+                drop(context.timer(Duration::from_secs(1)));
+                Ok("a timer was started".to_owned())
+            }
+            ("random", Some(context)) => Ok(context.random::<u64>().to_string()),
+            _ => act(what),
+        }
+    }
+}
+
+fn act(what: &str) -> Result<String, ApplicationFailure> {
+    match what {
+        "nothing" => Ok("nothing".to_owned()),
+        "fail" => Err(ApplicationFailure::new("told to fail")),
+        "spin" => spin(),
+        "allocate" => allocate(),
+        "recurse" => Ok(recurse(0).to_string()),
+        "panic" => panic!("told to panic"),
+        "abort" => std::process::abort(),
+        "exit" => std::process::exit(3),
+        "sleep" => {
+            std::thread::sleep(Duration::from_secs(1));
+            Ok("slept".to_owned())
+        }
+        "clock" => {
+            let now = SystemTime::now().duration_since(UNIX_EPOCH).map_err(ApplicationFailure::new)?;
+            Ok(now.as_nanos().to_string())
+        }
+        "monotonic" => {
+            let start = Instant::now();
+            for number in 0..1_000_000u32 {
+                black_box(number);
+            }
+            Ok(start.elapsed().as_nanos().to_string())
+        }
+        "environment" => Ok(format!("{} variables, {} arguments", std::env::vars().count(), std::env::args().count())),
+        "files" => std::fs::read_dir("/").map(|files| format!("{} files", files.count())).map_err(refused),
+        "write-file" => std::fs::write("/hostile", "was here").map(|()| "written".to_owned()).map_err(refused),
+        "connect" => TcpStream::connect("127.0.0.1:1").map(|_| "connected".to_owned()).map_err(refused),
+        "hash-order" => {
+            let map: HashMap<u32, ()> = (0..HASH_KEYS).map(|key| (key, ())).collect();
+            Ok(map.keys().map(u32::to_string).collect::<Vec<_>>().join(" "))
+        }
+        "log-flood" => {
+            for line in 0..FLOOD_LINES {
+                log::info!("line {line}");
+            }
+            Ok(format!("{FLOOD_LINES} lines"))
+        }
+        "print-flood" => {
+            for line in 0..FLOOD_LINES {
+                eprintln!("line {line}");
+            }
+            Ok(format!("{FLOOD_LINES} lines"))
+        }
+        "print" => {
+            eprintln!("printed");
+            Ok("printed".to_owned())
+        }
+        other => Err(ApplicationFailure::new(format!("'{other}' is not something that this workflow does"))),
+    }
+}
+
+fn refused(error: std::io::Error) -> ApplicationFailure {
+    ApplicationFailure::builder(error).type_name("Refused".to_owned()).build()
+}
+
+fn spin() -> ! {
+    let mut number = 0u64;
+    loop {
+        number = black_box(number.wrapping_add(1));
+    }
+}
+
+fn allocate() -> ! {
+    let mut blocks = Vec::new();
+    loop {
+        blocks.push(black_box(vec![1u8; MIB]));
+    }
+}
+
+#[expect(unconditional_recursion, reason = "that is what it is for")]
+fn recurse(depth: u64) -> u64 {
+    let frame = black_box([depth; 64]);
+    recurse(depth + 1) + frame[usize::try_from(depth % 64).unwrap_or_default()]
+}
+
+longhaul_sdk::export!(Hostile);

@@ -1,0 +1,8 @@
+//! The SDK against a fake host.
+
+mod cancellation;
+mod dispatch;
+mod executor;
+mod host;
+mod operations;
+mod sync;

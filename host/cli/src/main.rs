@@ -1,0 +1,7 @@
+//! The `longhaul` binary; everything is in the library, so that tests can call it.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    longhaul::main()
+}

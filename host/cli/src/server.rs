@@ -1,0 +1,121 @@
+//! `longhaul server`: the server in this process.
+
+use std::{net::IpAddr, path::PathBuf};
+
+use clap::Subcommand;
+use serde_json::json;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    Error, Output,
+    args::Format,
+    embedded::{self, Database},
+    logs,
+};
+
+/// Start a server
+#[derive(Debug, clap::Args)]
+#[command(subcommand_required = true, arg_required_else_help = true)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Start a server and serve until SIGINT or SIGTERM
+    ///
+    /// Once it takes requests it prints one line with its addresses and its database. At the first signal it stops in order:
+    /// requests in hand may finish. At the second it exits at once; nothing that was acknowledged is lost either way.
+    #[command(after_help = "\
+Examples:
+  longhaul server start
+  longhaul server start --db /var/lib/longhaul/orders.redb --log-format json
+  longhaul server start --port 0 --http-port 0 -o json   Free ports, told as JSON
+  longhaul server start --db /tmp/try.redb --time-skipping")]
+    Start(Start),
+}
+
+#[derive(Debug, clap::Args)]
+struct Start {
+    /// Database file; it is made if it does not exist
+    #[arg(long, default_value = "longhaul.redb", value_name = "FILE")]
+    db: PathBuf,
+    /// Address to listen on
+    #[arg(long, default_value = "127.0.0.1", value_name = "ADDRESS")]
+    ip: IpAddr,
+    /// Port of gRPC; 0 takes a free one
+    #[arg(long, default_value_t = 7233, value_name = "PORT")]
+    port: u16,
+    /// Port of HTTP (/metrics, /health); 0 takes a free one
+    #[arg(long, default_value_t = 8233, value_name = "PORT")]
+    http_port: u16,
+    /// Let the clock jump to the next timer whenever nothing can run and a client waits for a result; for tests and demos
+    #[arg(long)]
+    time_skipping: bool,
+    #[command(flatten)]
+    logs: logs::Logs,
+}
+
+pub(crate) fn execute(args: Args, output: &mut Output) -> Result<(), Error> {
+    let Verb::Start(args) = args.verb;
+    logs::install(&args.logs, "info")?;
+    let threads = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(Error::Runtime)?;
+    threads.block_on(serve(&args, output))
+}
+
+async fn serve(args: &Start, output: &mut Output) -> Result<(), Error> {
+    // Signals first: one that comes while the database opens must not kill the process half-way.
+    let stop = CancellationToken::new();
+    stop_on_signals(stop.clone())?;
+    let runtime = embedded::open(Database::File(&args.db), args.time_skipping).await?;
+    let options = longhaul_server::Options {
+        ip: args.ip,
+        grpc_port: args.port,
+        http_port: args.http_port,
+        ..longhaul_server::Options::default()
+    };
+    let served = async {
+        let server = longhaul_server::Server::bind(options, runtime.clone()).await?;
+        let (grpc, http) = (server.grpc_addr(), server.http_addr());
+        let database = std::fs::canonicalize(&args.db).unwrap_or_else(|_| args.db.clone());
+        let database = database.display();
+        match output.format() {
+            Format::None => {}
+            Format::Json => output.json(&json!({
+                "address": grpc.to_string(), "httpAddress": http.to_string(), "database": database.to_string(),
+            }))?,
+            Format::Text => output.line(&format!("Longhaul serves gRPC on {grpc}, HTTP on {http}, from {database}"))?,
+        }
+        server.run(stop).await.map_err(Error::from)
+    }
+    .await;
+    // What the server took in is settled and synced, however it ended.
+    let closed = embedded::close(runtime).await;
+    served.and(closed)
+}
+
+/// The first SIGINT or SIGTERM cancels `stop`, the second ends the process.
+fn stop_on_signals(stop: CancellationToken) -> Result<(), Error> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(Error::Runtime)?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(Error::Runtime)?;
+    tokio::spawn(async move {
+        for exits in [false, true] {
+            let number = tokio::select! {
+                _ = interrupt.recv() => 2,
+                _ = terminate.recv() => 15,
+            };
+            if exits {
+                // As a shell reports a process that a signal ended.
+                std::process::exit(128 + number);
+            }
+            tracing::info!("stopping; a second signal exits at once");
+            stop.cancel();
+        }
+    });
+    Ok(())
+}

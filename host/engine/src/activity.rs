@@ -1,0 +1,208 @@
+//! A pending activity: the part of it that history does not hold.
+//!
+//! As on Temporal's server, attempts are no events. A pending activity is what ActivityTaskScheduled says plus a row: which
+//! attempt, since when, the last failure. ActivityTaskStarted is written together with the end of the last attempt.
+
+use std::sync::Arc;
+
+use longhaul_history::{
+    proto::{
+        common::v1::Payloads,
+        enums::v1::TimeoutType,
+        failure::v1::{Failure, TimeoutFailureInfo, failure::FailureInfo},
+        history::v1::ActivityTaskScheduledEventAttributes,
+    },
+    time,
+};
+
+use crate::retry::Policy;
+
+/// An activity that has not ended.
+#[derive(Debug, Clone)]
+pub struct Activity {
+    /// Its ActivityTaskScheduled event.
+    pub scheduled_event_id: i64,
+    /// When it was scheduled, in nanoseconds since 1970.
+    pub scheduled_time_ns: u64,
+    /// What was scheduled.
+    pub attributes: Arc<ActivityTaskScheduledEventAttributes>,
+    /// The current attempt.
+    pub attempt: Attempt,
+    /// The event that requested its cancellation.
+    pub cancel_requested_event_id: Option<i64>,
+    /// Its ActivityTaskStarted event, once it is written.
+    pub started_event_id: Option<i64>,
+}
+
+/// The current attempt of an activity: the row.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct Attempt {
+    /// From 1.
+    #[prost(uint32, tag = "1")]
+    pub number: u32,
+    /// When it may start, in nanoseconds since 1970.
+    #[prost(uint64, tag = "2")]
+    pub due_ns: u64,
+    /// When it started; none while it waits.
+    #[prost(uint64, optional, tag = "3")]
+    pub started_ns: Option<u64>,
+    /// Who runs it.
+    #[prost(string, tag = "4")]
+    pub identity: String,
+    /// How the attempt before it ended.
+    #[prost(message, optional, boxed, tag = "5")]
+    pub last_failure: Option<Box<Failure>>,
+    /// Details of the last heartbeat, of this or an earlier attempt.
+    #[prost(message, optional, tag = "6")]
+    pub heartbeat_details: Option<Payloads>,
+    /// When this attempt last sent a heartbeat.
+    #[prost(uint64, optional, tag = "7")]
+    pub heartbeat_ns: Option<u64>,
+    /// The first limit that will pass, as it was when the row was written: what a restart waits for.
+    #[prost(uint64, optional, tag = "8")]
+    pub deadline_ns: Option<u64>,
+}
+
+/// A limit that an activity can pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Deadline {
+    /// When, in nanoseconds since 1970.
+    pub at_ns: u64,
+    /// Which limit.
+    pub timeout: TimeoutType,
+}
+
+impl Activity {
+    pub(crate) fn new(
+        scheduled_event_id: i64,
+        scheduled_time_ns: u64,
+        attributes: Arc<ActivityTaskScheduledEventAttributes>,
+    ) -> Self {
+        Self {
+            scheduled_event_id,
+            scheduled_time_ns,
+            attributes,
+            attempt: Attempt {
+                number: 1,
+                due_ns: scheduled_time_ns,
+                ..Default::default()
+            },
+            cancel_requested_event_id: None,
+            started_event_id: None,
+        }
+    }
+
+    /// Its type.
+    pub fn activity_type(&self) -> &str {
+        self.attributes
+            .activity_type
+            .as_ref()
+            .map_or("", |t| t.name.as_str())
+    }
+
+    /// The queue whose workers may run it.
+    pub fn task_queue(&self) -> &str {
+        self.attributes
+            .task_queue
+            .as_ref()
+            .map_or("", |q| q.name.as_str())
+    }
+
+    /// Its retry policy with the defaults filled in.
+    pub fn policy(&self) -> Policy {
+        Policy::new(self.attributes.retry_policy.as_ref())
+    }
+
+    /// Whether an attempt may start at `now_ns`.
+    pub fn is_ready(&self, now_ns: u64) -> bool {
+        self.attempt.started_ns.is_none() && self.attempt.due_ns <= now_ns
+    }
+
+    /// When the schedule-to-close limit passes.
+    pub fn expires_ns(&self) -> Option<u64> {
+        let limit_ns = limit(self.attributes.schedule_to_close_timeout.as_ref())?;
+        Some(self.scheduled_time_ns.saturating_add(limit_ns))
+    }
+
+    /// The first limit that will pass if nothing happens.
+    pub fn deadline(&self) -> Option<Deadline> {
+        let attributes = &self.attributes;
+        let total = self.expires_ns().map(|at_ns| Deadline {
+            at_ns,
+            timeout: TimeoutType::ScheduleToClose,
+        });
+        let after = |start_ns: u64, limit_ns: Option<u64>, timeout| {
+            limit_ns.map(|limit_ns| Deadline {
+                at_ns: start_ns.saturating_add(limit_ns),
+                timeout,
+            })
+        };
+        let (first, second) = match self.attempt.started_ns {
+            None => {
+                let limit_ns = limit(attributes.schedule_to_start_timeout.as_ref());
+                (
+                    after(self.attempt.due_ns, limit_ns, TimeoutType::ScheduleToStart),
+                    None,
+                )
+            }
+            Some(started_ns) => (
+                after(
+                    started_ns,
+                    limit(attributes.start_to_close_timeout.as_ref()),
+                    TimeoutType::StartToClose,
+                ),
+                after(
+                    self.attempt.heartbeat_ns.unwrap_or(started_ns),
+                    limit(attributes.heartbeat_timeout.as_ref()),
+                    TimeoutType::Heartbeat,
+                ),
+            ),
+        };
+        [total, first, second]
+            .into_iter()
+            .flatten()
+            .min_by_key(|deadline| deadline.at_ns)
+    }
+
+    /// When the shell should look at it again: an attempt falls due or a limit passes. None: only when something happens.
+    pub fn wake_ns(&self) -> Option<u64> {
+        let due_ns = self.attempt.started_ns.is_none().then_some(self.attempt.due_ns);
+        due_ns
+            .into_iter()
+            .chain(self.deadline().map(|deadline| deadline.at_ns))
+            .min()
+    }
+
+    /// Whether it ever had an attempt, so that ActivityTaskStarted must precede its end.
+    pub(crate) fn ever_started(&self) -> bool {
+        self.attempt.number > 1 || self.attempt.started_ns.is_some()
+    }
+
+    /// The failure that says a limit has passed, in the words of Temporal's server.
+    pub(crate) fn timeout_failure(&self, timeout: TimeoutType, cause: Option<Box<Failure>>) -> Failure {
+        let mut info = TimeoutFailureInfo {
+            last_heartbeat_details: self.attempt.heartbeat_details.clone(),
+            ..Default::default()
+        };
+        info.set_timeout_type(timeout);
+        let name = match timeout {
+            TimeoutType::StartToClose => "StartToClose",
+            TimeoutType::ScheduleToStart => "ScheduleToStart",
+            TimeoutType::ScheduleToClose => "ScheduleToClose",
+            TimeoutType::Heartbeat => "Heartbeat",
+            TimeoutType::Unspecified => "Unspecified",
+        };
+        Failure {
+            message: format!("activity {name} timeout"),
+            source: "Server".into(),
+            cause,
+            failure_info: Some(FailureInfo::TimeoutFailureInfo(info)),
+            ..Default::default()
+        }
+    }
+}
+
+/// A limit in nanoseconds; zero and none both mean that there is none.
+fn limit(duration: Option<&time::Duration>) -> Option<u64> {
+    duration.and_then(time::ns_from_duration).filter(|ns| *ns > 0)
+}

@@ -1,0 +1,310 @@
+//! Events become state.
+
+use std::sync::Arc;
+
+use longhaul_history::{
+    proto::history::v1::{HistoryEvent, WorkflowExecutionStartedEventAttributes, history_event::Attributes},
+    time,
+};
+
+use super::{Execution, Identity, Status};
+use crate::{
+    IllegalTransition,
+    activity::Activity,
+    timer::{self, Timer},
+    update::{self, Update},
+    workflow_task,
+};
+
+impl Execution {
+    pub(super) fn from_first(
+        identity: Identity,
+        event: &Arc<HistoryEvent>,
+    ) -> Result<Self, IllegalTransition> {
+        let Some(Attributes::WorkflowExecutionStartedEventAttributes(start)) = &event.attributes else {
+            return Err(illegal(event, "a history begins with WorkflowExecutionStarted"));
+        };
+        if event.event_id != 1 {
+            return Err(illegal(event, "the first event has id 1"));
+        }
+        let now_ns = event
+            .event_time
+            .as_ref()
+            .and_then(time::ns_from_timestamp)
+            .unwrap_or(0);
+        Ok(Self {
+            identity,
+            start: Box::new(WorkflowExecutionStartedEventAttributes::clone(start)),
+            start_time_ns: now_ns,
+            status: Status::Running,
+            close_time_ns: None,
+            next_event_id: 2,
+            history_bytes: Self::measure(event),
+            last_event_time_ns: now_ns,
+            task: workflow_task::State::Idle,
+            failed_tasks: 0,
+            completed_tasks: 0,
+            unseen: vec![event.clone()],
+            timers: Default::default(),
+            activities: Default::default(),
+            updates: Default::default(),
+            admitted: Vec::new(),
+            updates_accepted: 0,
+            signal_request_ids: Default::default(),
+            cancel_requested: false,
+        })
+    }
+
+    /// Fold one event.
+    ///
+    /// # Errors
+    ///
+    /// The event cannot follow the ones before it; the state is then as before.
+    pub fn apply(&mut self, event: &Arc<HistoryEvent>) -> Result<(), IllegalTransition> {
+        if event.event_id != self.next_event_id {
+            return Err(illegal(
+                event,
+                &format!("the next event has id {}", self.next_event_id),
+            ));
+        }
+        if !self.is_open() {
+            return Err(illegal(event, "the execution has closed"));
+        }
+        self.fold(event)?;
+        self.next_event_id += 1;
+        self.history_bytes += Self::measure(event);
+        let time_ns = event
+            .event_time
+            .as_ref()
+            .and_then(time::ns_from_timestamp)
+            .unwrap_or(0);
+        self.last_event_time_ns = self.last_event_time_ns.max(time_ns);
+        Ok(())
+    }
+
+    fn fold(&mut self, event: &Arc<HistoryEvent>) -> Result<(), IllegalTransition> {
+        use Attributes as A;
+        let id = event.event_id;
+        let time_ns = event
+            .event_time
+            .as_ref()
+            .and_then(time::ns_from_timestamp)
+            .unwrap_or(0);
+        let Some(attributes) = &event.attributes else {
+            return Err(illegal(event, "it has no attributes"));
+        };
+        match attributes {
+            A::WorkflowTaskScheduledEventAttributes(_) => {
+                self.step_task(event, workflow_task::Input::Schedule { event_id: id })?;
+            }
+            A::WorkflowTaskStartedEventAttributes(a) => {
+                let input = workflow_task::Input::Start {
+                    event_id: id,
+                    scheduled_event_id: a.scheduled_event_id,
+                };
+                self.step_task(event, input)?;
+            }
+            A::WorkflowTaskCompletedEventAttributes(a) => {
+                self.step_task(
+                    event,
+                    workflow_task::Input::End {
+                        scheduled_event_id: a.scheduled_event_id,
+                    },
+                )?;
+                self.completed_tasks += 1;
+                self.failed_tasks = 0;
+                // What came after the task had started was not shown to the guest.
+                self.unseen.retain(|unseen| unseen.event_id > a.started_event_id);
+            }
+            A::WorkflowTaskFailedEventAttributes(a) => {
+                self.step_task(
+                    event,
+                    workflow_task::Input::End {
+                        scheduled_event_id: a.scheduled_event_id,
+                    },
+                )?;
+                self.failed_tasks += 1;
+            }
+            A::WorkflowTaskTimedOutEventAttributes(a) => {
+                self.step_task(
+                    event,
+                    workflow_task::Input::End {
+                        scheduled_event_id: a.scheduled_event_id,
+                    },
+                )?;
+                self.failed_tasks += 1;
+            }
+            A::WorkflowExecutionSignaledEventAttributes(a) => {
+                if !a.request_id.is_empty() {
+                    self.signal_request_ids.insert(a.request_id.clone());
+                }
+                self.unseen.push(event.clone());
+            }
+            A::WorkflowExecutionCancelRequestedEventAttributes(_) => {
+                self.cancel_requested = true;
+                self.unseen.push(event.clone());
+            }
+            A::TimerStartedEventAttributes(a) => {
+                let after_ns = a
+                    .start_to_fire_timeout
+                    .as_ref()
+                    .and_then(time::ns_from_duration)
+                    .unwrap_or(0);
+                let due_ns = time_ns.saturating_add(after_ns);
+                self.timers.insert(
+                    id,
+                    Timer {
+                        timer_id: a.timer_id.clone(),
+                        due_ns,
+                    },
+                );
+            }
+            A::TimerFiredEventAttributes(a) => {
+                self.end_timer(event, a.started_event_id, timer::Input::Fire)?;
+                self.unseen.push(event.clone());
+            }
+            A::TimerCanceledEventAttributes(a) => {
+                self.end_timer(event, a.started_event_id, timer::Input::Cancel)?;
+            }
+            A::ActivityTaskScheduledEventAttributes(a) => {
+                self.activities
+                    .insert(id, Activity::new(id, time_ns, Arc::new(a.clone())));
+            }
+            A::ActivityTaskStartedEventAttributes(a) => {
+                self.activity_mut(event, a.scheduled_event_id)?.started_event_id = Some(id);
+                self.unseen.push(event.clone());
+            }
+            A::ActivityTaskCancelRequestedEventAttributes(a) => {
+                self.activity_mut(event, a.scheduled_event_id)?
+                    .cancel_requested_event_id = Some(id);
+            }
+            A::ActivityTaskCompletedEventAttributes(a) => self.end_activity(event, a.scheduled_event_id)?,
+            A::ActivityTaskFailedEventAttributes(a) => self.end_activity(event, a.scheduled_event_id)?,
+            A::ActivityTaskTimedOutEventAttributes(a) => self.end_activity(event, a.scheduled_event_id)?,
+            A::ActivityTaskCanceledEventAttributes(a) => self.end_activity(event, a.scheduled_event_id)?,
+            A::WorkflowExecutionUpdateAcceptedEventAttributes(a) => {
+                let update_id = &a.protocol_instance_id;
+                let bytes = match self.updates.get(update_id).map(|update| &update.state) {
+                    None => a.accepted_request.as_ref().map_or(0, prost::Message::encoded_len),
+                    Some(update::State::Admitted { bytes, .. }) => *bytes,
+                    Some(_) => return Err(illegal(event, "the update is accepted already")),
+                };
+                self.admitted.retain(|admitted| admitted != update_id);
+                self.updates_accepted += 1;
+                let state = update::State::Accepted { event_id: id, bytes };
+                self.updates.insert(update_id.clone(), Update { state });
+            }
+            A::WorkflowExecutionUpdateCompletedEventAttributes(a) => {
+                let update_id = a.meta.as_ref().map_or("", |meta| meta.update_id.as_str());
+                let Some(Update {
+                    state: update::State::Accepted { event_id, .. },
+                }) = self.updates.get(update_id)
+                else {
+                    return Err(illegal(event, "no such update is accepted and unfinished"));
+                };
+                use longhaul_history::proto::update::v1::outcome::Value;
+                let outcome = match a.outcome.as_ref().and_then(|outcome| outcome.value.clone()) {
+                    Some(Value::Success(payloads)) => Ok(payloads),
+                    Some(Value::Failure(failure)) => Err(Box::new(failure)),
+                    None => return Err(illegal(event, "it has no outcome")),
+                };
+                let state = update::State::Completed {
+                    accepted_event_id: *event_id,
+                    event_id: id,
+                    outcome,
+                };
+                self.updates.insert(update_id.to_owned(), Update { state });
+            }
+            A::WorkflowExecutionCompletedEventAttributes(_) => self.close(Status::Completed, time_ns),
+            A::WorkflowExecutionFailedEventAttributes(_) => self.close(Status::Failed, time_ns),
+            A::WorkflowExecutionCanceledEventAttributes(_) => self.close(Status::Canceled, time_ns),
+            A::WorkflowExecutionTerminatedEventAttributes(_) => self.close(Status::Terminated, time_ns),
+            A::WorkflowExecutionTimedOutEventAttributes(_) => self.close(Status::TimedOut, time_ns),
+            A::WorkflowExecutionContinuedAsNewEventAttributes(_) => {
+                self.close(Status::ContinuedAsNew, time_ns)
+            }
+            A::WorkflowExecutionStartedEventAttributes(_) => {
+                return Err(illegal(event, "the execution has started already"));
+            }
+            // Kinds of which the state keeps nothing.
+            _ => self.unseen.push(event.clone()),
+        }
+        Ok(())
+    }
+
+    fn step_task(
+        &mut self,
+        event: &HistoryEvent,
+        input: workflow_task::Input,
+    ) -> Result<(), IllegalTransition> {
+        self.task = self
+            .task
+            .next(input)
+            .ok_or_else(|| illegal(event, &format!("the workflow task is {:?}", self.task)))?;
+        Ok(())
+    }
+
+    fn end_timer(
+        &mut self,
+        event: &HistoryEvent,
+        started_event_id: i64,
+        input: timer::Input,
+    ) -> Result<(), IllegalTransition> {
+        // A timer that has ended is no longer in the map: what is found is in `Started`.
+        let state = self.timers.get(&started_event_id).map(|_| timer::State::Started);
+        if state.and_then(|state| state.next(input)).is_none() {
+            return Err(illegal(
+                event,
+                &format!("no timer started by event {started_event_id} is pending"),
+            ));
+        }
+        self.timers.remove(&started_event_id);
+        Ok(())
+    }
+
+    fn activity_mut(
+        &mut self,
+        event: &HistoryEvent,
+        scheduled_event_id: i64,
+    ) -> Result<&mut Activity, IllegalTransition> {
+        self.activities.get_mut(&scheduled_event_id).ok_or_else(|| {
+            illegal(
+                event,
+                &format!("no activity scheduled by event {scheduled_event_id} is pending"),
+            )
+        })
+    }
+
+    fn end_activity(
+        &mut self,
+        event: &Arc<HistoryEvent>,
+        scheduled_event_id: i64,
+    ) -> Result<(), IllegalTransition> {
+        self.activity_mut(event, scheduled_event_id)?;
+        self.activities.remove(&scheduled_event_id);
+        self.unseen.push(event.clone());
+        Ok(())
+    }
+
+    fn close(&mut self, status: Status, time_ns: u64) {
+        self.status = status;
+        self.close_time_ns = Some(time_ns);
+        self.task = workflow_task::State::Idle;
+        self.unseen.clear();
+        self.admitted.clear();
+        self.updates
+            .retain(|_, update| !matches!(update.state, update::State::Admitted { .. }));
+    }
+}
+
+fn illegal(event: &HistoryEvent, why: &str) -> IllegalTransition {
+    IllegalTransition {
+        event_id: event.event_id,
+        event: event
+            .event_type()
+            .as_str_name()
+            .trim_start_matches("EVENT_TYPE_")
+            .to_owned(),
+        why: why.to_owned(),
+    }
+}

@@ -1,0 +1,250 @@
+//! What clients send, and what time brings: inputs become events.
+
+use longhaul_history::proto::{
+    common::v1 as common,
+    history::v1::{
+        TimerFiredEventAttributes, WorkflowExecutionCancelRequestedEventAttributes,
+        WorkflowExecutionSignaledEventAttributes, WorkflowExecutionTerminatedEventAttributes,
+        WorkflowExecutionTimedOutEventAttributes, history_event::Attributes,
+    },
+    update::v1 as wire,
+};
+use prost::Message;
+
+use super::{Execution, Limits};
+use crate::{
+    Effect, Refused, Turn,
+    update::{self, Update},
+};
+
+/// What became of an update that asks to be admitted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Admission {
+    /// It is new and waits for the next workflow task.
+    Admitted,
+    /// An update with its id is known; the caller shares its outcome (U4).
+    Known,
+}
+
+impl Execution {
+    /// Take a signal. `false`: its request id is known, so nothing changes (S5).
+    ///
+    /// # Errors
+    ///
+    /// The execution has closed (S6), or its history is full.
+    pub fn signal(
+        &mut self,
+        turn: &mut Turn,
+        signal: WorkflowExecutionSignaledEventAttributes,
+        limits: &Limits,
+    ) -> Result<bool, Refused> {
+        self.require_open()?;
+        if !signal.request_id.is_empty() && self.signal_request_ids.contains(&signal.request_id) {
+            return Ok(false);
+        }
+        self.require_room(limits)?;
+        self.emit(turn, Attributes::WorkflowExecutionSignaledEventAttributes(signal));
+        Ok(true)
+    }
+
+    /// Take a cancellation request. Idempotent: a second one changes nothing (E4).
+    ///
+    /// # Errors
+    ///
+    /// The execution has closed.
+    pub fn request_cancel(
+        &mut self,
+        turn: &mut Turn,
+        cause: String,
+        identity: String,
+    ) -> Result<bool, Refused> {
+        self.require_open()?;
+        if self.cancel_requested {
+            return Ok(false);
+        }
+        let attributes = WorkflowExecutionCancelRequestedEventAttributes {
+            cause,
+            identity,
+            ..Default::default()
+        };
+        self.emit(
+            turn,
+            Attributes::WorkflowExecutionCancelRequestedEventAttributes(attributes),
+        );
+        Ok(true)
+    }
+
+    /// Close the execution without running its code.
+    ///
+    /// # Errors
+    ///
+    /// The execution has closed.
+    pub fn terminate(
+        &mut self,
+        turn: &mut Turn,
+        reason: String,
+        details: Option<common::Payloads>,
+        identity: String,
+    ) -> Result<(), Refused> {
+        self.require_open()?;
+        let attributes = WorkflowExecutionTerminatedEventAttributes {
+            reason,
+            details,
+            identity,
+        };
+        self.closing(
+            turn,
+            Attributes::WorkflowExecutionTerminatedEventAttributes(attributes),
+        );
+        Ok(())
+    }
+
+    /// The run's time limit has passed (E2). Nothing happens if the run has closed or the limit lies ahead.
+    pub fn run_timed_out(&mut self, turn: &mut Turn) -> bool {
+        if !self.is_open()
+            || self
+                .run_expires_ns()
+                .is_none_or(|expires_ns| expires_ns > turn.now_ns)
+        {
+            return false;
+        }
+        let mut attributes = WorkflowExecutionTimedOutEventAttributes::default();
+        attributes.set_retry_state(longhaul_history::proto::enums::v1::RetryState::RetryPolicyNotSet);
+        self.closing(
+            turn,
+            Attributes::WorkflowExecutionTimedOutEventAttributes(attributes),
+        );
+        true
+    }
+
+    /// A timer falls due. Nothing happens if it is no longer pending or lies ahead.
+    pub fn fire_timer(&mut self, turn: &mut Turn, started_event_id: i64) -> bool {
+        let Some(timer) = self
+            .timers
+            .get(&started_event_id)
+            .filter(|timer| timer.due_ns <= turn.now_ns)
+        else {
+            return false;
+        };
+        let due_ns = timer.due_ns;
+        let attributes = TimerFiredEventAttributes {
+            timer_id: timer.timer_id.clone(),
+            started_event_id,
+        };
+        self.emit(turn, Attributes::TimerFiredEventAttributes(attributes));
+        turn.effects.push(Effect::TimerGone {
+            started_event_id,
+            due_ns,
+        });
+        true
+    }
+
+    /// Admit an update (U4, U10). `request.meta.update_id` is set by the caller.
+    ///
+    /// # Errors
+    ///
+    /// The execution has closed (its known updates still answer, see [`Execution::update_outcome`]), or a limit is reached.
+    pub fn admit_update(
+        &mut self,
+        turn: &mut Turn,
+        request: wire::Request,
+        limits: &Limits,
+    ) -> Result<Admission, Refused> {
+        let id = request
+            .meta
+            .as_ref()
+            .map_or("", |meta| meta.update_id.as_str())
+            .to_owned();
+        if self.updates.contains_key(&id) {
+            return Ok(Admission::Known);
+        }
+        self.require_open()?;
+        self.require_room(limits)?;
+        let bytes = request.encoded_len();
+        let (mut in_flight, mut bytes_in_flight) = (0, 0);
+        for in_flight_bytes in self
+            .updates
+            .values()
+            .filter_map(|update| update.state.in_flight_bytes())
+        {
+            in_flight += 1;
+            bytes_in_flight += in_flight_bytes;
+        }
+        if in_flight >= limits.history.updates_in_flight {
+            return Err(Refused::UpdatesInFlight(limits.history.updates_in_flight));
+        }
+        if self.updates_accepted + self.admitted.len() >= limits.history.updates_per_run {
+            return Err(Refused::UpdatesInRun(limits.history.updates_per_run));
+        }
+        if bytes_in_flight + bytes > limits.history.updates_in_flight_bytes {
+            return Err(Refused::UpdateBytesInFlight(
+                limits.history.updates_in_flight_bytes,
+            ));
+        }
+        self.restore_update(request);
+        turn.effects.push(Effect::UpdateAdmitted { id });
+        Ok(Admission::Admitted)
+    }
+
+    /// Put an update back that was admitted and durable before the state was rebuilt.
+    pub fn restore_update(&mut self, request: wire::Request) {
+        let id = request
+            .meta
+            .as_ref()
+            .map_or("", |meta| meta.update_id.as_str())
+            .to_owned();
+        let bytes = request.encoded_len();
+        self.admitted.push(id.clone());
+        let state = update::State::Admitted {
+            request: Box::new(request),
+            bytes,
+        };
+        self.updates.insert(id, Update { state });
+    }
+
+    /// Forget an update whose validator refused it, or that ended unseen with its run (U1).
+    pub fn forget_update(&mut self, id: &str) {
+        self.admitted.retain(|admitted| admitted != id);
+        if let Some(Update {
+            state: update::State::Admitted { .. },
+        }) = self.updates.get(id)
+        {
+            self.updates.remove(id);
+        }
+    }
+
+    /// Write the event that closes the run, and say what goes with it.
+    pub(super) fn closing(&mut self, turn: &mut Turn, attributes: Attributes) {
+        for (started_event_id, timer) in std::mem::take(&mut self.timers) {
+            turn.effects.push(Effect::TimerGone {
+                started_event_id,
+                due_ns: timer.due_ns,
+            });
+        }
+        for (scheduled_event_id, activity) in std::mem::take(&mut self.activities) {
+            if activity.attempt.started_ns.is_some() {
+                turn.effects
+                    .push(Effect::ActivityCancelRequested { scheduled_event_id });
+            }
+            turn.effects.push(Effect::ActivityGone { scheduled_event_id });
+        }
+        self.emit(turn, attributes);
+        turn.effects.push(Effect::Closed);
+    }
+
+    pub(super) fn require_open(&self) -> Result<(), Refused> {
+        if self.is_open() {
+            Ok(())
+        } else {
+            Err(Refused::Closed)
+        }
+    }
+
+    fn require_room(&self, limits: &Limits) -> Result<(), Refused> {
+        let (events, bytes) = (limits.history.stop_events, limits.history.stop_bytes);
+        if u64::try_from(self.next_event_id).unwrap_or(0) > events || self.history_bytes > bytes {
+            return Err(Refused::HistoryFull { events, bytes });
+        }
+        Ok(())
+    }
+}

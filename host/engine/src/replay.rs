@@ -1,0 +1,162 @@
+//! A history, cut into the workflow tasks that wrote it.
+
+use std::sync::Arc;
+
+use longhaul_history::{
+    proto::{
+        enums::v1::SuggestContinueAsNewReason,
+        history::v1::{HistoryEvent, WorkflowTaskStartedEventAttributes, history_event::Attributes},
+    },
+    time,
+};
+
+use crate::session::AcceptedUpdate;
+
+/// One completed workflow task: what the guest was shown, and what it did.
+#[derive(Debug, Clone)]
+pub struct TaskSlice<'a> {
+    /// Its WorkflowTaskStarted event.
+    pub started: &'a Arc<HistoryEvent>,
+    /// Its WorkflowTaskCompleted event.
+    pub completed: &'a Arc<HistoryEvent>,
+    /// Events that it was the first to see.
+    pub seen: &'a [Arc<HistoryEvent>],
+    /// The events that its commands became, in order.
+    pub outcome: &'a [Arc<HistoryEvent>],
+}
+
+impl TaskSlice<'_> {
+    /// The workflow's time during the task, in nanoseconds since 1970.
+    pub fn now_ns(&self) -> u64 {
+        self.started
+            .event_time
+            .as_ref()
+            .and_then(time::ns_from_timestamp)
+            .unwrap_or(0)
+    }
+
+    /// Size of the history before the task, in bytes.
+    pub fn history_bytes(&self) -> u64 {
+        self.started_attributes()
+            .map_or(0, |a| u64::try_from(a.history_size_bytes).unwrap_or(0))
+    }
+
+    /// Why the run should have continued as new.
+    pub fn suggest(&self) -> Vec<SuggestContinueAsNewReason> {
+        self.started_attributes()
+            .map_or_else(Vec::new, |a| a.suggest_continue_as_new_reasons().collect())
+    }
+
+    /// The updates that it accepted, in order of admission.
+    pub fn updates(&self) -> impl Iterator<Item = AcceptedUpdate> {
+        self.outcome.iter().filter_map(|event| match &event.attributes {
+            Some(Attributes::WorkflowExecutionUpdateAcceptedEventAttributes(a)) => Some(AcceptedUpdate {
+                id: a.protocol_instance_id.clone(),
+                request: a.accepted_request.clone().unwrap_or_default(),
+                sequencing_event_id: a.accepted_request_sequencing_event_id,
+            }),
+            _ => None,
+        })
+    }
+
+    fn started_attributes(&self) -> Option<&WorkflowTaskStartedEventAttributes> {
+        match &self.started.attributes {
+            Some(Attributes::WorkflowTaskStartedEventAttributes(a)) => Some(a),
+            _ => None,
+        }
+    }
+}
+
+/// Cut a history into its completed tasks. Tasks that failed or ran out of time are passed over: the next one that completed saw what
+/// they would have seen. What stands after the last completed task's commands is in no slice (see [`unseen_from`]).
+pub fn tasks(events: &[Arc<HistoryEvent>]) -> impl Iterator<Item = TaskSlice<'_>> {
+    Tasks {
+        events,
+        seen_from: 0,
+        at: 0,
+    }
+}
+
+/// Where the events begin that no completed task has seen: an index into `events`.
+pub fn unseen_from(events: &[Arc<HistoryEvent>]) -> usize {
+    let mut tasks = Tasks {
+        events,
+        seen_from: 0,
+        at: 0,
+    };
+    while tasks.next().is_some() {}
+    tasks.seen_from
+}
+
+struct Tasks<'a> {
+    events: &'a [Arc<HistoryEvent>],
+    seen_from: usize,
+    at: usize,
+}
+
+impl<'a> Iterator for Tasks<'a> {
+    type Item = TaskSlice<'a>;
+
+    fn next(&mut self) -> Option<TaskSlice<'a>> {
+        loop {
+            let completed = self.events.get(self.at)?;
+            let Some(Attributes::WorkflowTaskCompletedEventAttributes(attributes)) = &completed.attributes
+            else {
+                self.at += 1;
+                continue;
+            };
+            // Event ids are consecutive and begin with 1 (the fold checks it), so an id is an index.
+            let started_at = usize::try_from(attributes.started_event_id - 1)
+                .ok()
+                .filter(|at| *at < self.at);
+            let Some(started_at) = started_at else {
+                self.at += 1;
+                continue;
+            };
+            let first_command = self.at + 1;
+            let commands = self.events[first_command..]
+                .iter()
+                .take_while(|event| is_command(event, completed.event_id))
+                .count();
+            let slice = TaskSlice {
+                started: &self.events[started_at],
+                completed,
+                seen: &self.events[self.seen_from.min(started_at)..started_at],
+                outcome: &self.events[first_command..first_command + commands],
+            };
+            self.at = first_command + commands;
+            self.seen_from = self.at;
+            return Some(slice);
+        }
+    }
+}
+
+/// Whether the event is what a command of the task became that `completed_event_id` completed.
+fn is_command(event: &HistoryEvent, completed_event_id: i64) -> bool {
+    use Attributes as A;
+    let of = match &event.attributes {
+        Some(A::ActivityTaskScheduledEventAttributes(a)) => a.workflow_task_completed_event_id,
+        Some(A::ActivityTaskCancelRequestedEventAttributes(a)) => a.workflow_task_completed_event_id,
+        Some(A::TimerStartedEventAttributes(a)) => a.workflow_task_completed_event_id,
+        Some(A::TimerCanceledEventAttributes(a)) => a.workflow_task_completed_event_id,
+        Some(A::MarkerRecordedEventAttributes(a)) => a.workflow_task_completed_event_id,
+        Some(A::StartChildWorkflowExecutionInitiatedEventAttributes(a)) => a.workflow_task_completed_event_id,
+        Some(A::SignalExternalWorkflowExecutionInitiatedEventAttributes(a)) => {
+            a.workflow_task_completed_event_id
+        }
+        Some(A::RequestCancelExternalWorkflowExecutionInitiatedEventAttributes(a)) => {
+            a.workflow_task_completed_event_id
+        }
+        Some(A::UpsertWorkflowSearchAttributesEventAttributes(a)) => a.workflow_task_completed_event_id,
+        Some(A::WorkflowPropertiesModifiedEventAttributes(a)) => a.workflow_task_completed_event_id,
+        Some(A::WorkflowExecutionCompletedEventAttributes(a)) => a.workflow_task_completed_event_id,
+        Some(A::WorkflowExecutionFailedEventAttributes(a)) => a.workflow_task_completed_event_id,
+        Some(A::WorkflowExecutionCanceledEventAttributes(a)) => a.workflow_task_completed_event_id,
+        Some(A::WorkflowExecutionContinuedAsNewEventAttributes(a)) => a.workflow_task_completed_event_id,
+        // These do not name their task; nothing else writes them.
+        Some(A::WorkflowExecutionUpdateAcceptedEventAttributes(_))
+        | Some(A::WorkflowExecutionUpdateCompletedEventAttributes(_)) => completed_event_id,
+        _ => return false,
+    };
+    of == completed_event_id
+}

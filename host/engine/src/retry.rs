@@ -1,0 +1,236 @@
+//! When a failed activity is tried again (A2).
+
+use longhaul_history::{
+    proto::{
+        common::v1::RetryPolicy,
+        enums::v1::RetryState,
+        failure::v1::{Failure, failure::FailureInfo},
+    },
+    time,
+};
+
+/// Defaults of Temporal's server: 1 s, doubled, at most 100 times the first, without end.
+pub const DEFAULT_INITIAL_INTERVAL_NS: u64 = 1_000_000_000;
+/// See [`DEFAULT_INITIAL_INTERVAL_NS`].
+pub const DEFAULT_BACKOFF_COEFFICIENT: f64 = 2.0;
+/// See [`DEFAULT_INITIAL_INTERVAL_NS`].
+pub const DEFAULT_MAXIMUM_INTERVAL_FACTOR: u64 = 100;
+
+/// A policy with its defaults filled in.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Policy {
+    /// Wait before the second attempt, in nanoseconds.
+    pub initial_interval_ns: u64,
+    /// Each wait is the last one times this.
+    pub backoff_coefficient: f64,
+    /// No wait is longer, in nanoseconds.
+    pub maximum_interval_ns: u64,
+    /// Zero: no limit.
+    pub maximum_attempts: u32,
+    /// Failures of these types end the attempts.
+    pub non_retryable_error_types: Vec<String>,
+}
+
+impl Policy {
+    /// Fill in the defaults.
+    pub fn new(policy: Option<&RetryPolicy>) -> Self {
+        let policy = policy.cloned().unwrap_or_default();
+        let or = |value: u64, default: u64| if value == 0 { default } else { value };
+        let initial_interval_ns = or(
+            policy
+                .initial_interval
+                .as_ref()
+                .and_then(time::ns_from_duration)
+                .unwrap_or(0),
+            DEFAULT_INITIAL_INTERVAL_NS,
+        );
+        Self {
+            initial_interval_ns,
+            backoff_coefficient: if policy.backoff_coefficient == 0.0 {
+                DEFAULT_BACKOFF_COEFFICIENT
+            } else {
+                policy.backoff_coefficient
+            },
+            maximum_interval_ns: or(
+                policy
+                    .maximum_interval
+                    .as_ref()
+                    .and_then(time::ns_from_duration)
+                    .unwrap_or(0),
+                initial_interval_ns.saturating_mul(DEFAULT_MAXIMUM_INTERVAL_FACTOR),
+            ),
+            maximum_attempts: u32::try_from(policy.maximum_attempts).unwrap_or(0),
+            non_retryable_error_types: policy.non_retryable_error_types,
+        }
+    }
+
+    /// Wait after attempt number `attempt` (from 1), in nanoseconds.
+    pub fn interval_after(&self, attempt: u32) -> u64 {
+        // Temporal's server computes initial * coefficient^(attempt - 1) in floating point and cuts it at the maximum; beyond
+        // what fits, the maximum holds.
+        let factor = self
+            .backoff_coefficient
+            .powi(i32::try_from(attempt.saturating_sub(1)).unwrap_or(i32::MAX));
+        let interval = self.initial_interval_ns as f64 * factor;
+        if interval.is_finite() && interval < self.maximum_interval_ns as f64 {
+            interval as u64
+        } else {
+            self.maximum_interval_ns
+        }
+    }
+
+    /// What follows attempt number `attempt`, which ended at `now_ns` with `failure`. `expires_ns` is the schedule-to-close limit.
+    pub fn decide(&self, attempt: u32, failure: &Failure, now_ns: u64, expires_ns: Option<u64>) -> Decision {
+        if !self.may_retry(failure) {
+            return Decision::Stop(RetryState::NonRetryableFailure);
+        }
+        if self.maximum_attempts != 0 && attempt >= self.maximum_attempts {
+            return Decision::Stop(RetryState::MaximumAttemptsReached);
+        }
+        let delay_ns = next_retry_delay(failure).unwrap_or_else(|| self.interval_after(attempt));
+        let due_ns = now_ns.saturating_add(delay_ns);
+        match expires_ns {
+            Some(expires_ns) if due_ns > expires_ns => Decision::Stop(RetryState::Timeout),
+            _ => Decision::Retry { due_ns },
+        }
+    }
+
+    fn may_retry(&self, failure: &Failure) -> bool {
+        match &failure.failure_info {
+            Some(FailureInfo::ApplicationFailureInfo(info)) => {
+                !info.non_retryable && !self.non_retryable_error_types.contains(&info.r#type)
+            }
+            Some(FailureInfo::ServerFailureInfo(info)) => !info.non_retryable,
+            Some(FailureInfo::TimeoutFailureInfo(info)) => {
+                use longhaul_history::proto::enums::v1::TimeoutType;
+                matches!(
+                    info.timeout_type(),
+                    TimeoutType::StartToClose | TimeoutType::Heartbeat
+                )
+            }
+            Some(FailureInfo::TerminatedFailureInfo(_) | FailureInfo::CanceledFailureInfo(_)) => false,
+            _ => true,
+        }
+    }
+}
+
+/// What follows a failed attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Decision {
+    /// Another attempt.
+    Retry {
+        /// When, in nanoseconds since 1970.
+        due_ns: u64,
+    },
+    /// None, and why.
+    Stop(RetryState),
+}
+
+fn next_retry_delay(failure: &Failure) -> Option<u64> {
+    match &failure.failure_info {
+        Some(FailureInfo::ApplicationFailureInfo(info)) => info
+            .next_retry_delay
+            .as_ref()
+            .and_then(time::ns_from_duration)
+            .filter(|ns| *ns > 0),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use longhaul_history::proto::failure::v1::{ApplicationFailureInfo, TimeoutFailureInfo};
+
+    use super::*;
+
+    const SECOND: u64 = 1_000_000_000;
+
+    fn application(kind: &str, non_retryable: bool) -> Failure {
+        Failure {
+            failure_info: Some(FailureInfo::ApplicationFailureInfo(ApplicationFailureInfo {
+                r#type: kind.into(),
+                non_retryable,
+                ..Default::default()
+            })),
+            ..Default::default()
+        }
+    }
+
+    #[test]
+    fn the_default_policy_doubles_from_a_second_to_a_hundred() {
+        // A2
+        let policy = Policy::new(None);
+        let waits: Vec<u64> = [1, 2, 3, 7, 8, 9, 1000]
+            .map(|n| policy.interval_after(n) / SECOND)
+            .into();
+        assert_eq!(waits, [1, 2, 4, 64, 100, 100, 100]);
+    }
+
+    #[test]
+    fn a_retry_that_would_start_past_schedule_to_close_is_a_timeout() {
+        // A2
+        let policy = Policy::new(None);
+        let failure = application("X", false);
+        assert_eq!(
+            policy.decide(1, &failure, 0, Some(SECOND - 1)),
+            Decision::Stop(RetryState::Timeout)
+        );
+        assert_eq!(
+            policy.decide(1, &failure, 0, Some(SECOND)),
+            Decision::Retry { due_ns: SECOND }
+        );
+    }
+
+    #[test]
+    fn flags_types_and_counts_end_the_attempts() {
+        // A2
+        let mut policy = Policy::new(None);
+        policy.non_retryable_error_types = vec!["Fatal".into()];
+        policy.maximum_attempts = 3;
+        let stop = |attempt, failure: &Failure| match policy.decide(attempt, failure, 0, None) {
+            Decision::Stop(state) => Some(state),
+            Decision::Retry { .. } => None,
+        };
+        assert_eq!(
+            stop(1, &application("Fatal", false)),
+            Some(RetryState::NonRetryableFailure)
+        );
+        assert_eq!(
+            stop(1, &application("X", true)),
+            Some(RetryState::NonRetryableFailure)
+        );
+        assert_eq!(stop(2, &application("X", false)), None);
+        assert_eq!(
+            stop(3, &application("X", false)),
+            Some(RetryState::MaximumAttemptsReached)
+        );
+    }
+
+    #[test]
+    fn the_failure_may_say_when() {
+        // A2
+        let mut failure = application("X", false);
+        if let Some(FailureInfo::ApplicationFailureInfo(info)) = &mut failure.failure_info {
+            info.next_retry_delay = Some(time::duration_from_ns(7 * SECOND));
+        }
+        assert_eq!(
+            Policy::new(None).decide(5, &failure, 0, None),
+            Decision::Retry { due_ns: 7 * SECOND }
+        );
+    }
+
+    #[test]
+    fn schedule_to_start_is_never_retried() {
+        // A2
+        let mut info = TimeoutFailureInfo::default();
+        info.set_timeout_type(longhaul_history::proto::enums::v1::TimeoutType::ScheduleToStart);
+        let failure = Failure {
+            failure_info: Some(FailureInfo::TimeoutFailureInfo(info)),
+            ..Default::default()
+        };
+        assert_eq!(
+            Policy::new(None).decide(1, &failure, 0, None),
+            Decision::Stop(RetryState::NonRetryableFailure)
+        );
+    }
+}

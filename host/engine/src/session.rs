@@ -1,0 +1,617 @@
+//! The guest's half: what the code calls its operations, and what it has been told.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
+
+use longhaul_history::proto::{
+    common::v1 as common,
+    failure::v1::{ActivityFailureInfo, CanceledFailureInfo, Failure, failure::FailureInfo},
+    history::v1::{ActivityTaskScheduledEventAttributes, HistoryEvent, history_event::Attributes},
+    update::v1 as wire,
+};
+use prost::Message;
+
+use crate::{
+    ActivityOptions, Call, CancellationType, Command, Violation, execution::Limits,
+    update::Outcome as UpdateOutcome,
+};
+
+/// What one execution's code knows: its operations by `seq`. The same whether it runs live or is replayed.
+#[derive(Debug, Default)]
+pub struct Session {
+    operations: HashMap<u32, Operation>,
+    by_event: HashMap<i64, u32>,
+    open_updates: HashSet<String>,
+    open_timers: usize,
+    open_activities: usize,
+    /// What has ended in this task: kept until the task is concluded, because the code may cancel it before it learns of its end.
+    ended: Vec<u32>,
+    started: bool,
+}
+
+#[derive(Debug)]
+struct Operation {
+    kind: Kind,
+    state: State,
+    event_id: i64,
+}
+
+#[derive(Debug)]
+enum Kind {
+    Timer,
+    Activity {
+        cancellation_type: CancellationType,
+        scheduled: Option<Arc<HistoryEvent>>,
+    },
+}
+
+/// Where an operation is as the code sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// Running.
+    Open,
+    /// The code has asked for its cancellation and waits for its end.
+    CancelRequested,
+    /// The code has resolved it itself by cancelling it: a later end is not told.
+    Detached,
+    /// History has its end.
+    Ended,
+}
+
+/// Something to deliver to the guest.
+#[derive(Debug, Clone)]
+pub enum Job {
+    /// Construct the workflow.
+    Start,
+    /// A WorkflowExecutionSignaled event.
+    Signal(Arc<HistoryEvent>),
+    /// Cancellation was requested.
+    Cancel {
+        /// The reason that the client gave.
+        reason: String,
+    },
+    /// An operation has ended.
+    Resolve {
+        /// Its number.
+        seq: u32,
+        /// How.
+        outcome: Outcome,
+    },
+}
+
+/// How an operation ended.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Outcome {
+    /// With values.
+    Completed(common::Payloads),
+    /// It failed.
+    Failed(Box<Failure>),
+    /// It was cancelled.
+    Cancelled(Box<Failure>),
+    /// It ran out of time.
+    TimedOut(Box<Failure>),
+}
+
+/// A command that stands, after pairs were dropped and terminal commands sorted: it becomes one event, or is compared with one.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Intent {
+    /// TimerStarted.
+    StartTimer {
+        /// The operation's number.
+        seq: u32,
+        /// In nanoseconds.
+        duration_ns: u64,
+        /// For tools to show.
+        summary: Option<String>,
+    },
+    /// TimerCanceled.
+    CancelTimer {
+        /// The operation's number.
+        seq: u32,
+        /// The timer's event.
+        started_event_id: i64,
+    },
+    /// ActivityTaskScheduled.
+    ScheduleActivity {
+        /// The operation's number.
+        seq: u32,
+        /// What to run and how.
+        options: Box<ActivityOptions>,
+    },
+    /// ActivityTaskCancelRequested.
+    CancelActivity {
+        /// The operation's number.
+        seq: u32,
+        /// The activity's event.
+        scheduled_event_id: i64,
+    },
+    /// WorkflowExecutionUpdateAccepted.
+    AcceptUpdate {
+        /// The update's id.
+        id: String,
+    },
+    /// WorkflowExecutionUpdateCompleted.
+    CompleteUpdate {
+        /// The update's id.
+        id: String,
+        /// Its result.
+        outcome: UpdateOutcome,
+    },
+    /// WorkflowExecutionCompleted.
+    Complete(common::Payloads),
+    /// WorkflowExecutionFailed.
+    Fail(Box<Failure>),
+    /// WorkflowExecutionCanceled.
+    Cancelled(common::Payloads),
+}
+
+impl Session {
+    /// A session of an instance that has seen nothing.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Turn events that the guest has not seen into jobs, in the contract's order: start, signals, then what has happened to the
+    /// execution and its operations. Updates stand between the two and come from elsewhere.
+    pub fn observe(&mut self, events: &[Arc<HistoryEvent>]) -> Jobs {
+        use Attributes as A;
+        let mut jobs = Jobs::default();
+        if !self.started {
+            self.started = true;
+            jobs.before_updates.push(Job::Start);
+        }
+        for event in events {
+            let Some(attributes) = &event.attributes else {
+                continue;
+            };
+            match attributes {
+                A::WorkflowExecutionSignaledEventAttributes(_) => {
+                    jobs.before_updates.push(Job::Signal(event.clone()));
+                }
+                A::WorkflowExecutionCancelRequestedEventAttributes(a) => {
+                    jobs.after_updates.push(Job::Cancel {
+                        reason: a.cause.clone(),
+                    });
+                }
+                A::TimerFiredEventAttributes(a) => {
+                    let outcome = Outcome::Completed(common::Payloads::default());
+                    self.end(a.started_event_id, |_| outcome, &mut jobs);
+                }
+                A::ActivityTaskCompletedEventAttributes(a) => {
+                    let outcome = Outcome::Completed(a.result.clone().unwrap_or_default());
+                    self.end(a.scheduled_event_id, |_| outcome, &mut jobs);
+                }
+                A::ActivityTaskFailedEventAttributes(a) => self.end(
+                    a.scheduled_event_id,
+                    |scheduled| {
+                        Outcome::Failed(activity_failure(
+                            "Activity task failed",
+                            scheduled,
+                            a.failure.clone(),
+                            (a.scheduled_event_id, a.started_event_id),
+                            &a.identity,
+                            a.retry_state,
+                        ))
+                    },
+                    &mut jobs,
+                ),
+                A::ActivityTaskTimedOutEventAttributes(a) => self.end(
+                    a.scheduled_event_id,
+                    |scheduled| {
+                        Outcome::TimedOut(activity_failure(
+                            "Activity task timed out",
+                            scheduled,
+                            a.failure.clone(),
+                            (a.scheduled_event_id, a.started_event_id),
+                            "",
+                            a.retry_state,
+                        ))
+                    },
+                    &mut jobs,
+                ),
+                A::ActivityTaskCanceledEventAttributes(a) => self.end(
+                    a.scheduled_event_id,
+                    |scheduled| {
+                        let cause = Failure {
+                            message: "Activity cancelled".into(),
+                            failure_info: Some(FailureInfo::CanceledFailureInfo(CanceledFailureInfo {
+                                details: a.details.clone(),
+                                ..Default::default()
+                            })),
+                            ..Default::default()
+                        };
+                        Outcome::Cancelled(activity_failure(
+                            "Activity task cancelled",
+                            scheduled,
+                            Some(cause),
+                            (a.scheduled_event_id, a.started_event_id),
+                            &a.identity,
+                            0,
+                        ))
+                    },
+                    &mut jobs,
+                ),
+                _ => {}
+            }
+        }
+        jobs
+    }
+
+    fn end(
+        &mut self,
+        event_id: i64,
+        outcome: impl FnOnce(Option<&ActivityTaskScheduledEventAttributes>) -> Outcome,
+        jobs: &mut Jobs,
+    ) {
+        let Some(seq) = self.by_event.remove(&event_id) else {
+            return;
+        };
+        let Some(operation) = self.operations.get_mut(&seq) else {
+            return;
+        };
+        match operation.kind {
+            Kind::Timer => self.open_timers -= 1,
+            Kind::Activity { .. } => self.open_activities -= 1,
+        }
+        if matches!(operation.state, State::Open | State::CancelRequested) {
+            let scheduled = match &operation.kind {
+                Kind::Activity {
+                    scheduled: Some(event),
+                    ..
+                } => match &event.attributes {
+                    Some(Attributes::ActivityTaskScheduledEventAttributes(a)) => Some(a),
+                    _ => None,
+                },
+                _ => None,
+            };
+            jobs.after_updates.push(Job::Resolve {
+                seq,
+                outcome: outcome(scheduled),
+            });
+            operation.state = State::Ended;
+            self.ended.push(seq);
+        } else {
+            self.operations.remove(&seq);
+        }
+    }
+
+    /// Which operations the guest has resolved itself by cancelling them in this activation: their outcome is not delivered.
+    pub fn cancelled_by_guest(&self, calls: &[Call]) -> HashSet<u32> {
+        let mut seqs = HashSet::new();
+        for call in calls {
+            match call.command {
+                Command::CancelTimer { seq } => {
+                    seqs.insert(seq);
+                }
+                Command::CancelActivity { seq } => {
+                    let own = self
+                        .operations
+                        .get(&seq)
+                        .is_none_or(|operation| match operation.kind {
+                            Kind::Timer => true,
+                            Kind::Activity {
+                                cancellation_type, ..
+                            } => cancellation_type.resolves_at_once(),
+                        });
+                    if own {
+                        seqs.insert(seq);
+                    }
+                }
+                _ => {}
+            }
+        }
+        seqs
+    }
+
+    /// Check and sort what the guest did in one task: drop what was started and cancelled within it and the cancellation of what
+    /// has ended, put the first terminal command last and drop the others. Each intent comes with its call.
+    ///
+    /// # Errors
+    ///
+    /// The guest has broken the contract or a limit; its task fails, and this session is of no further use.
+    pub fn conclude(
+        &mut self,
+        calls: Vec<Call>,
+        limits: &Limits,
+    ) -> Result<Vec<(Option<u32>, Intent)>, Violation> {
+        let mut intents: Vec<Option<(Option<u32>, Intent)>> = Vec::with_capacity(calls.len());
+        let mut terminal = None;
+        let mut fresh: HashMap<u32, usize> = HashMap::new();
+        for Call { index, command } in calls {
+            match command {
+                Command::StartTimer {
+                    seq,
+                    duration_ns,
+                    summary,
+                } => {
+                    self.open(seq, Kind::Timer)?;
+                    self.open_timers += 1;
+                    if self.open_timers > limits.timers_in_flight {
+                        return Err(Violation::TooMany {
+                            what: "timers",
+                            limit: limits.timers_in_flight,
+                        });
+                    }
+                    fresh.insert(seq, intents.len());
+                    intents.push(Some((
+                        index,
+                        Intent::StartTimer {
+                            seq,
+                            duration_ns,
+                            summary,
+                        },
+                    )));
+                }
+                Command::CancelTimer { seq } => {
+                    let operation = self.operation(seq, "cancel-timer", "timer")?;
+                    if !matches!(operation.kind, Kind::Timer) {
+                        return Err(Violation::UnknownSeq {
+                            command: "cancel-timer",
+                            seq,
+                            expected: "timer",
+                        });
+                    }
+                    if let Some(place) = fresh.remove(&seq) {
+                        intents[place] = None;
+                        self.operations.remove(&seq);
+                        self.open_timers -= 1;
+                    } else if operation.state == State::Open {
+                        let started_event_id = operation.event_id;
+                        self.operations.remove(&seq);
+                        self.by_event.remove(&started_event_id);
+                        self.open_timers -= 1;
+                        intents.push(Some((
+                            index,
+                            Intent::CancelTimer {
+                                seq,
+                                started_event_id,
+                            },
+                        )));
+                    }
+                }
+                Command::ScheduleActivity { seq, options } => {
+                    check_activity(seq, &options, limits)?;
+                    self.open(
+                        seq,
+                        Kind::Activity {
+                            cancellation_type: options.cancellation_type,
+                            scheduled: None,
+                        },
+                    )?;
+                    self.open_activities += 1;
+                    if self.open_activities > limits.activities_in_flight {
+                        return Err(Violation::TooMany {
+                            what: "activities",
+                            limit: limits.activities_in_flight,
+                        });
+                    }
+                    fresh.insert(seq, intents.len());
+                    intents.push(Some((index, Intent::ScheduleActivity { seq, options })));
+                }
+                Command::CancelActivity { seq } => {
+                    let operation = self.operation(seq, "cancel-activity", "activity")?;
+                    let Kind::Activity {
+                        cancellation_type, ..
+                    } = operation.kind
+                    else {
+                        return Err(Violation::UnknownSeq {
+                            command: "cancel-activity",
+                            seq,
+                            expected: "activity",
+                        });
+                    };
+                    if let Some(place) = fresh.remove(&seq) {
+                        intents[place] = None;
+                        self.operations.remove(&seq);
+                        self.open_activities -= 1;
+                    } else if operation.state == State::Open {
+                        operation.state = if cancellation_type.resolves_at_once() {
+                            State::Detached
+                        } else {
+                            State::CancelRequested
+                        };
+                        let scheduled_event_id = operation.event_id;
+                        if cancellation_type != CancellationType::Abandon {
+                            intents.push(Some((
+                                index,
+                                Intent::CancelActivity {
+                                    seq,
+                                    scheduled_event_id,
+                                },
+                            )));
+                        }
+                    }
+                }
+                Command::AcceptUpdate { id } => {
+                    self.open_updates.insert(id.clone());
+                    intents.push(Some((index, Intent::AcceptUpdate { id })));
+                }
+                Command::CompleteUpdate { id, outcome } => {
+                    if !self.open_updates.remove(&id) {
+                        return Err(Violation::UnknownUpdate(id));
+                    }
+                    if let Ok(payloads) = &outcome {
+                        check_size(|| format!("the result of update {id:?}"), payloads, limits)?;
+                    }
+                    intents.push(Some((index, Intent::CompleteUpdate { id, outcome })));
+                }
+                Command::Complete(result) => {
+                    check_size(|| "the workflow's result".into(), &result, limits)?;
+                    terminal.get_or_insert((index, Intent::Complete(result)));
+                }
+                Command::Fail(failure) => {
+                    check_size(|| "the workflow's failure".into(), failure.as_ref(), limits)?;
+                    terminal.get_or_insert((index, Intent::Fail(failure)));
+                }
+                Command::Cancelled(details) => {
+                    check_size(
+                        || "the details of the workflow's cancellation".into(),
+                        &details,
+                        limits,
+                    )?;
+                    terminal.get_or_insert((index, Intent::Cancelled(details)));
+                }
+                Command::NotOffered(what) => return Err(Violation::NotOffered(what)),
+            }
+        }
+        // The outcome of what has ended is with the guest now: nothing names it any more.
+        for seq in self.ended.drain(..) {
+            self.operations.remove(&seq);
+        }
+        let mut intents: Vec<_> = intents.into_iter().flatten().collect();
+        intents.extend(terminal);
+        Ok(intents)
+    }
+
+    /// Tell which event an operation has become.
+    pub fn bind(&mut self, seq: u32, event: &Arc<HistoryEvent>) {
+        if let Some(operation) = self.operations.get_mut(&seq) {
+            operation.event_id = event.event_id;
+            if let Kind::Activity { scheduled, .. } = &mut operation.kind {
+                *scheduled = Some(event.clone());
+            }
+            self.by_event.insert(event.event_id, seq);
+        }
+    }
+
+    /// Accepted updates whose handlers have not ended.
+    pub fn open_updates(&self) -> impl Iterator<Item = &str> {
+        self.open_updates.iter().map(String::as_str)
+    }
+
+    /// What the operation `seq` is, for stack traces: its event.
+    pub fn event_of(&self, seq: u32) -> Option<i64> {
+        self.operations
+            .get(&seq)
+            .map(|operation| operation.event_id)
+            .filter(|event_id| *event_id > 0)
+    }
+
+    fn open(&mut self, seq: u32, kind: Kind) -> Result<(), Violation> {
+        match self.operations.entry(seq) {
+            std::collections::hash_map::Entry::Occupied(_) => Err(Violation::SeqReused(seq)),
+            std::collections::hash_map::Entry::Vacant(place) => {
+                place.insert(Operation {
+                    kind,
+                    state: State::Open,
+                    event_id: 0,
+                });
+                Ok(())
+            }
+        }
+    }
+
+    fn operation(
+        &mut self,
+        seq: u32,
+        command: &'static str,
+        expected: &'static str,
+    ) -> Result<&mut Operation, Violation> {
+        self.operations.get_mut(&seq).ok_or(Violation::UnknownSeq {
+            command,
+            seq,
+            expected,
+        })
+    }
+}
+
+/// The jobs of one task.
+#[derive(Debug, Default)]
+pub struct Jobs {
+    /// Start and signals.
+    pub before_updates: Vec<Job>,
+    /// Cancellation and outcomes.
+    pub after_updates: Vec<Job>,
+}
+
+/// An update as replay delivers it.
+#[derive(Debug, Clone)]
+pub struct AcceptedUpdate {
+    /// Its id.
+    pub id: String,
+    /// What was asked.
+    pub request: wire::Request,
+    /// The event that scheduled the task which accepted it.
+    pub sequencing_event_id: i64,
+}
+
+fn check_activity(seq: u32, options: &ActivityOptions, limits: &Limits) -> Result<(), Violation> {
+    let bad = |why: &str| Violation::BadActivity {
+        activity_type: options.activity_type.clone(),
+        seq,
+        why: why.to_owned(),
+    };
+    if options.activity_type.is_empty() {
+        return Err(bad("it has no type"));
+    }
+    let set = |limit: Option<u64>| limit.is_some_and(|ns| ns > 0);
+    if !set(options.schedule_to_close_ns) && !set(options.start_to_close_ns) {
+        return Err(bad(
+            "set schedule-to-close or start-to-close: one of the two limits is required",
+        ));
+    }
+    let too_long = |what: &str| Violation::BadActivity {
+        activity_type: options.activity_type.clone(),
+        seq,
+        why: format!(
+            "its {what} has more than {} characters",
+            longhaul_history::limits::MAX_ID_CHARS
+        ),
+    };
+    if options.activity_type.chars().count() > longhaul_history::limits::MAX_ID_CHARS {
+        return Err(too_long("type"));
+    }
+    if options
+        .activity_id
+        .as_ref()
+        .is_some_and(|id| id.chars().count() > longhaul_history::limits::MAX_ID_CHARS)
+    {
+        return Err(too_long("id"));
+    }
+    check_size(
+        || format!("the input of activity {:?} (seq {seq})", options.activity_type),
+        &options.input,
+        limits,
+    )
+}
+
+fn check_size(
+    what: impl FnOnce() -> String,
+    message: &impl Message,
+    limits: &Limits,
+) -> Result<(), Violation> {
+    let size = message.encoded_len();
+    if size > limits.history.payload_bytes {
+        return Err(Violation::TooLarge {
+            what: what(),
+            size,
+            limit: limits.history.payload_bytes,
+        });
+    }
+    Ok(())
+}
+
+fn activity_failure(
+    message: &str,
+    scheduled: Option<&ActivityTaskScheduledEventAttributes>,
+    cause: Option<Failure>,
+    (scheduled_event_id, started_event_id): (i64, i64),
+    identity: &str,
+    retry_state: i32,
+) -> Box<Failure> {
+    Box::new(Failure {
+        message: message.into(),
+        cause: cause.map(Box::new),
+        failure_info: Some(FailureInfo::ActivityFailureInfo(ActivityFailureInfo {
+            scheduled_event_id,
+            started_event_id,
+            identity: identity.into(),
+            activity_type: scheduled.and_then(|a| a.activity_type.clone()),
+            activity_id: scheduled.map(|a| a.activity_id.clone()).unwrap_or_default(),
+            retry_state,
+        })),
+        ..Default::default()
+    })
+}

@@ -1,0 +1,104 @@
+//! Time, injected: real, or simulated for tests.
+
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+/// The clock of a runtime: `max(wall + skipped, floor)` in nanoseconds since 1970.
+///
+/// `skipped` is what time skipping has jumped over; it is kept in the store, so that a restart does not go back. The floor is the
+/// last event's time, so that time never goes back even where the machine's clock does.
+#[derive(Debug)]
+pub struct Clock {
+    wall: Wall,
+    skipped_ns: AtomicU64,
+    floor_ns: AtomicU64,
+}
+
+#[derive(Debug)]
+enum Wall {
+    System,
+    Simulated(AtomicU64),
+}
+
+impl Clock {
+    /// The machine's clock.
+    pub fn system() -> Self {
+        Self::new(Wall::System)
+    }
+
+    /// A clock that stands still until it is told otherwise.
+    pub fn simulated(now_ns: u64) -> Self {
+        Self::new(Wall::Simulated(AtomicU64::new(now_ns)))
+    }
+
+    fn new(wall: Wall) -> Self {
+        Self {
+            wall,
+            skipped_ns: AtomicU64::new(0),
+            floor_ns: AtomicU64::new(0),
+        }
+    }
+
+    /// Now.
+    pub fn now_ns(&self) -> u64 {
+        let wall_ns = match &self.wall {
+            // Before 1970 the clock is plainly wrong; the floor holds then.
+            Wall::System => SystemTime::now()
+                .duration_since(UNIX_EPOCH)
+                .ok()
+                .and_then(|since| u64::try_from(since.as_nanos()).ok())
+                .unwrap_or(0),
+            Wall::Simulated(now_ns) => now_ns.load(Ordering::Relaxed),
+        };
+        wall_ns
+            .saturating_add(self.skipped_ns.load(Ordering::Relaxed))
+            .max(self.floor_ns.load(Ordering::Relaxed))
+    }
+
+    /// What the store remembers.
+    pub(crate) fn restore(&self, skipped_ns: u64, floor_ns: u64) {
+        self.skipped_ns.store(skipped_ns, Ordering::Relaxed);
+        self.floor_ns.fetch_max(floor_ns, Ordering::Relaxed);
+    }
+
+    /// Jump to a moment ahead. Answers all that was skipped so far, to be stored with the transition that uses it.
+    pub(crate) fn skip_to(&self, to_ns: u64) -> u64 {
+        let ahead_ns = to_ns.saturating_sub(self.now_ns());
+        self.skipped_ns.fetch_add(ahead_ns, Ordering::Relaxed) + ahead_ns
+    }
+
+    /// Let a simulated clock run on; the machine's clock cannot be told.
+    pub fn advance(&self, by_ns: u64) {
+        if let Wall::Simulated(now_ns) = &self.wall {
+            now_ns.fetch_add(by_ns, Ordering::Relaxed);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_skip_is_added_and_the_floor_holds() {
+        let clock = Clock::simulated(1_000);
+        assert_eq!(clock.skip_to(1_500), 500);
+        assert_eq!(clock.now_ns(), 1_500);
+        assert_eq!(
+            clock.skip_to(1_200),
+            500,
+            "a moment that has passed is not skipped to"
+        );
+        clock.advance(10);
+        assert_eq!(clock.now_ns(), 1_510);
+        let restarted = Clock::simulated(900);
+        restarted.restore(500, 1_510);
+        assert_eq!(
+            restarted.now_ns(),
+            1_510,
+            "time does not go back when the machine's clock does"
+        );
+    }
+}

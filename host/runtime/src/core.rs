@@ -1,0 +1,192 @@
+//! What the shards and the handle share.
+
+use std::{
+    collections::HashMap,
+    hash::{DefaultHasher, Hash, Hasher},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
+};
+
+use longhaul_engine::Status;
+use longhaul_sandbox::{LogLevel, LogLine, LogSink, Module, NoLog, Sandbox};
+use longhaul_store::{NamespaceId, NamespaceRecord, RunId, Snapshot, Store, Submitter, Transition, Writer};
+
+use crate::{
+    Clock, Error, Options,
+    registry::{Registry, Version},
+    shard::{Notice, Place, ShardMailbox},
+    watch::Watchers,
+    workers::Workers,
+};
+
+/// Shared by everything in a runtime.
+pub(crate) struct Core {
+    pub(crate) options: Options,
+    pub(crate) clock: Clock,
+    pub(crate) store: Store,
+    pub(crate) writer: Writer,
+    pub(crate) sandbox: Sandbox,
+    pub(crate) registry: Registry,
+    pub(crate) watchers: Arc<Watchers>,
+    pub(crate) workers: Workers,
+    pub(crate) tokio: tokio::runtime::Handle,
+    pub(crate) namespaces: HashMap<String, NamespaceRecord>,
+    pub(crate) mailboxes: OnceLock<Vec<Arc<ShardMailbox>>>,
+    /// Where what belongs to no shard is written: modules.
+    pub(crate) admin: Mutex<Admin>,
+    /// Held while a module's versions are changed.
+    pub(crate) uploads: Mutex<()>,
+    pub(crate) randomness: Randomness,
+}
+
+/// Where run ids come from.
+pub(crate) enum Randomness {
+    /// The operating system.
+    System,
+    /// A seed: for simulation.
+    Seeded(Mutex<rand_chacha::ChaCha12Rng>),
+}
+
+/// The submitter of what belongs to no shard.
+pub(crate) struct Admin {
+    pub(crate) submitter: Submitter,
+    pub(crate) notices: std::sync::mpsc::Receiver<longhaul_store::Notice>,
+}
+
+impl Core {
+    /// What is durable now.
+    pub(crate) fn snapshot(&self) -> Result<Snapshot, Error> {
+        Ok(self.store.read()?)
+    }
+
+    /// The index of the shard that owns a workflow id.
+    pub(crate) fn shard_of(&self, place: &Place) -> usize {
+        // The hasher's keys are fixed, and the number of shards may change between two starts: nothing durable depends on it.
+        let mut hasher = DefaultHasher::new();
+        place.hash(&mut hasher);
+        let shards = self.options.shards.get() as u64;
+        // Less than the number of shards, which is a usize.
+        (hasher.finish() % shards) as usize
+    }
+
+    /// Tell every shard.
+    pub(crate) fn tell_all(&self, notice: impl Fn() -> Notice) {
+        for mailbox in self.mailboxes.get().into_iter().flatten() {
+            mailbox.notice(notice());
+        }
+    }
+
+    /// A new run's id.
+    pub(crate) fn new_run_id(&self) -> RunId {
+        match &self.randomness {
+            Randomness::System => RunId::random(),
+            Randomness::Seeded(generator) => {
+                use rand_core::RngCore;
+                let mut bytes = [0; 16];
+                generator
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .fill_bytes(&mut bytes);
+                uuid::Builder::from_random_bytes(bytes).into_uuid().into()
+            }
+        }
+    }
+
+    pub(crate) fn namespace_name(&self, id: NamespaceId) -> &str {
+        self.namespaces
+            .values()
+            .find(|record| record.id == id)
+            .map_or("", |record| record.name.as_str())
+    }
+
+    /// The store's number for a status.
+    pub(crate) fn status_of(&self, status: Status) -> Result<longhaul_store::Status, Error> {
+        longhaul_store::Status::ALL
+            .into_iter()
+            .find(|stored| *stored as i32 == status as i32)
+            .ok_or_else(|| Error::Internal(format!("status {status:?} cannot be stored")))
+    }
+
+    /// A version's machine code; compiles it if need be. Blocks.
+    pub(crate) fn module_now(&self, version: &Version) -> Result<Module, Error> {
+        version.compile(&self.sandbox, || {
+            self.snapshot()?
+                .component(&version.record.digest)?
+                .ok_or_else(|| {
+                    Error::Internal(format!(
+                        "the component of module {}@{} is not in the database",
+                        version.name, version.number
+                    ))
+                })
+        })
+    }
+
+    /// A version's machine code, without blocking the thread.
+    pub(crate) async fn module(self: &Arc<Self>, version: &Arc<Version>) -> Result<Module, Error> {
+        if let Some(module) = version.compiled() {
+            return Ok(module);
+        }
+        let (core, version) = (self.clone(), version.clone());
+        let compiled = tokio::task::spawn_blocking(move || core.module_now(&version)).await;
+        compiled.unwrap_or_else(|error| Err(Error::Internal(format!("compiling has panicked: {error}"))))
+    }
+
+    /// Write something that belongs to no shard, and wait until it is durable. Blocks.
+    pub(crate) fn write_now(&self, transition: Transition) -> Result<(), Error> {
+        let mut admin = self.admin.lock().unwrap_or_else(PoisonError::into_inner);
+        let ticket = admin
+            .submitter
+            .submit(transition)
+            .map_err(|error| Error::Unavailable(error.to_string()))?;
+        self.writer.pump();
+        loop {
+            match admin.notices.recv() {
+                Ok(longhaul_store::Notice::Durable { up_to, .. }) if up_to >= ticket => return Ok(()),
+                Ok(longhaul_store::Notice::Durable { .. }) => {}
+                Ok(longhaul_store::Notice::Failed { epoch, error }) => {
+                    if epoch == admin.submitter.epoch() {
+                        admin.submitter.resume();
+                        return Err(error.into());
+                    }
+                }
+                Err(_) => return Err(Error::Unavailable("the server stops".into())),
+            }
+        }
+    }
+
+    /// Where a run's code logs to.
+    pub(crate) fn logs_of(&self, workflow_id: &str, run_id: RunId) -> Arc<dyn LogSink> {
+        Arc::new(RunLog {
+            workflow_id: workflow_id.into(),
+            run_id,
+        })
+    }
+
+    /// Nowhere.
+    pub(crate) fn no_logs(&self) -> Arc<dyn LogSink> {
+        Arc::new(NoLog)
+    }
+}
+
+/// Writes a guest's log lines to the server's log.
+struct RunLog {
+    workflow_id: Arc<str>,
+    run_id: RunId,
+}
+
+impl LogSink for RunLog {
+    fn log(&self, line: LogLine) {
+        let fields = line
+            .fields
+            .iter()
+            .map(|(key, value)| format!(" {key}={value}"))
+            .collect::<String>();
+        let (workflow_id, run_id, message) = (&*self.workflow_id, self.run_id, &line.message);
+        match line.level {
+            LogLevel::Trace => tracing::trace!(target: "guest", workflow_id, %run_id, "{message}{fields}"),
+            LogLevel::Debug => tracing::debug!(target: "guest", workflow_id, %run_id, "{message}{fields}"),
+            LogLevel::Info => tracing::info!(target: "guest", workflow_id, %run_id, "{message}{fields}"),
+            LogLevel::Warn => tracing::warn!(target: "guest", workflow_id, %run_id, "{message}{fields}"),
+            LogLevel::Error => tracing::error!(target: "guest", workflow_id, %run_id, "{message}{fields}"),
+        }
+    }
+}

@@ -1,0 +1,258 @@
+//! A running runtime: opened, asked, stopped.
+
+use std::{
+    collections::HashMap,
+    num::NonZeroUsize,
+    sync::{Arc, Mutex, OnceLock, PoisonError, Weak},
+    thread::JoinHandle,
+    time::Duration,
+};
+
+use longhaul_sandbox::Sandbox;
+use longhaul_store::{Health, Store, Writer};
+
+use crate::{
+    Clock, Options,
+    core::{Admin, Core, Randomness},
+    mailbox::Mailbox,
+    recovery,
+    registry::{Registry, Version},
+    shard::{Shard, ShardMailbox},
+    watch::Watchers,
+    workers::Workers,
+};
+
+/// Stack of a thread that calls guests: the sandbox's own limit and this much for the host's frames above it.
+const HOST_STACK_BYTES: usize = 2 << 20;
+/// How often a full disk is tried again.
+const RECOVER_EVERY: Duration = Duration::from_secs(1);
+
+/// A running runtime. Cheap to clone; every face (gRPC, HTTP, the embedded engine) talks to this.
+///
+/// Requests and answers are Temporal's own messages, so that there is one vocabulary from the wire to history. A method returns
+/// when what it did is durable, and what it read is durable. A future that is dropped before it is ready does not take its request
+/// back.
+#[derive(Clone)]
+pub struct Runtime {
+    pub(crate) inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    pub(crate) core: Arc<Core>,
+    shards: Mutex<Vec<JoinHandle<()>>>,
+}
+
+impl std::fmt::Debug for Runtime {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Runtime")
+            .field("store", &self.inner.core.store)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why a runtime cannot be opened.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] longhaul_store::OpenError),
+    /// What is in the database.
+    #[error(transparent)]
+    Content(#[from] crate::Error),
+    /// The sandbox.
+    #[error(transparent)]
+    Sandbox(#[from] longhaul_sandbox::Error),
+    /// A thread.
+    #[error("a thread could not be started: {0}; lower the number of shards or raise the process's limits")]
+    Thread(#[from] std::io::Error),
+    /// The writer was taken before.
+    #[error("the store is in use by another runtime in this process")]
+    InUse,
+    /// Not within tokio.
+    #[error("a runtime is opened within tokio: {0}")]
+    NoTokio(#[from] tokio::runtime::TryCurrentError),
+}
+
+/// A namespace.
+#[derive(Debug, Clone)]
+pub struct Namespace {
+    /// Its name.
+    pub name: String,
+    /// A UUID, stable for the life of the database.
+    pub id: String,
+    /// How long closed executions are kept.
+    pub retention: Duration,
+    /// The database's id, a UUID: `GetClusterInfo`'s cluster id.
+    pub cluster_id: String,
+}
+
+impl Runtime {
+    /// Open the database and go on where the last server ended. Must be called within a tokio runtime, on which activities run;
+    /// blocks for the disk.
+    ///
+    /// # Errors
+    ///
+    /// The database is not ours, damaged, newer, or in use; the sandbox cannot be set up.
+    pub fn open(options: Options) -> Result<Self, OpenError> {
+        let store = Store::open(options.store.clone())?;
+        Self::open_on(options, store, Clock::system())
+    }
+
+    /// As [`Runtime::open`], with a store and a clock of the caller's.
+    ///
+    /// # Errors
+    ///
+    /// As [`Runtime::open`].
+    pub fn open_on(mut options: Options, store: Store, clock: Clock) -> Result<Self, OpenError> {
+        if options.time_skipping {
+            // One clock jumps for all: with one shard nobody is surprised in the middle of something.
+            options.shards = NonZeroUsize::MIN;
+        }
+        let stack_bytes = options.sandbox.wasm_stack_max_bytes + HOST_STACK_BYTES;
+        let writer = store.writer().ok_or(OpenError::InUse)?;
+        let workers = Workers::start(options.workers, stack_bytes)?;
+        let (core, shards) = build(options, store, clock, writer, workers, Randomness::System)?;
+        let mut threads = Vec::new();
+        for (index, shard) in shards.into_iter().enumerate() {
+            let builder = std::thread::Builder::new()
+                .name(format!("shard-{index}"))
+                .stack_size(stack_bytes);
+            threads.push(builder.spawn(move || shard.run())?);
+        }
+        core.tokio.spawn(watch_space(Arc::downgrade(&core)));
+        Ok(Self::new(core, threads))
+    }
+
+    pub(crate) fn new(core: Arc<Core>, threads: Vec<JoinHandle<()>>) -> Self {
+        Self {
+            inner: Arc::new(Inner {
+                core,
+                shards: Mutex::new(threads),
+            }),
+        }
+    }
+
+    /// Stop in order: no further requests, everything that was taken becomes durable, then the threads end. Blocks until it is done;
+    /// attempts of activities that run are lost and tried again by the next server.
+    pub fn stop(&self) {
+        let core = &self.inner.core;
+        for mailbox in core.mailboxes.get().into_iter().flatten() {
+            mailbox.close();
+        }
+        let shards = std::mem::take(&mut *self.inner.shards.lock().unwrap_or_else(PoisonError::into_inner));
+        for shard in shards {
+            if shard.join().is_err() {
+                tracing::error!("a shard has panicked");
+            }
+        }
+        core.workers.stop();
+        core.writer.stop();
+    }
+
+    /// `None` while the store takes writes; otherwise why not. For health checks.
+    pub fn write_failure(&self) -> Option<String> {
+        self.inner.core.store.health().error().map(ToString::to_string)
+    }
+
+    /// A namespace by name, for `DescribeNamespace`.
+    ///
+    /// # Errors
+    ///
+    /// There is none of that name.
+    pub fn namespace(&self, name: &str) -> Result<Namespace, crate::Error> {
+        let core = &self.inner.core;
+        let record = core
+            .namespaces
+            .get(name)
+            .ok_or_else(|| crate::Error::NamespaceNotFound(name.to_owned()))?;
+        Ok(Namespace {
+            name: record.name.clone(),
+            id: uuid::Uuid::from_u128(record.uuid).to_string(),
+            retention: Duration::from_secs(record.retention_s),
+            cluster_id: uuid::Uuid::from_u128(core.store.identity().id).to_string(),
+        })
+    }
+
+    /// What the store has done since it was opened: for tests and benchmarks that count commits.
+    pub fn store_stats(&self) -> longhaul_store::Stats {
+        self.inner.core.store.stats()
+    }
+}
+
+/// Everything but the threads.
+pub(crate) fn build(
+    options: Options,
+    store: Store,
+    clock: Clock,
+    writer: Writer,
+    workers: Workers,
+    randomness: Randomness,
+) -> Result<(Arc<Core>, Vec<Shard>), OpenError> {
+    let tokio = tokio::runtime::Handle::try_current()?;
+    let (sent, notices) = std::sync::mpsc::channel();
+    let submitter = writer.register(move |notice| {
+        // The receiver lives as long as the core, and after it nobody cares.
+        let _ = sent.send(notice);
+    });
+    let snapshot = store.read().map_err(crate::Error::from)?;
+    let times = snapshot.clock().map_err(crate::Error::from)?;
+    clock.restore(times.skipped_ns, times.last_event_time_ns);
+    let namespaces: HashMap<_, _> = snapshot
+        .namespaces()
+        .map_err(crate::Error::from)?
+        .into_iter()
+        .map(|record| (record.name.clone(), record))
+        .collect();
+    let registry = Registry::default();
+    for record in snapshot.modules().map_err(crate::Error::from)? {
+        registry.insert(record.namespace, Arc::new(Version::from_record(record)?));
+    }
+    drop(snapshot);
+    let sandbox = Sandbox::new(options.sandbox.clone())?;
+    let mailboxes: Vec<Arc<ShardMailbox>> = (0..options.shards.get())
+        .map(|_| Arc::new(Mailbox::new(options.mailbox_capacity)))
+        .collect();
+    let core = Arc::new(Core {
+        options,
+        clock,
+        store,
+        writer,
+        sandbox,
+        registry,
+        watchers: Arc::new(Watchers::default()),
+        workers,
+        tokio,
+        namespaces,
+        mailboxes: OnceLock::new(),
+        admin: Mutex::new(Admin { submitter, notices }),
+        uploads: Mutex::new(()),
+        randomness,
+    });
+    let mut shards: Vec<Shard> = mailboxes
+        .iter()
+        .enumerate()
+        .map(|(index, mailbox)| Shard::new(core.clone(), index, mailbox.clone()))
+        .collect();
+    recovery::each_alarm(&core, |due_ns, alarm, place| {
+        let shard = core.shard_of(&place);
+        shards[shard].restore_alarm(due_ns, alarm, place);
+    })?;
+    core.mailboxes.get_or_init(|| mailboxes);
+    Ok((core, shards))
+}
+
+/// While the disk is full, look now and then whether there is space again.
+async fn watch_space(core: Weak<Core>) {
+    let mut every = tokio::time::interval(RECOVER_EVERY);
+    loop {
+        every.tick().await;
+        let Some(core) = core.upgrade() else { return };
+        if matches!(core.store.health(), Health::NoSpace(_)) {
+            let tried = tokio::task::spawn_blocking(move || core.writer.recover()).await;
+            if let Ok(Ok(())) = tried {
+                tracing::info!("there is space on the disk again; writing goes on");
+            }
+        }
+    }
+}

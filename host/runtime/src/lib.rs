@@ -1,0 +1,35 @@
+//! The shell around engine, sandbox and store: shards, timers, activity dispatch, the cache of live instances.
+//!
+//! [`Runtime`] is the public face: one method for each request, in Temporal's own messages. Behind it each execution belongs to one
+//! shard, a single-threaded loop; see `ARCHITECTURE.md` for the path of an input from the mailbox to the commit and back.
+
+mod clock;
+mod core;
+mod error;
+mod executions;
+mod filter;
+mod guest;
+mod handle;
+mod mailbox;
+mod module_config;
+pub mod modules;
+mod names;
+mod options;
+mod recovery;
+mod registry;
+mod replay;
+mod requests;
+mod shard;
+mod simulation;
+mod updates;
+mod watch;
+mod workers;
+
+pub use clock::Clock;
+pub use error::Error;
+pub use executions::PARKED_REASON;
+pub use guest::Report;
+pub use handle::{Namespace, OpenError, Runtime};
+pub use options::Options;
+pub use replay::{ReplayError, replay};
+pub use simulation::{Simulation, Stuck};

@@ -1,0 +1,91 @@
+//! Every setting of a runtime, with its default.
+
+use std::{num::NonZeroUsize, path::PathBuf, time::Duration};
+
+use longhaul_engine::execution;
+
+/// Settings of a [`Runtime`](crate::Runtime).
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The database.
+    pub store: longhaul_store::Options,
+    /// The sandbox. Machine code is kept beside the database unless `cache_dir` says otherwise.
+    pub sandbox: longhaul_sandbox::Options,
+    /// Loops that share the executions among them. Default: one for each core; one with time skipping.
+    pub shards: NonZeroUsize,
+    /// Requests that may wait in one shard's mailbox; more are refused with RESOURCE_EXHAUSTED. Default 10,000.
+    pub mailbox_capacity: usize,
+    /// Let the clock jump to the next timer while nothing can run and a client waits for a result. For demos and tests.
+    pub time_skipping: bool,
+    /// Memory of live instances in bytes; above it the least recently used are dropped and come back by replay. Default 2 GiB.
+    pub instance_bytes: usize,
+    /// Live instances, in number. Default 50,000, within the sandbox's arena.
+    pub instances: usize,
+    /// Threads that compile, replay and read for the shards. Default 2.
+    pub workers: NonZeroUsize,
+    /// Activity attempts that run at once. Default 1,000.
+    pub activity_slots: usize,
+    /// Longest wait of a long poll; then the stage or page reached so far is the answer. Default 20 s, as Temporal's server.
+    pub long_poll: Duration,
+    /// Events in one page of history. Default 1,000, as Temporal's server at most.
+    pub history_page: usize,
+    /// Executions in one page of a list. Default 1,000, as Temporal's server at most.
+    pub list_page: usize,
+    /// How long closed executions are kept. Default 30 days.
+    pub retention: Duration,
+    /// First wait before a failed workflow task is tried again; doubled each time. Default 1 s.
+    pub task_retry_initial: Duration,
+    /// Longest such wait. Default 10 min.
+    pub task_retry_maximum: Duration,
+    /// Limit of one workflow task as history states it. Default 10 s, as Temporal's.
+    pub task_timeout: Duration,
+    /// Whether modules may ask for [grants]: folders, network, environment. Whoever can upload then gets them. Default false.
+    pub allow_grants: bool,
+    /// Limits of one execution.
+    pub limits: execution::Limits,
+    /// How this server calls itself in histories. Default: `longhaul@PID`.
+    pub identity: String,
+}
+
+impl Options {
+    /// The defaults, with the database in `path`.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        let path = path.into();
+        let two = NonZeroUsize::MIN.saturating_add(1);
+        let sandbox = longhaul_sandbox::Options {
+            cache_dir: Some(path.with_extension("cache")),
+            ..Default::default()
+        };
+        Self {
+            store: longhaul_store::Options::new(path),
+            sandbox,
+            shards: std::thread::available_parallelism().unwrap_or(two),
+            mailbox_capacity: 10_000,
+            time_skipping: false,
+            instance_bytes: 2 << 30,
+            instances: 50_000,
+            workers: two,
+            activity_slots: 1_000,
+            long_poll: Duration::from_secs(20),
+            history_page: 1_000,
+            list_page: 1_000,
+            retention: Duration::from_secs(30 * 24 * 60 * 60),
+            task_retry_initial: Duration::from_secs(1),
+            task_retry_maximum: Duration::from_secs(10 * 60),
+            task_timeout: Duration::from_secs(10),
+            allow_grants: false,
+            limits: execution::Limits::default(),
+            identity: format!("longhaul@{}", std::process::id()),
+        }
+    }
+
+    /// Wait before attempt `failed + 1` of a workflow task.
+    pub(crate) fn task_retry_after(&self, failed: u32) -> Duration {
+        let factor = 1_u32
+            .checked_shl(failed.saturating_sub(1).min(20))
+            .unwrap_or(u32::MAX);
+        self.task_retry_initial
+            .saturating_mul(factor)
+            .min(self.task_retry_maximum)
+    }
+}

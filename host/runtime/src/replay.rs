@@ -1,0 +1,84 @@
+//! Replay outside of any server: a component against an exported history.
+
+use std::sync::Arc;
+
+use longhaul_engine::{
+    Identity,
+    proto::history::v1::{History, history_event::Attributes},
+};
+use longhaul_sandbox::{NoLog, Sandbox};
+
+use crate::{Report, guest};
+
+/// Why a replay did not end well.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReplayError {
+    /// The sandbox could not be set up.
+    #[error(transparent)]
+    Sandbox(#[from] longhaul_sandbox::Error),
+    /// The file is no component that fits the contract.
+    #[error("the component is refused: {0}")]
+    Component(#[from] longhaul_sandbox::CompileError),
+    /// The history is empty, or does not begin with WorkflowExecutionStarted.
+    #[error("the history does not begin with WorkflowExecutionStarted")]
+    NoStart,
+    /// The component does not define the history's workflow type.
+    #[error("the component does not define the workflow type {wanted:?} of the history; it defines: {known}")]
+    UnknownType {
+        /// What the history needs.
+        wanted: String,
+        /// What the component has.
+        known: String,
+    },
+    /// Code and history differ, or the code fails.
+    #[error("{message}")]
+    Failed {
+        /// What went wrong, with the event's id where there is one.
+        message: String,
+        /// The guest's frames, one a line; empty where there are none.
+        backtrace: String,
+    },
+}
+
+/// Replay a history against a component.
+///
+/// # Errors
+///
+/// The component is refused, or its code does something else than history says.
+pub fn replay(
+    sandbox: longhaul_sandbox::Options,
+    component: &[u8],
+    history: History,
+) -> Result<Report, ReplayError> {
+    let module = Sandbox::new(sandbox)?.compile(component)?;
+    let start = history.events.first().and_then(|event| match &event.attributes {
+        Some(Attributes::WorkflowExecutionStartedEventAttributes(start)) => Some(start),
+        _ => None,
+    });
+    let start = start.ok_or(ReplayError::NoStart)?;
+    let wanted = start
+        .workflow_type
+        .as_ref()
+        .map(|t| t.name.clone())
+        .unwrap_or_default();
+    if !module.workflows().iter().any(|defined| defined.name == wanted) {
+        let known = crate::names::known(
+            &wanted,
+            module.workflows().iter().map(|defined| defined.name.as_str()),
+        );
+        return Err(ReplayError::UnknownType { wanted, known });
+    }
+    let identity = Identity {
+        // The namespace is not in history; code can see it and must not decide anything by it.
+        namespace: "default".into(),
+        workflow_id: start.workflow_id.as_str().into(),
+        run_id: start.original_execution_run_id.as_str().into(),
+    };
+    let events: Vec<_> = history.events.into_iter().map(Arc::new).collect();
+    let logs: Arc<dyn longhaul_sandbox::LogSink> = Arc::new(NoLog);
+    guest::check(&module, identity, &events, &logs).map_err(|error| ReplayError::Failed {
+        message: error.to_string(),
+        backtrace: error.backtrace(),
+    })
+}

@@ -1,0 +1,88 @@
+//! A shard's timers in memory: what to look at, and when. Durable timers are rows in the store; this is their order.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use longhaul_store::{NamespaceId, RunId};
+
+/// What falls due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Kind {
+    /// A timer of the workflow; its id is its TimerStarted event.
+    Timer,
+    /// The run's own time limit.
+    RunTimeout,
+    /// A parked run tries its workflow task again.
+    TaskRetry,
+    /// An activity's next attempt, or one of its limits; its id is its ActivityTaskScheduled event.
+    Activity,
+    /// Nothing but a look at the run.
+    Wake,
+}
+
+impl Kind {
+    /// The number under which the store keeps it; none: the store keeps it elsewhere.
+    pub(crate) fn stored(self) -> Option<u8> {
+        match self {
+            Self::Timer => Some(1),
+            Self::RunTimeout => Some(2),
+            Self::TaskRetry => Some(3),
+            Self::Activity | Self::Wake => None,
+        }
+    }
+
+    pub(crate) fn from_stored(number: u8) -> Option<Self> {
+        [Self::Timer, Self::RunTimeout, Self::TaskRetry]
+            .into_iter()
+            .find(|kind| kind.stored() == Some(number))
+    }
+}
+
+/// Names an alarm.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Alarm {
+    pub(crate) run_id: RunId,
+    pub(crate) kind: Kind,
+    pub(crate) id: i64,
+}
+
+/// Where the run of an alarm is found if it is not in memory.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct Place {
+    pub(crate) namespace: NamespaceId,
+    pub(crate) workflow_id: Arc<str>,
+}
+
+/// Alarms in the order in which they are due.
+#[derive(Debug, Default)]
+pub(crate) struct Alarms {
+    by_time: BTreeMap<(u64, Alarm), Place>,
+}
+
+impl Alarms {
+    pub(crate) fn set(&mut self, due_ns: u64, alarm: Alarm, place: Place) {
+        self.by_time.insert((due_ns, alarm), place);
+    }
+
+    pub(crate) fn clear(&mut self, due_ns: u64, alarm: Alarm) {
+        self.by_time.remove(&(due_ns, alarm));
+    }
+
+    /// When the first one is due.
+    pub(crate) fn next_ns(&self) -> Option<u64> {
+        self.by_time.first_key_value().map(|((due_ns, _), _)| *due_ns)
+    }
+
+    /// Take the first one that is due.
+    pub(crate) fn pop(&mut self, now_ns: u64) -> Option<(Alarm, Place)> {
+        let entry = self
+            .by_time
+            .first_entry()
+            .filter(|entry| entry.key().0 <= now_ns)?;
+        let ((_, alarm), place) = entry.remove_entry();
+        Some((alarm, place))
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.by_time.len()
+    }
+}

@@ -1,0 +1,465 @@
+//! Attempts of activities: which run, which wait, and who runs them.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::{
+        Arc,
+        atomic::{AtomicU8, Ordering},
+    },
+};
+
+use longhaul_engine::{Turn, activity::Activity, execution::AttemptEnd};
+use longhaul_history::time;
+use longhaul_sandbox::{
+    ActivityCall, ActivityHost, ActivityInfo, CancellationReason, ExecuteError, wit::types,
+};
+use longhaul_store::{NamespaceId, RunId};
+
+use super::{
+    Alarm, Kind, Place, Shard, ShardMailbox,
+    commit::Held,
+    message::{Input, Notice},
+    run::Run,
+    turn::Tellings,
+};
+use crate::{core::Core, guest, registry::Version};
+
+/// What a shard knows of attempts.
+pub(crate) struct Attempts {
+    slots: usize,
+    /// Attempts that run, or will as soon as their transition is durable.
+    running: HashMap<(RunId, i64), Running>,
+    /// Activities of runs in memory that want to start in this turn, or when a slot is free.
+    wanting: VecDeque<(RunId, i64)>,
+    /// Activities that nobody serves, by queue and type.
+    unserved: HashMap<(NamespaceId, String, String), Vec<(RunId, Place, i64)>>,
+}
+
+struct Running {
+    number: u32,
+    cancel: Arc<Cancellation>,
+    task: Option<tokio::task::AbortHandle>,
+}
+
+/// An attempt that is to run.
+pub(crate) struct Dispatch {
+    pub(crate) run_id: RunId,
+    pub(crate) place: Place,
+    pub(crate) scheduled_event_id: i64,
+    pub(crate) number: u32,
+    version: Arc<Version>,
+    call: ActivityCall,
+}
+
+/// Whether, and why, an attempt should stop.
+#[derive(Debug, Default)]
+struct Cancellation(AtomicU8);
+
+impl Cancellation {
+    fn request(&self, reason: CancellationReason) {
+        let number = match reason {
+            CancellationReason::Cancelled => 1,
+            CancellationReason::NotFound => 2,
+            CancellationReason::TimedOut => 3,
+            CancellationReason::Shutdown => 4,
+        };
+        self.0.store(number, Ordering::Relaxed);
+    }
+
+    fn reason(&self) -> Option<CancellationReason> {
+        match self.0.load(Ordering::Relaxed) {
+            1 => Some(CancellationReason::Cancelled),
+            2 => Some(CancellationReason::NotFound),
+            3 => Some(CancellationReason::TimedOut),
+            4 => Some(CancellationReason::Shutdown),
+            _ => None,
+        }
+    }
+}
+
+impl Attempts {
+    pub(crate) fn new(slots: usize) -> Self {
+        Self {
+            slots: slots.max(1),
+            running: HashMap::new(),
+            wanting: VecDeque::new(),
+            unserved: HashMap::new(),
+        }
+    }
+
+    /// No attempt runs, and none waits for a slot or a worker.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.running.is_empty() && self.wanting.is_empty() && self.unserved.is_empty()
+    }
+
+    /// An activity may be ready to start.
+    pub(crate) fn try_later(&mut self, run_id: RunId, scheduled_event_id: i64) {
+        self.wanting.push_back((run_id, scheduled_event_id));
+    }
+
+    /// Ask a running attempt to stop.
+    pub(crate) fn cancel(&self, run_id: RunId, scheduled_event_id: i64) {
+        if let Some(running) = self.running.get(&(run_id, scheduled_event_id)) {
+            running.cancel.request(CancellationReason::Cancelled);
+        }
+    }
+
+    /// Nobody waits for the activity any more: what still runs of it is told, and ended.
+    pub(crate) fn gone(&mut self, run_id: RunId, scheduled_event_id: i64) {
+        if let Some(running) = self.running.remove(&(run_id, scheduled_event_id)) {
+            running.cancel.request(CancellationReason::NotFound);
+            if let Some(task) = running.task {
+                task.abort();
+            }
+        }
+    }
+
+    /// A dispatch that could not be written.
+    pub(crate) fn give_back(&mut self, dispatch: &Dispatch) {
+        self.running
+            .remove(&(dispatch.run_id, dispatch.scheduled_event_id));
+    }
+}
+
+impl Shard {
+    /// Start what is ready: the row says so first, then, when that is durable, it runs.
+    pub(super) fn start_attempts(&mut self, run: &mut Run, turn: &mut Turn, tellings: &mut Tellings) {
+        use longhaul_engine::Effect;
+        let changed: Vec<i64> = turn
+            .effects
+            .iter()
+            .filter_map(|effect| match effect {
+                Effect::ActivityChanged { scheduled_event_id } => Some(*scheduled_event_id),
+                _ => None,
+            })
+            .collect();
+        for scheduled_event_id in changed {
+            // An attempt that has run out of time, or failed, is over: what still runs of it ends.
+            let current = run
+                .execution
+                .activities()
+                .get(&scheduled_event_id)
+                .map(|a| a.attempt.number);
+            let stale = self
+                .attempts
+                .running
+                .get(&(run.run_id, scheduled_event_id))
+                .is_some_and(|running| Some(running.number) != current);
+            if stale {
+                self.attempts.gone(run.run_id, scheduled_event_id);
+            }
+            self.attempts.wanting.push_back((run.run_id, scheduled_event_id));
+        }
+        for _ in 0..self.attempts.wanting.len() {
+            let Some((run_id, scheduled_event_id)) = self.attempts.wanting.pop_front() else {
+                break;
+            };
+            if run_id != run.run_id {
+                self.attempts.wanting.push_back((run_id, scheduled_event_id));
+            } else if !self.start_attempt(run, turn, tellings, scheduled_event_id) {
+                self.attempts.wanting.push_back((run_id, scheduled_event_id));
+                break;
+            }
+        }
+    }
+
+    /// False: there is no slot.
+    fn start_attempt(
+        &mut self,
+        run: &mut Run,
+        turn: &mut Turn,
+        tellings: &mut Tellings,
+        scheduled_event_id: i64,
+    ) -> bool {
+        let Some(activity) = run.execution.activities().get(&scheduled_event_id) else {
+            return true;
+        };
+        if !activity.is_ready(turn.now_ns) || self.stopping {
+            return true;
+        }
+        let (queue, activity_type) = (
+            activity.task_queue().to_owned(),
+            activity.activity_type().to_owned(),
+        );
+        let Some(version) = self
+            .core
+            .registry
+            .for_activity(run.namespace, &queue, &activity_type)
+        else {
+            let waiting = self
+                .attempts
+                .unserved
+                .entry((run.namespace, queue, activity_type))
+                .or_default();
+            if !waiting
+                .iter()
+                .any(|(run_id, _, id)| *run_id == run.run_id && *id == scheduled_event_id)
+            {
+                waiting.push((run.run_id, run.place(), scheduled_event_id));
+            }
+            return true;
+        };
+        if self.attempts.running.len() >= self.attempts.slots {
+            return false;
+        }
+        if !run
+            .execution
+            .start_attempt(turn, scheduled_event_id, &self.core.options.identity)
+        {
+            return true;
+        }
+        let Some(activity) = run.execution.activities().get(&scheduled_event_id) else {
+            return true;
+        };
+        let number = activity.attempt.number;
+        let cancel = Arc::new(Cancellation::default());
+        let info = activity_info(run, activity, turn.now_ns);
+        let host = Arc::new(Host {
+            run_id: run.run_id,
+            scheduled_event_id,
+            number,
+            mailbox: self.mailbox.clone(),
+            cancel: cancel.clone(),
+        });
+        let call = ActivityCall {
+            info,
+            input: guest::payloads_in(activity.attributes.input.as_ref()),
+            host,
+            logs: self.core.logs_of(&run.workflow_id, run.run_id),
+            grants: version.config.grants.clone(),
+        };
+        let dispatch = Dispatch {
+            run_id: run.run_id,
+            place: run.place(),
+            scheduled_event_id,
+            number,
+            version,
+            call,
+        };
+        self.attempts.running.insert(
+            (run.run_id, scheduled_event_id),
+            Running {
+                number,
+                cancel,
+                task: None,
+            },
+        );
+        tellings.0.push(Held::Dispatch(Box::new(dispatch)));
+        true
+    }
+
+    /// The row is durable: run it.
+    pub(super) fn dispatch(&mut self, dispatch: Dispatch) {
+        let key = (dispatch.run_id, dispatch.scheduled_event_id);
+        let Some(running) = self
+            .attempts
+            .running
+            .get_mut(&key)
+            .filter(|running| running.number == dispatch.number)
+        else {
+            return;
+        };
+        let (core, mailbox) = (self.core.clone(), self.mailbox.clone());
+        metrics::counter!("longhaul_activity_attempts_total").increment(1);
+        running.task = Some(
+            self.core
+                .tokio
+                .spawn(run_attempt(core, mailbox, dispatch))
+                .abort_handle(),
+        );
+    }
+
+    pub(super) fn on_attempt_ended(&mut self, run_id: RunId, scheduled_event_id: i64, number: u32) {
+        let key = (run_id, scheduled_event_id);
+        if self
+            .attempts
+            .running
+            .get(&key)
+            .is_some_and(|running| running.number == number)
+        {
+            self.attempts.running.remove(&key);
+        }
+        // A slot is free: the next run that wants one gets its turn.
+        if let Some((next, _)) = self.attempts.wanting.front() {
+            self.mark_due(*next);
+        }
+    }
+
+    /// A module was stored: perhaps it serves what nobody did.
+    pub(super) fn try_unserved(&mut self) {
+        for (_, waiting) in std::mem::take(&mut self.attempts.unserved) {
+            for (run_id, place, scheduled_event_id) in waiting {
+                self.deliver(run_id, &place, Input::TryAttempt { scheduled_event_id });
+            }
+        }
+    }
+
+    /// Set the alarm of an activity to when it next needs a look.
+    pub(super) fn arm_activity(&mut self, run: &mut Run, scheduled_event_id: i64) {
+        self.disarm_activity(run, scheduled_event_id);
+        let Some(activity) = run.execution.activities().get(&scheduled_event_id) else {
+            return;
+        };
+        let due_ns = match activity.attempt.started_ns {
+            // What could start already waits for a worker or a slot, not for a time; only its limits are timed.
+            None if activity.attempt.due_ns <= self.core.clock.now_ns() => {
+                activity.deadline().map(|deadline| deadline.at_ns)
+            }
+            _ => activity.wake_ns(),
+        };
+        if let Some(due_ns) = due_ns {
+            let alarm = Alarm {
+                run_id: run.run_id,
+                kind: Kind::Activity,
+                id: scheduled_event_id,
+            };
+            run.activity_alarms.insert(scheduled_event_id, due_ns);
+            self.alarms.set(due_ns, alarm, run.place());
+        }
+    }
+
+    pub(super) fn disarm_activity(&mut self, run: &mut Run, scheduled_event_id: i64) {
+        if let Some(due_ns) = run.activity_alarms.remove(&scheduled_event_id) {
+            self.alarms.clear(
+                due_ns,
+                Alarm {
+                    run_id: run.run_id,
+                    kind: Kind::Activity,
+                    id: scheduled_event_id,
+                },
+            );
+        }
+    }
+
+    /// Whether an attempt of a run is running in this server.
+    pub(super) fn is_running(&self, run_id: RunId, scheduled_event_id: i64) -> bool {
+        self.attempts.running.contains_key(&(run_id, scheduled_event_id))
+    }
+
+    /// Why an activity waits, in words, if nobody serves it.
+    pub(super) fn unserved_reason(&self, run: &Run, activity: &Activity) -> Option<String> {
+        let (queue, activity_type) = (activity.task_queue(), activity.activity_type());
+        if self
+            .core
+            .registry
+            .for_activity(run.namespace, queue, activity_type)
+            .is_some()
+        {
+            return None;
+        }
+        let places = self.core.registry.elsewhere(run.namespace, activity_type);
+        let elsewhere = match places.first() {
+            Some((module, queue)) => format!("; module {module} serves this type on {queue}"),
+            None => "; no uploaded module serves this type".into(),
+        };
+        Some(format!("no worker polls {queue}{elsewhere}"))
+    }
+}
+
+async fn run_attempt(core: Arc<Core>, mailbox: Arc<ShardMailbox>, dispatch: Dispatch) {
+    let Dispatch {
+        run_id,
+        place,
+        scheduled_event_id,
+        number,
+        version,
+        call,
+    } = dispatch;
+    let activity_type = call.info.activity_type.clone();
+    let end = match core.module(&version).await {
+        Err(error) => failed(&error.to_string(), "ModuleUnavailable"),
+        Ok(module) => match module.execute(call).await {
+            Ok(Ok(result)) => AttemptEnd::Completed(guest::payloads_out(result)),
+            Ok(Err(ExecuteError::Failed(failure))) => {
+                AttemptEnd::Failed(Box::new(guest::failure_out(failure)))
+            }
+            Ok(Err(ExecuteError::Cancelled(details))) => AttemptEnd::Cancelled(guest::payloads_out(details)),
+            Ok(Err(ExecuteError::WillCompleteAsync)) => failed(
+                "completing an activity asynchronously is not offered yet",
+                "NotOffered",
+            ),
+            Err(trap) => {
+                let mut failure = longhaul_history::failure::application(
+                    &format!("activity {activity_type:?} did not return: {trap}"),
+                    "ActivityTrap",
+                    false,
+                );
+                failure.stack_trace = trap
+                    .backtrace
+                    .iter()
+                    .map(|frame| format!("  at {frame}\n"))
+                    .collect();
+                AttemptEnd::Failed(Box::new(failure))
+            }
+        },
+    };
+    mailbox.notice(Notice::AttemptEnded {
+        run_id,
+        place,
+        scheduled_event_id,
+        number,
+        end,
+    });
+}
+
+fn failed(message: &str, kind: &str) -> AttemptEnd {
+    AttemptEnd::Failed(Box::new(longhaul_history::failure::application(
+        message, kind, false,
+    )))
+}
+
+/// What the guest of an attempt calls.
+struct Host {
+    run_id: RunId,
+    scheduled_event_id: i64,
+    number: u32,
+    mailbox: Arc<ShardMailbox>,
+    cancel: Arc<Cancellation>,
+}
+
+impl ActivityHost for Host {
+    fn heartbeat(&self, details: types::Payloads) {
+        self.mailbox.notice(Notice::Heartbeat {
+            run_id: self.run_id,
+            scheduled_event_id: self.scheduled_event_id,
+            number: self.number,
+            details: guest::payloads_out(details),
+        });
+    }
+
+    fn cancellation(&self) -> Option<CancellationReason> {
+        self.cancel.reason()
+    }
+}
+
+fn activity_info(run: &Run, activity: &Activity, now_ns: u64) -> ActivityInfo {
+    let attributes = &activity.attributes;
+    let limit =
+        |duration: Option<&time::Duration>| duration.and_then(time::ns_from_duration).filter(|ns| *ns > 0);
+    let attempt = &activity.attempt;
+    ActivityInfo {
+        task_token: format!(
+            "{}/{}/{}",
+            run.run_id, activity.scheduled_event_id, attempt.number
+        )
+        .into_bytes(),
+        namespace: run.execution.identity().namespace.to_string(),
+        workflow_id: run.workflow_id.to_string(),
+        run_id: run.run_id.to_string(),
+        workflow_type: run.execution.workflow_type().to_owned(),
+        activity_id: attributes.activity_id.clone(),
+        activity_type: activity.activity_type().to_owned(),
+        task_queue: activity.task_queue().to_owned(),
+        attempt: attempt.number,
+        is_local: false,
+        header: guest::header_in(attributes.header.as_ref()),
+        heartbeat_details: guest::payloads_in(attempt.heartbeat_details.as_ref()),
+        scheduled_time: activity.scheduled_time_ns,
+        attempt_scheduled_time: attempt.due_ns,
+        started_time: now_ns,
+        schedule_to_close: limit(attributes.schedule_to_close_timeout.as_ref()),
+        start_to_close: limit(attributes.start_to_close_timeout.as_ref()),
+        heartbeat: limit(attributes.heartbeat_timeout.as_ref()),
+        retry_policy: attributes.retry_policy.as_ref().map(guest::retry_policy_in),
+    }
+}

@@ -1,0 +1,111 @@
+//! What `describe` tells of a run.
+
+use longhaul_engine::{
+    activity::Activity,
+    proto::{
+        common::v1 as common,
+        enums::v1::{PendingActivityState, PendingWorkflowTaskState},
+        failure::v1::Failure,
+        taskqueue::v1::TaskQueue,
+        workflow::v1 as info,
+        workflowservice::v1 as wire,
+    },
+};
+use longhaul_history::{payload, time};
+
+use super::{Shard, run::Run};
+use crate::{Error, executions};
+
+impl Shard {
+    /// Describe a run as it is now.
+    pub(super) fn describe(
+        &self,
+        run: &Run,
+        now_ns: u64,
+    ) -> Result<wire::DescribeWorkflowExecutionResponse, Error> {
+        let execution = &run.execution;
+        let start = execution.start();
+        let record = super::commit::record_of(run, &self.core)?;
+        let pending_activities = execution
+            .activities()
+            .values()
+            .map(|activity| self.pending_activity(run, activity, now_ns))
+            .collect();
+        let pending_workflow_task = run.parked.as_ref().map(|parked| info::PendingWorkflowTaskInfo {
+            state: PendingWorkflowTaskState::Scheduled as i32,
+            scheduled_time: Some(time::timestamp_from_ns(parked.next_attempt_ns)),
+            original_scheduled_time: Some(time::timestamp_from_ns(parked.since_ns)),
+            attempt: i32::try_from(parked.attempt).unwrap_or(i32::MAX),
+            ..Default::default()
+        });
+        let mut described = executions::info(&record)?;
+        if let Some(parked) = &run.parked {
+            // Temporal's description has no place for the reason; its own server puts problems into this attribute as well.
+            let reason = payload::json_payload(&serde_json::Value::String(parked.reason.clone()));
+            described
+                .memo
+                .get_or_insert_default()
+                .fields
+                .insert(executions::PARKED_REASON.to_owned(), reason);
+        }
+        Ok(wire::DescribeWorkflowExecutionResponse {
+            execution_config: Some(info::WorkflowExecutionConfig {
+                task_queue: Some(TaskQueue {
+                    name: execution.task_queue().to_owned(),
+                    kind: 1,
+                    ..Default::default()
+                }),
+                workflow_execution_timeout: start.workflow_execution_timeout,
+                workflow_run_timeout: start.workflow_run_timeout,
+                default_workflow_task_timeout: start.workflow_task_timeout,
+                ..Default::default()
+            }),
+            workflow_execution_info: Some(described),
+            pending_activities,
+            pending_workflow_task,
+            workflow_extended_info: Some(info::WorkflowExecutionExtendedInfo {
+                run_expiration_time: execution.run_expires_ns().map(time::timestamp_from_ns),
+                execution_expiration_time: start.workflow_execution_expiration_time,
+                cancel_requested: execution.cancel_requested(),
+                original_start_time: Some(time::timestamp_from_ns(execution.start_time_ns())),
+                ..Default::default()
+            }),
+            ..Default::default()
+        })
+    }
+
+    fn pending_activity(&self, run: &Run, activity: &Activity, now_ns: u64) -> info::PendingActivityInfo {
+        let attempt = &activity.attempt;
+        let state = match (attempt.started_ns, activity.cancel_requested_event_id) {
+            (Some(_), Some(_)) => PendingActivityState::CancelRequested,
+            (Some(_), None) => PendingActivityState::Started,
+            (None, _) => PendingActivityState::Scheduled,
+        };
+        let waits = (attempt.started_ns.is_none() && attempt.due_ns <= now_ns)
+            .then(|| self.unserved_reason(run, activity))
+            .flatten()
+            .map(|message| Failure {
+                message,
+                source: "longhaul".into(),
+                ..Default::default()
+            });
+        let policy = activity.policy();
+        info::PendingActivityInfo {
+            activity_id: activity.attributes.activity_id.clone(),
+            activity_type: Some(common::ActivityType {
+                name: activity.activity_type().to_owned(),
+            }),
+            state: state as i32,
+            heartbeat_details: attempt.heartbeat_details.clone(),
+            last_heartbeat_time: attempt.heartbeat_ns.map(time::timestamp_from_ns),
+            last_started_time: attempt.started_ns.map(time::timestamp_from_ns),
+            attempt: i32::try_from(attempt.number).unwrap_or(i32::MAX),
+            maximum_attempts: i32::try_from(policy.maximum_attempts).unwrap_or(i32::MAX),
+            scheduled_time: Some(time::timestamp_from_ns(attempt.due_ns)),
+            expiration_time: activity.expires_ns().map(time::timestamp_from_ns),
+            last_failure: attempt.last_failure.as_deref().cloned().or(waits),
+            last_worker_identity: attempt.identity.clone(),
+            ..Default::default()
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! A run comes back from the store: its events are folded, and its code is replayed.
+
+use std::{collections::VecDeque, sync::Arc};
+
+use longhaul_engine::{Execution, Identity, Status, activity::Attempt, proto::history::v1::HistoryEvent};
+use longhaul_history::codec;
+use longhaul_store::{Change, ExecutionRecord, NamespaceId, Pending, RunId, Snapshot};
+use prost::Message as _;
+
+use super::{
+    Newest, Place, Shard,
+    commit::{Held, record_of},
+    message::{Input, Loaded, Notice},
+    run::{Code, Run},
+};
+use crate::{Error, core::Core, guest};
+
+/// Read a run and replay it. Runs on a worker thread; blocks.
+pub(crate) fn load(core: &Core, place: &Place, run_id: RunId) -> Result<Loaded, Error> {
+    let snapshot = core.snapshot()?;
+    let record = snapshot
+        .execution(place.namespace, &place.workflow_id, run_id)?
+        .ok_or_else(|| Error::WorkflowNotFound(place.workflow_id.to_string()))?;
+    let version = core.pinned(&record)?;
+    let events = read_events(&snapshot, place.namespace, run_id)?;
+    let identity = Identity {
+        namespace: core.namespace_name(place.namespace).into(),
+        workflow_id: place.workflow_id.clone(),
+        run_id: run_id.to_string().into(),
+    };
+    let mut execution = Execution::from_history(identity, &events)
+        .map_err(|error| Error::Internal(format!("the history of run {run_id} is damaged: {error}")))?;
+    for row in snapshot.pending_of(Pending::Activity, place.namespace, run_id)? {
+        let (key, row) = row?;
+        let attempt = Attempt::decode(row.body.as_slice()).map_err(|error| {
+            Error::Internal(format!("an activity's row of run {run_id} is damaged: {error}"))
+        })?;
+        execution.restore_attempt(i64::try_from(key.order).unwrap_or(0), attempt);
+    }
+    let mut update_rows = Vec::new();
+    if execution.is_open() {
+        for row in snapshot.pending_of(Pending::Update, place.namespace, run_id)? {
+            let (key, row) = row?;
+            let request = longhaul_engine::proto::update::v1::Request::decode(row.body.as_slice()).map_err(
+                |error| Error::Internal(format!("an update's row of run {run_id} is damaged: {error}")),
+            )?;
+            let id = request
+                .meta
+                .as_ref()
+                .map(|meta| meta.update_id.clone())
+                .unwrap_or_default();
+            execution.restore_update(request);
+            update_rows.push((id, key.order));
+        }
+    }
+    let module = core.module_now(&version)?;
+    let logs = core.logs_of(&place.workflow_id, run_id);
+    let replayed = guest::replay(&module, &execution, &events, &logs, &core.options.limits);
+    metrics::counter!("longhaul_replays_total").increment(1);
+    let mut run = Run::new(place, run_id, version, record.start_request_id.clone(), execution);
+    run.parked = record.parked;
+    run.next_update_order = update_rows.iter().map(|(_, order)| order + 1).max().unwrap_or(0);
+    run.update_rows = update_rows.into_iter().collect();
+    if run.history.is_some() {
+        run.history = Some(events);
+    }
+    let replay_error = match replayed {
+        Ok((guest, _)) => {
+            run.code = Code::Live(Box::new(guest));
+            None
+        }
+        Err(error) => Some(error),
+    };
+    Ok(Loaded {
+        run: Box::new(run),
+        replay_error,
+    })
+}
+
+/// The whole history of a run.
+pub(crate) fn read_events(
+    snapshot: &Snapshot,
+    namespace: NamespaceId,
+    run_id: RunId,
+) -> Result<Vec<Arc<HistoryEvent>>, Error> {
+    let mut events = Vec::new();
+    for batch in snapshot.events(namespace, run_id, 1)? {
+        let decoded = codec::decode_batch(&batch?.bytes)
+            .map_err(|error| Error::Internal(format!("the history of run {run_id} is damaged: {error}")))?;
+        events.extend(decoded.into_iter().map(Arc::new));
+    }
+    Ok(events)
+}
+
+impl Shard {
+    /// Take a loaded run in.
+    pub(super) fn adopt(&mut self, loaded: Loaded, waiting: VecDeque<Input>) {
+        let Loaded {
+            mut run,
+            replay_error,
+        } = loaded;
+        let run_id = run.run_id;
+        // Every attempt that the store calls started, and that does not run here, was lost with the server that ran it.
+        let lost: Vec<(i64, u32)> = run
+            .execution
+            .activities()
+            .values()
+            .filter(|activity| activity.attempt.started_ns.is_some())
+            .filter(|activity| !self.is_running(run_id, activity.scheduled_event_id))
+            .map(|activity| (activity.scheduled_event_id, activity.attempt.number))
+            .collect();
+        for (scheduled_event_id, number) in lost {
+            let end = longhaul_engine::execution::AttemptEnd::Lost;
+            run.inbox.push_back(Input::AttemptEnded {
+                scheduled_event_id,
+                number,
+                end,
+            });
+        }
+        let pending: Vec<i64> = run.execution.activities().keys().copied().collect();
+        for scheduled_event_id in pending {
+            self.arm_activity(&mut run, scheduled_event_id);
+        }
+        run.inbox.extend(waiting);
+        run.broken = replay_error;
+        self.touch(&mut run);
+        let place = run.place();
+        if run.execution.is_open() {
+            let newest = Newest {
+                run_id,
+                status: Status::Running,
+                start_request_id: run.start_request_id.clone(),
+            };
+            self.newest.insert(place, newest);
+        }
+        self.runs.insert(run_id, run);
+        self.mark_due(run_id);
+    }
+
+    /// A run in memory needs its code: replay it on another thread, from what is durable. What comes meanwhile is still taken.
+    pub(super) fn revive(&mut self, run: &mut Run) {
+        if !run.reviving {
+            run.reviving = true;
+            if run.ticket <= self.commits.durable() {
+                self.begin_revival(run);
+            } else {
+                self.hold(run.ticket, Held::Revive(run.run_id));
+            }
+        }
+    }
+
+    /// All that the run has done is durable: replay it.
+    pub(super) fn begin_revival(&self, run: &Run) {
+        let (core, mailbox, place, run_id) =
+            (self.core.clone(), self.mailbox.clone(), run.place(), run.run_id);
+        self.core.workers.run(Box::new(move || {
+            let result = load(&core, &place, run_id);
+            mailbox.notice(Notice::Revived { run_id, result });
+        }));
+    }
+
+    /// The code is back, or cannot be brought back.
+    pub(super) fn on_revived(&mut self, run_id: RunId, result: Result<Loaded, Error>) {
+        let Some(run) = self.runs.get_mut(&run_id) else {
+            return;
+        };
+        run.reviving = false;
+        match result {
+            Ok(Loaded {
+                run: revived,
+                replay_error,
+            }) => {
+                run.code = revived.code;
+                run.broken = replay_error;
+            }
+            Err(error) => run.broken = Some(guest::TaskError::Unavailable(error.to_string())),
+        }
+        self.mark_due(run_id);
+    }
+
+    /// Write a run's row without an event.
+    pub(super) fn put_record(&self, run: &Run, changes: &mut Vec<Change>) {
+        match record_of(run, &self.core) {
+            Ok(record) => changes.push(Change::PutExecution(Box::new(record))),
+            Err(error) => tracing::error!(%error, "the row of a run could not be made"),
+        }
+    }
+}
+
+/// Which version a stored run is pinned to.
+impl Core {
+    pub(crate) fn pinned(&self, record: &ExecutionRecord) -> Result<Arc<crate::registry::Version>, Error> {
+        self.registry
+            .version(record.namespace, &record.module.name, record.module.version)
+            .ok_or_else(|| {
+                Error::FailedPrecondition(format!(
+                    "run {} is pinned to module {}@{}, which is not in this database",
+                    record.run_id, record.module.name, record.module.version
+                ))
+            })
+    }
+}

@@ -1,0 +1,192 @@
+//! A shard: one single-threaded loop that owns a share of the executions, by hash of their workflow ids.
+//!
+//! The loop takes everything that waits, sorts it to runs, and gives each run its turn: inputs become events, a workflow task runs,
+//! and all of it becomes one transition for the writer. What has to be told (answers, attempts of activities, news for long polls)
+//! is held until the transition is durable. The shard computes ahead: a run's next turn need not wait for the last commit.
+
+mod alarms;
+mod attempts;
+mod commit;
+mod describe;
+mod load;
+mod memory;
+mod message;
+mod query;
+mod routing;
+mod run;
+mod start;
+mod task;
+mod turn;
+mod updates;
+
+use std::{
+    collections::{HashMap, HashSet, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
+
+use longhaul_store::RunId;
+
+use crate::{core::Core, mailbox::Mailbox};
+
+pub(crate) use alarms::{Alarm, Alarms, Kind, Place};
+pub(crate) use load::{load, read_events};
+pub(crate) use message::{Message, Notice, Request, Target, UpdateTicket};
+use {attempts::Attempts, commit::Commits, memory::Memory, message::Input, run::Run};
+
+/// Where a shard is written to.
+pub(crate) type ShardMailbox = Mailbox<Request, Notice>;
+
+/// The state of one shard.
+pub(crate) struct Shard {
+    core: Arc<Core>,
+    index: usize,
+    mailbox: Arc<ShardMailbox>,
+    runs: HashMap<RunId, Box<Run>>,
+    /// The newest run of each workflow id that is in memory or not yet durable.
+    newest: HashMap<Place, Newest>,
+    /// Runs that are being read; what waits for them.
+    loading: HashMap<RunId, VecDeque<Input>>,
+    /// Runs that have something in their inbox, in order.
+    due: VecDeque<RunId>,
+    due_set: HashSet<RunId>,
+    alarms: Alarms,
+    attempts: Attempts,
+    commits: Commits,
+    memory: Memory,
+    stopping: bool,
+}
+
+/// The newest run of a workflow id.
+#[derive(Debug, Clone)]
+struct Newest {
+    run_id: RunId,
+    status: longhaul_engine::Status,
+    start_request_id: String,
+}
+
+impl Shard {
+    pub(crate) fn new(core: Arc<Core>, index: usize, mailbox: Arc<ShardMailbox>) -> Self {
+        let commits = Commits::new(&core, &mailbox);
+        let slots = core.options.activity_slots.div_ceil(core.options.shards.get());
+        let memory = Memory::new(&core.options);
+        Self {
+            core,
+            index,
+            mailbox,
+            runs: HashMap::new(),
+            newest: HashMap::new(),
+            loading: HashMap::new(),
+            due: VecDeque::new(),
+            due_set: HashSet::new(),
+            alarms: Alarms::default(),
+            attempts: Attempts::new(slots),
+            commits,
+            memory,
+            stopping: false,
+        }
+    }
+
+    /// Add what the store says will fall due.
+    pub(crate) fn restore_alarm(&mut self, due_ns: u64, alarm: Alarm, place: Place) {
+        self.alarms.set(due_ns, alarm, place);
+    }
+
+    /// Run until the mailbox is closed and everything that was taken is durable.
+    pub(crate) fn run(mut self) {
+        tracing::debug!(shard = self.index, alarms = self.alarms.len(), "shard runs");
+        while !self.is_done() {
+            let timeout = self.idle_time();
+            self.step(timeout);
+        }
+        tracing::debug!(shard = self.index, "shard has stopped");
+    }
+
+    /// One round: wait for something for at most `timeout`, then do all there is to do.
+    pub(crate) fn step(&mut self, timeout: Option<Duration>) {
+        let batch = self.mailbox.take(timeout);
+        self.stopping |= batch.closed;
+        for notice in batch.notices {
+            self.on_notice(notice);
+        }
+        for request in batch.requests {
+            self.on_request(request);
+        }
+        self.ring_alarms();
+        self.run_due();
+        self.evict();
+        if self.core.options.time_skipping {
+            self.skip_time();
+        }
+    }
+
+    fn is_done(&self) -> bool {
+        self.stopping && self.due.is_empty() && self.loading.is_empty() && self.commits.is_empty()
+    }
+
+    /// How long nothing needs to be done unless a message comes.
+    fn idle_time(&self) -> Option<Duration> {
+        if !self.due.is_empty() {
+            return Some(Duration::ZERO);
+        }
+        // A client that begins to wait sends no message here; with time skipping it changes what there is to do.
+        let longest = self
+            .core
+            .options
+            .time_skipping
+            .then_some(Duration::from_millis(20));
+        let alarm = self.alarms.next_ns().map(|due_ns| {
+            // A timer must not fire early, so a fraction of a microsecond is rounded up.
+            Duration::from_nanos(due_ns.saturating_sub(self.core.clock.now_ns())) + Duration::from_nanos(1)
+        });
+        match (alarm, longest) {
+            (Some(alarm), Some(longest)) => Some(alarm.min(longest)),
+            (alarm, longest) => alarm.or(longest),
+        }
+    }
+
+    fn ring_alarms(&mut self) {
+        if self.stopping {
+            return;
+        }
+        let now_ns = self.core.clock.now_ns();
+        while let Some((alarm, place)) = self.alarms.pop(now_ns) {
+            self.deliver(alarm.run_id, &place, Input::Alarm(alarm));
+        }
+    }
+
+    fn run_due(&mut self) {
+        while let Some(run_id) = self.due.pop_front() {
+            self.due_set.remove(&run_id);
+            self.turn(run_id);
+        }
+    }
+
+    fn mark_due(&mut self, run_id: RunId) {
+        if self.due_set.insert(run_id) {
+            self.due.push_back(run_id);
+        }
+    }
+
+    /// Jump to the next alarm if nothing can happen before it and a client waits for a result.
+    fn skip_time(&mut self) {
+        let busy = !self.due.is_empty()
+            || !self.loading.is_empty()
+            || !self.commits.is_empty()
+            || !self.attempts.is_idle()
+            || self.core.watchers.waiting_for_results() == 0;
+        if busy || self.stopping {
+            return;
+        }
+        if let Some(due_ns) = self.alarms.next_ns()
+            && due_ns > self.core.clock.now_ns()
+        {
+            let skipped_ns = self.core.clock.skip_to(due_ns);
+            self.commits.set_skipped(skipped_ns);
+            tracing::info!(
+                skipped_s = skipped_ns / 1_000_000_000,
+                "time was skipped to the next timer"
+            );
+        }
+    }
+}

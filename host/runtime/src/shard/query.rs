@@ -1,0 +1,175 @@
+//! Queries and descriptions: questions about a run, answered on a copy of its state.
+
+use longhaul_engine::{
+    Turn,
+    proto::{
+        common::v1::Payload,
+        enums::v1::{QueryRejectCondition, WorkflowExecutionStatus},
+        query::v1::QueryRejected,
+        workflowservice::v1 as wire,
+    },
+};
+use longhaul_history::payload;
+use longhaul_sandbox::{ForkError, Reader, Trap};
+
+use super::{
+    Shard,
+    message::Message,
+    run::{Code, Run},
+    turn::Tellings,
+};
+use crate::{Error, guest, names};
+
+/// The query that every workflow answers: where each of its tasks waits.
+const STACK_TRACE: &str = "__stack_trace";
+
+impl Shard {
+    /// Answer a question about a run, or keep it until the run's code is back.
+    pub(super) fn question(
+        &mut self,
+        run: &mut Run,
+        turn: &Turn,
+        tellings: &mut Tellings,
+        question: Message,
+    ) {
+        match question {
+            Message::Describe { reply } => {
+                let answer = self.describe(run, turn.now_ns);
+                tellings.answer(reply, answer);
+            }
+            Message::Query { request, reply } => match self.query(run, &request) {
+                Some(answer) => tellings.answer(reply, answer),
+                None => {
+                    run.questions.push(Message::Query { request, reply });
+                    self.revive(run);
+                }
+            },
+            other => other.refuse(Error::Internal("not a question".into())),
+        }
+    }
+
+    /// None: the code has to be brought back first.
+    fn query(
+        &self,
+        run: &mut Run,
+        request: &wire::QueryWorkflowRequest,
+    ) -> Option<Result<wire::QueryWorkflowResponse, Error>> {
+        let status = run.execution.status();
+        let rejected = match request.query_reject_condition() {
+            QueryRejectCondition::NotOpen => status != WorkflowExecutionStatus::Running,
+            QueryRejectCondition::NotCompletedCleanly => !matches!(
+                status,
+                WorkflowExecutionStatus::Running | WorkflowExecutionStatus::Completed
+            ),
+            QueryRejectCondition::None | QueryRejectCondition::Unspecified => false,
+        };
+        if rejected {
+            let query_rejected = Some(QueryRejected {
+                status: status as i32,
+            });
+            return Some(Ok(wire::QueryWorkflowResponse {
+                query_rejected,
+                ..Default::default()
+            }));
+        }
+        let query = request.query.clone().unwrap_or_default();
+        if let Err(error) = known(run, &query.query_type) {
+            return Some(Err(error));
+        }
+        if !run.is_live() {
+            let broken = run.broken.as_ref()?;
+            return Some(Err(Error::FailedPrecondition(format!(
+                "the workflow's code cannot be replayed, so there is no state to query: {broken}"
+            ))));
+        }
+        let arguments = guest::payloads_in(query.query_args.as_ref());
+        let header = guest::header_in(query.header.as_ref());
+        let ask = |reader: &mut Reader<'_>| {
+            if query.query_type == STACK_TRACE {
+                return reader.waiting().map(|tasks| Ok(vec![stack_trace(&tasks)]));
+            }
+            let answer = reader.query(&query.query_type, &arguments, &header)?;
+            Ok(answer
+                .map(|value| vec![guest::payload_out(value)])
+                .map_err(guest::failure_out))
+        };
+        let Code::Live(live) = &run.code else { return None };
+        let forked = live.instance.fork().map(|mut reader| ask(&mut reader));
+        let answer = match forked {
+            Ok(answer) => answer,
+            Err(ForkError::NotEligible(_)) => {
+                // Give the instance up for this question; the next one, or the next task, replays another.
+                let Code::Live(live) = std::mem::replace(&mut run.code, Code::Absent) else {
+                    return None;
+                };
+                match live.instance.into_reader() {
+                    Ok(mut reader) => ask(&mut reader),
+                    Err(error) => return Some(Err(Error::Internal(error.to_string()))),
+                }
+            }
+            Err(error) => return Some(Err(Error::ResourceExhausted(error.to_string()))),
+        };
+        Some(respond(answer, &query.query_type))
+    }
+}
+
+type Answer = Result<Result<Vec<Payload>, longhaul_engine::proto::failure::v1::Failure>, Trap>;
+
+fn respond(answer: Answer, name: &str) -> Result<wire::QueryWorkflowResponse, Error> {
+    match answer {
+        Ok(Ok(payloads)) => Ok(wire::QueryWorkflowResponse {
+            query_result: Some(longhaul_engine::proto::common::v1::Payloads { payloads }),
+            ..Default::default()
+        }),
+        Ok(Err(failure)) => Err(Error::QueryFailed {
+            message: failure.message.clone(),
+            failure: Box::new(failure),
+        }),
+        Err(trap) => {
+            let message = format!("query {name:?} did not return: {trap}");
+            let mut failure = longhaul_history::failure::application(message.clone(), "QueryTrap", true);
+            failure.stack_trace = trap
+                .backtrace
+                .iter()
+                .map(|frame| format!("  at {frame}\n"))
+                .collect();
+            Err(Error::QueryFailed {
+                message,
+                failure: Box::new(failure),
+            })
+        }
+    }
+}
+
+/// Q4: an unknown name lists the known ones.
+fn known(run: &Run, name: &str) -> Result<(), Error> {
+    let Some(workflow_type) = run.version.workflow_types.get(run.execution.workflow_type()) else {
+        return Ok(());
+    };
+    let declared = workflow_type.queries.iter().map(|query| query.name.as_str());
+    if name == STACK_TRACE || workflow_type.dynamic_handlers || declared.clone().any(|query| query == name) {
+        return Ok(());
+    }
+    let message = format!(
+        "Query handler for '{name}' expected but not found, known queries: {}",
+        names::known(name, declared.chain([STACK_TRACE]))
+    );
+    let failure = longhaul_history::failure::application(message.clone(), "QueryNotFound", true);
+    Err(Error::QueryFailed {
+        message,
+        failure: Box::new(failure),
+    })
+}
+
+/// Where each task waits, one a line.
+fn stack_trace(tasks: &[longhaul_sandbox::wit::definition::WaitingTask]) -> Payload {
+    let mut text = String::new();
+    for task in tasks {
+        text.push_str(&format!("{}: waits for {}", task.task, task.awaits));
+        if !task.place.is_empty() {
+            text.push_str(&format!(" at {}", task.place));
+        }
+        text.push('\n');
+    }
+    payload::json_payload(&serde_json::Value::String(text))
+}

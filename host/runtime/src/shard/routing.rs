@@ -1,0 +1,181 @@
+//! From the mailbox to the run.
+
+use std::sync::Arc;
+
+use longhaul_engine::Status;
+use longhaul_store::RunId;
+
+use super::{
+    Newest, Place, Shard,
+    message::{Input, Notice, Request, Target},
+};
+use crate::Error;
+
+impl Shard {
+    pub(super) fn on_request(&mut self, request: Request) {
+        match request {
+            Request::Start {
+                namespace,
+                request,
+                reply,
+            } => self.start(namespace, *request, reply),
+            Request::Message { target, message } => match self.resolve(&target) {
+                Ok(run_id) => {
+                    let place = Place {
+                        namespace: target.namespace,
+                        workflow_id: target.workflow_id.clone(),
+                    };
+                    self.deliver(run_id, &place, Input::Message(message));
+                }
+                Err(error) => message.refuse(error),
+            },
+        }
+    }
+
+    pub(super) fn on_notice(&mut self, notice: Notice) {
+        match notice {
+            Notice::Durable { ticket } => self.on_durable(ticket),
+            Notice::WriteFailed { epoch, why } => self.on_write_failed(epoch, &why),
+            Notice::Loaded { run_id, result } => self.on_loaded(run_id, result),
+            Notice::Revived { run_id, result } => self.on_revived(run_id, result),
+            Notice::AttemptEnded {
+                run_id,
+                place,
+                scheduled_event_id,
+                number,
+                end,
+            } => {
+                self.on_attempt_ended(run_id, scheduled_event_id, number);
+                self.deliver(
+                    run_id,
+                    &place,
+                    Input::AttemptEnded {
+                        scheduled_event_id,
+                        number,
+                        end,
+                    },
+                );
+            }
+            Notice::Heartbeat {
+                run_id,
+                scheduled_event_id,
+                number,
+                details,
+            } => {
+                // A run that is not in memory gets the next one.
+                if let Some(run) = self.runs.get_mut(&run_id) {
+                    run.inbox.push_back(Input::Heartbeat {
+                        scheduled_event_id,
+                        number,
+                        details,
+                    });
+                    self.mark_due(run_id);
+                }
+            }
+            Notice::ModulesChanged => self.try_unserved(),
+            Notice::Again(request) => self.on_request(request),
+        }
+    }
+
+    /// The run that a message is for: the one it names, or the newest.
+    fn resolve(&mut self, target: &Target) -> Result<RunId, Error> {
+        if let Some(run_id) = target.run_id
+            && (self.runs.contains_key(&run_id) || self.loading.contains_key(&run_id))
+        {
+            return self.check_owner(run_id, target);
+        }
+        let not_found = || Error::WorkflowNotFound(target.workflow_id.to_string());
+        if let Some(run_id) = target.run_id {
+            let record = self
+                .core
+                .snapshot()?
+                .execution(target.namespace, &target.workflow_id, run_id)?;
+            return record.map(|_| run_id).ok_or_else(not_found);
+        }
+        let place = Place {
+            namespace: target.namespace,
+            workflow_id: target.workflow_id.clone(),
+        };
+        Ok(self.newest(&place)?.ok_or_else(not_found)?.run_id)
+    }
+
+    fn check_owner(&self, run_id: RunId, target: &Target) -> Result<RunId, Error> {
+        match self.runs.get(&run_id) {
+            Some(run) if run.workflow_id != target.workflow_id || run.namespace != target.namespace => {
+                Err(Error::WorkflowNotFound(target.workflow_id.to_string()))
+            }
+            _ => Ok(run_id),
+        }
+    }
+
+    /// The newest run of a workflow id: as this shard has made it, else as the store has it.
+    pub(super) fn newest(&self, place: &Place) -> Result<Option<Newest>, Error> {
+        if let Some(newest) = self.newest.get(place) {
+            return Ok(Some(newest.clone()));
+        }
+        let record = self
+            .core
+            .snapshot()?
+            .current_execution(place.namespace, &place.workflow_id)?;
+        Ok(record.map(|record| Newest {
+            run_id: record.run_id,
+            status: Status::try_from(record.status as i32).unwrap_or(Status::Unspecified),
+            start_request_id: record.start_request_id,
+        }))
+    }
+
+    /// Give a run something to do; reads it first if it is not in memory.
+    pub(super) fn deliver(&mut self, run_id: RunId, place: &Place, input: Input) {
+        if let Some(run) = self.runs.get_mut(&run_id) {
+            run.inbox.push_back(input);
+            self.mark_due(run_id);
+        } else if let Some(waiting) = self.loading.get_mut(&run_id) {
+            waiting.push_back(input);
+        } else {
+            self.loading.insert(run_id, [input].into());
+            self.begin_load(run_id, place);
+        }
+    }
+
+    /// Read a run on another thread, and replay it.
+    pub(super) fn begin_load(&mut self, run_id: RunId, place: &Place) {
+        let (core, mailbox, place) = (self.core.clone(), self.mailbox.clone(), place.clone());
+        self.core.workers.run(Box::new(move || {
+            let result = super::load(&core, &place, run_id);
+            mailbox.notice(Notice::Loaded { run_id, result });
+        }));
+    }
+
+    pub(super) fn on_loaded(&mut self, run_id: RunId, result: Result<super::message::Loaded, Error>) {
+        let waiting = self.loading.remove(&run_id).unwrap_or_default();
+        match result {
+            Ok(loaded) => self.adopt(loaded, waiting),
+            Err(error) => {
+                tracing::warn!(%run_id, %error, "a run could not be read");
+                for input in waiting {
+                    match input {
+                        Input::Message(message) => message.refuse(error.clone()),
+                        Input::Replace { reply, .. } => {
+                            // A receiver that has gone needs no answer.
+                            let _ = reply.send(Err(error.clone()));
+                        }
+                        // What is not a client's is in the store, and comes back when the run can be read: at the next restart, or
+                        // with the next message.
+                        Input::Alarm(_)
+                        | Input::AttemptEnded { .. }
+                        | Input::Heartbeat { .. }
+                        | Input::TryAttempt { .. } => {}
+                    }
+                }
+            }
+        }
+    }
+
+    pub(super) fn now_ns(&self) -> u64 {
+        self.core.clock.now_ns()
+    }
+
+    pub(super) fn core(&self) -> Arc<crate::core::Core> {
+        self.core.clone()
+    }
+}

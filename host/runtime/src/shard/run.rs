@@ -1,0 +1,136 @@
+//! One run in a shard's memory.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::Arc,
+};
+
+use longhaul_engine::{Execution, execution::Worker, proto::history::v1::HistoryEvent};
+use longhaul_store::{ModuleRef, NamespaceId, Parked, RunId};
+use tokio::sync::watch;
+
+use super::{
+    alarms::Place,
+    message::{Input, Message},
+};
+use crate::{
+    guest::{Guest, TaskError},
+    registry::Version,
+    updates::Stage,
+};
+
+/// A run: its state, its code if it is live, and what waits for it.
+pub(crate) struct Run {
+    pub(crate) namespace: NamespaceId,
+    pub(crate) workflow_id: Arc<str>,
+    pub(crate) run_id: RunId,
+    pub(crate) version: Arc<Version>,
+    pub(crate) start_request_id: String,
+    pub(crate) execution: Execution,
+    pub(crate) code: Code,
+    /// Set while its workflow task fails.
+    pub(crate) parked: Option<Parked>,
+    /// A parked run's wait is over: its task may be tried again.
+    pub(crate) retrying: bool,
+    /// Why its code could not be replayed.
+    pub(crate) broken: Option<TaskError>,
+    /// Its code is being replayed on another thread.
+    pub(crate) reviving: bool,
+    /// What waits for the code to be back.
+    pub(crate) questions: Vec<Message>,
+    pub(crate) inbox: VecDeque<Input>,
+    /// The last transition that holds something of this run; 0: none since it was read.
+    pub(crate) ticket: u64,
+    /// Callers that follow updates.
+    pub(crate) stages: HashMap<String, watch::Sender<Stage>>,
+    /// Admitted updates that have a row in the store, by id, and the row's order.
+    pub(crate) update_rows: HashMap<String, u64>,
+    pub(crate) next_update_order: u64,
+    /// The alarm that is set for each activity.
+    pub(crate) activity_alarms: HashMap<i64, u64>,
+    /// The whole history, kept only where queries and validators need a throw-away replay.
+    pub(crate) history: Option<Vec<Arc<HistoryEvent>>>,
+    /// What the instance takes, in bytes, when it was last measured.
+    pub(crate) instance_bytes: usize,
+    pub(crate) tasks_since_measured: u32,
+    /// Its place in the order of last use.
+    pub(crate) used: u64,
+}
+
+/// Whether the run's code is in memory.
+pub(crate) enum Code {
+    Live(Box<Guest>),
+    /// It was dropped, or has failed; a replay brings it back.
+    Absent,
+}
+
+impl Run {
+    /// A run without code; its history is kept in memory only if its component needs that.
+    pub(crate) fn new(
+        place: &Place,
+        run_id: RunId,
+        version: Arc<Version>,
+        start_request_id: String,
+        execution: Execution,
+    ) -> Self {
+        let history = (!version.forks()).then(Vec::new);
+        Self {
+            namespace: place.namespace,
+            workflow_id: place.workflow_id.clone(),
+            run_id,
+            version,
+            start_request_id,
+            execution,
+            code: Code::Absent,
+            parked: None,
+            retrying: false,
+            broken: None,
+            reviving: false,
+            questions: Vec::new(),
+            inbox: VecDeque::new(),
+            ticket: 0,
+            stages: HashMap::new(),
+            update_rows: HashMap::new(),
+            next_update_order: 0,
+            activity_alarms: HashMap::new(),
+            history,
+            instance_bytes: 0,
+            tasks_since_measured: 0,
+            used: 0,
+        }
+    }
+
+    pub(crate) fn place(&self) -> Place {
+        Place {
+            namespace: self.namespace,
+            workflow_id: self.workflow_id.clone(),
+        }
+    }
+
+    pub(crate) fn module_ref(&self) -> ModuleRef {
+        self.version.reference()
+    }
+
+    pub(crate) fn worker(&self, identity: &str) -> Worker {
+        Worker {
+            identity: identity.to_owned(),
+            module: self.version.name.clone(),
+            version: self.version.number,
+            sdk_name: self.version.sdk_name().to_owned(),
+            sdk_version: self.version.sdk_version().to_owned(),
+        }
+    }
+
+    pub(crate) fn is_live(&self) -> bool {
+        matches!(self.code, Code::Live(_))
+    }
+
+    /// Whether nothing is lost if it leaves the memory: all is durable, and nobody waits.
+    pub(crate) fn is_quiet(&self, durable: u64) -> bool {
+        self.inbox.is_empty()
+            && self.questions.is_empty()
+            && !self.reviving
+            && self.ticket <= durable
+            && self.stages.values().all(watch::Sender::is_closed)
+    }
+}

@@ -1,0 +1,298 @@
+//! Executions begin (E1, E12).
+
+use std::sync::Arc;
+
+use longhaul_engine::{
+    Execution, Identity, Status, Turn,
+    execution::Start,
+    proto::{
+        enums::v1::{WorkflowIdConflictPolicy, WorkflowIdReusePolicy},
+        workflowservice::v1 as wire,
+    },
+};
+use longhaul_history::time;
+use longhaul_store::{Change, NamespaceId, RunId};
+
+use super::{
+    Alarm, Kind, Newest, Place, Shard,
+    message::{Input, Notice, Reply, Request},
+    run::Run,
+    turn::{Tellings, refuse},
+};
+use crate::{Error, names, registry::Version};
+
+/// What to do about the execution that has the id now.
+enum Policy {
+    Start,
+    Answer(Result<wire::StartWorkflowExecutionResponse, Error>),
+    TerminateFirst(RunId),
+}
+
+impl Shard {
+    pub(super) fn start(
+        &mut self,
+        namespace: NamespaceId,
+        request: wire::StartWorkflowExecutionRequest,
+        reply: Reply<wire::StartWorkflowExecutionResponse>,
+    ) {
+        let place = Place {
+            namespace,
+            workflow_id: request.workflow_id.as_str().into(),
+        };
+        let policy = match self.newest(&place) {
+            Ok(None) => Policy::Start,
+            Ok(Some(newest)) => self.policy(&request, &newest),
+            Err(error) => Policy::Answer(Err(error)),
+        };
+        match policy {
+            Policy::Start => {
+                self.begin(&place, request, reply, Vec::new());
+            }
+            Policy::TerminateFirst(run_id) => self.replace(run_id, &place, request, reply),
+            Policy::Answer(answer) => {
+                let ticket = self
+                    .newest(&place)
+                    .ok()
+                    .flatten()
+                    .and_then(|newest| self.runs.get(&newest.run_id));
+                let ticket = ticket.map_or(0, |run| run.ticket);
+                let mut tellings = Tellings::default();
+                tellings.answer(reply, answer);
+                for held in tellings.0 {
+                    self.hold(ticket, held);
+                }
+            }
+        }
+    }
+
+    fn policy(&self, request: &wire::StartWorkflowExecutionRequest, newest: &Newest) -> Policy {
+        let run_id = newest.run_id.to_string();
+        let started = |started| {
+            Policy::Answer(Ok(wire::StartWorkflowExecutionResponse {
+                run_id: run_id.clone(),
+                started,
+                status: newest.status as i32,
+                ..Default::default()
+            }))
+        };
+        if !request.request_id.is_empty() && request.request_id == newest.start_request_id {
+            return started(true);
+        }
+        let refuse = |message: String| {
+            Policy::Answer(Err(Error::AlreadyStarted {
+                message,
+                start_request_id: newest.start_request_id.clone(),
+                run_id: run_id.clone(),
+            }))
+        };
+        let id = &request.workflow_id;
+        let reuse = request.workflow_id_reuse_policy();
+        if newest.status == Status::Running {
+            let terminate_if_running = {
+                #[expect(
+                    deprecated,
+                    reason = "old clients still send it, and Temporal's server still serves it"
+                )]
+                let policy = WorkflowIdReusePolicy::TerminateIfRunning;
+                reuse == policy
+            };
+            return match request.workflow_id_conflict_policy() {
+                _ if terminate_if_running => Policy::TerminateFirst(newest.run_id),
+                WorkflowIdConflictPolicy::UseExisting => started(false),
+                WorkflowIdConflictPolicy::TerminateExisting => Policy::TerminateFirst(newest.run_id),
+                WorkflowIdConflictPolicy::Fail | WorkflowIdConflictPolicy::Unspecified => refuse(format!(
+                    "Workflow execution is already running. WorkflowId: {id}, RunId: {run_id}."
+                )),
+            };
+        }
+        match reuse {
+            WorkflowIdReusePolicy::RejectDuplicate => refuse(format!(
+                "Workflow execution already finished. WorkflowId: {id}, RunId: {run_id}. Workflow Id reuse policy: reject \
+                 duplicate workflow Id."
+            )),
+            WorkflowIdReusePolicy::AllowDuplicateFailedOnly
+                if matches!(newest.status, Status::Completed | Status::ContinuedAsNew) =>
+            {
+                refuse(format!(
+                    "Workflow execution already finished successfully. WorkflowId: {id}, RunId: {run_id}. Workflow Id reuse \
+                     policy: allow duplicate workflow Id if last run failed."
+                ))
+            }
+            _ => Policy::Start,
+        }
+    }
+
+    /// Terminate the run that has the id, and start the new one in the same transition.
+    fn replace(
+        &mut self,
+        old: RunId,
+        place: &Place,
+        request: wire::StartWorkflowExecutionRequest,
+        reply: Reply<wire::StartWorkflowExecutionResponse>,
+    ) {
+        let Some(mut run) = self.runs.remove(&old) else {
+            // It is not in memory: read it, and come back.
+            let input = Input::Replace {
+                namespace: place.namespace,
+                request: Box::new(request),
+                reply,
+            };
+            return self.deliver(old, place, input);
+        };
+        let mut turn = Turn::new(self.now_ns().max(run.execution.last_event_time_ns()));
+        let reason = "TerminateIfRunning WorkflowIdReusePolicy Policy".to_owned();
+        let ended = run
+            .execution
+            .terminate(&mut turn, reason, None, "history-service".into());
+        let changes = ended
+            .map_err(refuse)
+            .and_then(|()| self.changes_of(&mut run, &turn));
+        match changes {
+            Ok(changes) => {
+                // What the old run has to tell waits for the same transition.
+                let written = self.begin(place, request, reply, changes);
+                self.settle(run, turn, written, Tellings::default());
+            }
+            Err(error) => {
+                self.runs.insert(old, run);
+                // A receiver that has gone needs no answer.
+                let _ = reply.send(Err(error));
+            }
+        }
+    }
+
+    /// Begin a run; `changes` belong to the same transition. Answers its ticket; none: nothing was written.
+    fn begin(
+        &mut self,
+        place: &Place,
+        request: wire::StartWorkflowExecutionRequest,
+        reply: Reply<wire::StartWorkflowExecutionResponse>,
+        changes: Vec<Change>,
+    ) -> Option<u64> {
+        let workflow_type = request.workflow_type.as_ref().map_or("", |t| t.name.as_str());
+        let Some(version) = self
+            .core
+            .registry
+            .for_workflow_type(place.namespace, workflow_type)
+        else {
+            let types = self.core.registry.workflow_types(place.namespace);
+            let error = Error::InvalidArgument(format!(
+                "no uploaded module defines the workflow type {workflow_type:?}; known types: {}; upload a component with \
+                 `longhaul module upload FILE.wasm`",
+                names::known(workflow_type, types.iter().map(String::as_str))
+            ));
+            let _ = reply.send(Err(error));
+            return None;
+        };
+        if version.compiled().is_none() {
+            self.start_when_compiled(place.namespace, version, request, reply);
+            return None;
+        }
+        let (mut run, mut turn) = self.new_run(place, version, request);
+        let run_id = run.run_id;
+        let mut extra = changes;
+        let mut tellings = Tellings::default();
+        if let Some(due_ns) = run.execution.run_expires_ns() {
+            self.set_stored_alarm(
+                &run,
+                due_ns,
+                Alarm {
+                    run_id,
+                    kind: Kind::RunTimeout,
+                    id: 0,
+                },
+                &mut extra,
+            );
+        }
+        if let Err(error) = run.make_live(&self.core.logs_of(&run.workflow_id, run_id)) {
+            self.park(&mut run, &mut turn, &mut extra, error);
+        }
+        self.newest.insert(
+            place.clone(),
+            Newest {
+                run_id,
+                status: Status::Running,
+                start_request_id: run.start_request_id.clone(),
+            },
+        );
+        self.run_tasks(&mut run, &mut turn, &mut extra, &mut tellings);
+        self.start_attempts(&mut run, &mut turn, &mut tellings);
+        metrics::counter!("longhaul_workflows_started_total").increment(1);
+        tellings.answer(
+            reply,
+            Ok(wire::StartWorkflowExecutionResponse {
+                run_id: run_id.to_string(),
+                started: true,
+                status: Status::Running as i32,
+                ..Default::default()
+            }),
+        );
+        self.conclude_turn(run, turn, extra, tellings)
+    }
+
+    fn new_run(
+        &self,
+        place: &Place,
+        version: Arc<Version>,
+        request: wire::StartWorkflowExecutionRequest,
+    ) -> (Box<Run>, Turn) {
+        let run_id = self.core.new_run_id();
+        let mut turn = Turn::new(self.now_ns());
+        let identity = Identity {
+            namespace: request.namespace.as_str().into(),
+            workflow_id: place.workflow_id.clone(),
+            run_id: run_id.to_string().into(),
+        };
+        let limit =
+            |duration: Option<&time::Duration>| duration.and_then(time::ns_from_duration).unwrap_or(0);
+        let default_task_timeout_ns =
+            u64::try_from(self.core.options.task_timeout.as_nanos()).unwrap_or(u64::MAX);
+        let start = Start {
+            workflow_type: request.workflow_type.map(|t| t.name).unwrap_or_default(),
+            task_queue: request
+                .task_queue
+                .map(|queue| queue.name)
+                .filter(|name| !name.is_empty())
+                .unwrap_or_else(|| version.record.queue.clone()),
+            input: request.input,
+            header: request.header,
+            execution_timeout_ns: limit(request.workflow_execution_timeout.as_ref()),
+            run_timeout_ns: limit(request.workflow_run_timeout.as_ref()),
+            task_timeout_ns: Some(limit(request.workflow_task_timeout.as_ref()))
+                .filter(|ns| *ns > 0)
+                .unwrap_or(default_task_timeout_ns),
+            identity: request.identity,
+            memo: request.memo,
+            search_attributes: request.search_attributes,
+            priority: request.priority,
+        };
+        let execution = Execution::begin(identity, start, &mut turn);
+        let run = Run::new(place, run_id, version, request.request_id, execution);
+        (Box::new(run), turn)
+    }
+
+    /// The type's machine code is not in memory: get it on another thread, and come back.
+    fn start_when_compiled(
+        &self,
+        namespace: NamespaceId,
+        version: Arc<Version>,
+        request: wire::StartWorkflowExecutionRequest,
+        reply: Reply<wire::StartWorkflowExecutionResponse>,
+    ) {
+        let (core, mailbox) = (self.core.clone(), self.mailbox.clone());
+        self.core
+            .workers
+            .run(Box::new(move || match core.module_now(&version) {
+                Ok(_) => {
+                    let request = Request::Start {
+                        namespace,
+                        request: Box::new(request),
+                        reply,
+                    };
+                    mailbox.notice(Notice::Again(request));
+                }
+                // A receiver that has gone needs no answer.
+                Err(error) => drop(reply.send(Err(error))),
+            }));
+    }
+}

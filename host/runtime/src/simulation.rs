@@ -1,0 +1,117 @@
+//! The same runtime without threads, under a clock that stands still: for tests that crash it, bend its time and look at every
+//! commit.
+
+use std::{future::Future, num::NonZeroUsize, pin::pin, sync::Mutex, task::Poll};
+
+use longhaul_store::Store;
+use rand_core::SeedableRng;
+
+use crate::{
+    Clock, OpenError, Options, Runtime, core::Randomness, handle::build, shard::Shard, workers::Workers,
+};
+
+/// Rounds in a row that did nothing after which a simulated request counts as stuck; beyond [`QUIET_ROUNDS`] each takes a millisecond.
+const QUIET_ROUNDS_MAX: usize = 60_000;
+/// Rounds that do nothing before the thread is lent to whoever compiles or runs an activity.
+const QUIET_ROUNDS: usize = 100;
+
+/// A runtime of one shard that does something only when it is told to.
+///
+/// Within a tokio runtime of one thread the same inputs give the same commits: reading and replaying run inline, run ids come from a
+/// seed, and the clock moves only by [`Simulation::advance`] and time skipping.
+pub struct Simulation {
+    runtime: Runtime,
+    shard: Shard,
+}
+
+/// A request that got no answer, though nothing was left to do.
+#[derive(Debug, thiserror::Error)]
+#[error("the request got no answer in {QUIET_ROUNDS_MAX} rounds in which nothing happened")]
+pub struct Stuck;
+
+impl Simulation {
+    /// Open on a store.
+    ///
+    /// # Errors
+    ///
+    /// As [`Runtime::open`].
+    pub fn open(mut options: Options, store: Store, clock: Clock, seed: u64) -> Result<Self, OpenError> {
+        options.shards = NonZeroUsize::MIN;
+        let writer = store.inline_writer().ok_or(OpenError::InUse)?;
+        let randomness = Randomness::Seeded(Mutex::new(rand_chacha::ChaCha12Rng::seed_from_u64(seed)));
+        let (core, mut shards) = build(options, store, clock, writer, Workers::inline(), randomness)?;
+        let shard = shards.pop().ok_or(OpenError::InUse)?;
+        Ok(Self {
+            runtime: Runtime::new(core, Vec::new()),
+            shard,
+        })
+    }
+
+    /// The handle for requests; drive them with [`Simulation::drive`].
+    pub fn runtime(&self) -> Runtime {
+        self.runtime.clone()
+    }
+
+    /// Let the clock run on.
+    pub fn advance(&self, by_ns: u64) {
+        self.runtime.inner.core.clock.advance(by_ns);
+    }
+
+    /// Now, in nanoseconds since 1970.
+    pub fn now_ns(&self) -> u64 {
+        self.runtime.inner.core.clock.now_ns()
+    }
+
+    /// One round of the shard, then one of the writer. Answers the commits that were made.
+    pub fn round(&mut self) -> usize {
+        self.shard.step(Some(std::time::Duration::ZERO));
+        self.runtime.inner.core.writer.pump()
+    }
+
+    /// Rounds until a request is answered.
+    ///
+    /// # Errors
+    ///
+    /// It gets no answer.
+    pub async fn drive<F: Future>(&mut self, request: F) -> Result<F::Output, Stuck> {
+        self.drive_while(request, |_| true).await?.ok_or(Stuck)
+    }
+
+    /// Rounds until a request is answered, or `go_on`, asked after each round, says no: then the answer is none.
+    ///
+    /// # Errors
+    ///
+    /// Neither happens.
+    pub async fn drive_while<F: Future>(
+        &mut self,
+        request: F,
+        mut go_on: impl FnMut(&Runtime) -> bool,
+    ) -> Result<Option<F::Output>, Stuck> {
+        let mut request = pin!(request);
+        let mut quiet = 0;
+        while quiet < QUIET_ROUNDS_MAX {
+            let polled = std::future::poll_fn(|context| Poll::Ready(request.as_mut().poll(context))).await;
+            if let Poll::Ready(answer) = polled {
+                return Ok(Some(answer));
+            }
+            quiet = if self.round() == 0 { quiet + 1 } else { 0 };
+            if !go_on(&self.runtime) {
+                return Ok(None);
+            }
+            tokio::task::yield_now().await;
+            if quiet > QUIET_ROUNDS {
+                std::thread::sleep(std::time::Duration::from_millis(1));
+            }
+        }
+        Err(Stuck)
+    }
+
+    /// Rounds until some of them in a row have done nothing: whatever could happen without time passing has happened.
+    pub async fn settle(&mut self) {
+        let mut quiet = 0;
+        while quiet < 50 {
+            quiet = if self.round() == 0 { quiet + 1 } else { 0 };
+            tokio::task::yield_now().await;
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! Threads for what blocks: compiling, reading, replaying.
+
+use std::{
+    collections::VecDeque,
+    num::NonZeroUsize,
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    thread::JoinHandle,
+};
+
+/// Something to do away from the shards.
+pub(crate) type Job = Box<dyn FnOnce() + Send>;
+
+/// A fixed number of threads and a queue.
+///
+/// The queue has no limit of its own: each run has at most one job in it, each upload one, and runs and uploads in flight are
+/// bounded by the mailboxes.
+pub(crate) struct Workers {
+    shared: Arc<Shared>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+}
+
+#[derive(Default)]
+struct Shared {
+    state: Mutex<State>,
+    arrived: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    jobs: VecDeque<Job>,
+    stopping: bool,
+}
+
+impl Workers {
+    /// Start the threads. The stack is that of a shard: a replay calls guests.
+    pub(crate) fn start(count: NonZeroUsize, stack_bytes: usize) -> std::io::Result<Self> {
+        let shared = Arc::new(Shared::default());
+        let mut threads = Vec::new();
+        for number in 0..count.get() {
+            let shared = shared.clone();
+            let builder = std::thread::Builder::new()
+                .name(format!("worker-{number}"))
+                .stack_size(stack_bytes);
+            threads.push(builder.spawn(move || shared.work())?);
+        }
+        Ok(Self {
+            shared,
+            threads: Mutex::new(threads),
+        })
+    }
+
+    /// No threads: whoever asks does the work. For simulation.
+    pub(crate) fn inline() -> Self {
+        Self {
+            shared: Arc::new(Shared::default()),
+            threads: Mutex::new(Vec::new()),
+        }
+    }
+
+    /// Do something, soon.
+    pub(crate) fn run(&self, job: Job) {
+        if self.threads().is_empty() {
+            return job();
+        }
+        self.shared.lock().jobs.push_back(job);
+        self.shared.arrived.notify_one();
+    }
+
+    /// Finish what is queued, and stop.
+    pub(crate) fn stop(&self) {
+        self.shared.lock().stopping = true;
+        self.shared.arrived.notify_all();
+        for thread in std::mem::take(&mut *self.threads()) {
+            if thread.join().is_err() {
+                tracing::error!("a worker thread has panicked");
+            }
+        }
+    }
+
+    fn threads(&self) -> MutexGuard<'_, Vec<JoinHandle<()>>> {
+        self.threads.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Shared {
+    fn work(&self) {
+        loop {
+            let state = self.lock();
+            let mut state = self
+                .arrived
+                .wait_while(state, |state| state.jobs.is_empty() && !state.stopping)
+                .unwrap_or_else(PoisonError::into_inner);
+            let Some(job) = state.jobs.pop_front() else { return };
+            drop(state);
+            job();
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,5 @@
+//! The runtime through its public face, with real components: `cargo xtask guests` builds them.
+
+mod common;
+mod counter;
+mod crash;

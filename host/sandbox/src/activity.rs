@@ -1,0 +1,337 @@
+//! Activities: one instance for each attempt, on a fibre of its own, with as much of the machine as it was granted.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use tokio::io::AsyncWrite;
+use wasmtime::{ResourceLimiter, Store};
+use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
+use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
+use wasmtime_wasi::{FsPerms, ResourceTable, WasiCtx, WasiCtxView, WasiView};
+
+use crate::log::{LogLevel, LogSink, LogSource, Logs, NoLog};
+use crate::module::{Inner, Module, set_fuel};
+use crate::state::Limiter;
+use crate::trap::{Refusal, Trap, TrapKind};
+pub use crate::wit::activity_context::{ActivityInfo, CancellationReason};
+use crate::wit::activity_definition::Description;
+pub use crate::wit::activity_definition::ExecuteError;
+use crate::wit::types::{self, Payloads};
+use crate::wit::{ActivitiesPre, activity_context};
+
+/// What the host does for one attempt of an activity. Called on the thread that runs the guest: it must not block.
+pub trait ActivityHost: Send + Sync {
+    /// The attempt is alive and has come this far.
+    fn heartbeat(&self, details: Payloads);
+
+    /// Should the attempt stop?
+    fn cancellation(&self) -> Option<CancellationReason>;
+}
+
+/// One attempt of an activity.
+pub struct ActivityCall {
+    /// What the attempt may know of itself. Its type says which activity runs.
+    pub info: ActivityInfo,
+    /// The arguments.
+    pub input: Payloads,
+    /// Takes heartbeats and tells of cancellation.
+    pub host: Arc<dyn ActivityHost>,
+    /// Receives log lines and output.
+    pub logs: Arc<dyn LogSink>,
+    /// What the attempt may use of the machine.
+    pub grants: Grants,
+}
+
+/// What an activity may use of the machine. Clocks, waiting, random numbers and logging are always granted; by default
+/// nothing else is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Grants {
+    /// The environment variables that it sees.
+    pub env: Vec<(String, String)>,
+    /// The folders that it sees.
+    pub folders: Vec<Folder>,
+    /// True if it may connect to other machines, and look their names up.
+    pub network: bool,
+}
+
+/// A folder that an activity may use.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Folder {
+    /// Where it is on this machine.
+    pub host: PathBuf,
+    /// The path under which the guest sees it.
+    pub guest: String,
+    /// True if the guest may change what is in it.
+    pub write: bool,
+}
+
+/// The data of an activity's store.
+pub(crate) struct ActivityState {
+    call: Option<(ActivityInfo, Arc<dyn ActivityHost>)>,
+    logs: Arc<Mutex<Logs>>,
+    wasi: WasiCtx,
+    table: ResourceTable,
+    limiter: Limiter,
+}
+
+impl Module {
+    /// Run one attempt of an activity, in a new instance. The future yields often, so that it can share a thread; dropping it
+    /// ends the attempt.
+    pub async fn execute(&self, call: ActivityCall) -> Result<Result<Payloads, ExecuteError>, Trap> {
+        let options = self.inner.sandbox.options();
+        let limit = options.activity_timeout;
+        let memory_max = self
+            .limits
+            .activity_memory_max_bytes
+            .unwrap_or(options.activity_memory_max_bytes);
+        let logs = Arc::new(Mutex::new(Logs::new(call.logs, options.log)));
+        let wasi = grant(&call.grants, &logs)?;
+        let activity_type = call.info.activity_type.clone();
+        let input: &Payloads = &call.input;
+        let mut store = self
+            .inner
+            .activity_store(wasi, logs, memory_max, options.activity_fuel);
+        store.data_mut().call = Some((call.info, call.host));
+        let attempt = async {
+            let guest = self.inner.activities()?.instantiate_async(&mut store).await?;
+            guest
+                .longhaul_workflow_activity_definition()
+                .call_execute(&mut store, &activity_type, input)
+                .await
+        };
+        let outcome = tokio::time::timeout(limit, attempt).await;
+        ended(
+            store.data(),
+            outcome,
+            &format!("the attempt took longer than {} s", limit.as_secs()),
+        )
+    }
+}
+
+impl Inner {
+    fn activities(&self) -> wasmtime::Result<&ActivitiesPre<ActivityState>> {
+        self.activity
+            .as_ref()
+            .ok_or_else(|| wasmtime::format_err!("the module defines no activities"))
+    }
+
+    fn activity_store(
+        &self,
+        wasi: WasiCtx,
+        logs: Arc<Mutex<Logs>>,
+        memory_max: usize,
+        fuel: u64,
+    ) -> Store<ActivityState> {
+        let sandbox = &self.sandbox.0;
+        let limiter = Limiter::new(memory_max, sandbox.options.table_elements_max);
+        let state = ActivityState {
+            call: None,
+            logs,
+            wasi,
+            table: ResourceTable::new(),
+            limiter,
+        };
+        let mut store = Store::new(&sandbox.activities.engine, state);
+        store.limiter(|s| &mut s.limiter as &mut dyn ResourceLimiter);
+        store.set_hostcall_fuel(sandbox.options.hostcall_max_bytes);
+        set_fuel(&mut store, fuel);
+        let interval = Some(sandbox.options.activity_yield_fuel.max(1));
+        let set = store.fuel_async_yield_interval(interval);
+        debug_assert!(
+            set.is_ok(),
+            "the engine consumes fuel, and the interval is not zero"
+        );
+        store
+    }
+}
+
+/// Ask which activities a component defines. On a thread of its own: the caller's may belong to a tokio runtime already,
+/// which could not wait here.
+pub(crate) fn describe(module: &Inner) -> Result<Description, Trap> {
+    let failed = |what: String| Trap::new(TrapKind::Other, format!("cannot run `describe`: {what}"));
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().name("longhaul-describe".into());
+        let asked = thread.spawn_scoped(scope, || {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_time()
+                .build();
+            runtime
+                .map_err(|e| failed(e.to_string()))?
+                .block_on(describe_async(module))
+        });
+        let asked = asked.map_err(|e| failed(e.to_string()))?;
+        asked
+            .join()
+            .unwrap_or_else(|_| Err(failed("its thread panicked".into())))
+    })
+}
+
+async fn describe_async(module: &Inner) -> Result<Description, Trap> {
+    let options = &module.sandbox.0.options;
+    let logs = Arc::new(Mutex::new(Logs::new(Arc::new(NoLog), options.log)));
+    let wasi = grant(&Grants::default(), &logs)?;
+    let mut store = module.activity_store(
+        wasi,
+        logs,
+        options.activity_memory_max_bytes,
+        options.fuel_per_describe,
+    );
+    let asked = async {
+        let guest = module.activities()?.instantiate_async(&mut store).await?;
+        guest
+            .longhaul_workflow_activity_definition()
+            .call_describe(&mut store)
+            .await
+    };
+    let outcome = tokio::time::timeout(options.activation_timeout, asked).await;
+    ended(store.data(), outcome, "`describe` took too long")
+}
+
+/// Make sense of how a call ended.
+fn ended<R>(
+    state: &ActivityState,
+    outcome: Result<wasmtime::Result<R>, tokio::time::error::Elapsed>,
+    late: &str,
+) -> Result<R, Trap> {
+    let mut logs = lock(&state.logs);
+    logs.end();
+    match outcome {
+        Ok(outcome) => outcome.map_err(|e| Trap::from_error(&e, logs.tails(), state.limiter.refused_at)),
+        Err(_) => Err(Trap::new(TrapKind::Timeout, late)),
+    }
+}
+
+fn lock(logs: &Mutex<Logs>) -> MutexGuard<'_, Logs> {
+    // A panic while the lock was held leaves at worst a line that is cut short.
+    logs.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn grant(grants: &Grants, logs: &Arc<Mutex<Logs>>) -> Result<WasiCtx, Trap> {
+    let mut wasi = WasiCtx::builder();
+    wasi.envs(&grants.env);
+    wasi.stdout(Output {
+        logs: logs.clone(),
+        source: LogSource::Stdout,
+    });
+    wasi.stderr(Output {
+        logs: logs.clone(),
+        source: LogSource::Stderr,
+    });
+    for folder in &grants.folders {
+        let access = if folder.write {
+            FsPerms::ReadWrite
+        } else {
+            FsPerms::ReadOnly
+        };
+        wasi.preopened_dir(&folder.host, &folder.guest, access)
+            .map_err(|e| {
+                let what = format!(
+                    "the folder {} that was granted cannot be opened: {e:#}",
+                    folder.host.display()
+                );
+                Trap::new(TrapKind::Other, what)
+            })?;
+    }
+    if grants.network {
+        wasi.inherit_network();
+        wasi.allow_ip_name_lookup(true);
+    }
+    Ok(wasi.build())
+}
+
+impl WasiView for ActivityState {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView {
+            ctx: &mut self.wasi,
+            table: &mut self.table,
+        }
+    }
+}
+
+impl types::Host for ActivityState {}
+
+impl activity_context::Host for ActivityState {
+    fn info(&mut self) -> wasmtime::Result<ActivityInfo> {
+        let (info, _) = self.attempt("info")?;
+        Ok(info.clone())
+    }
+
+    fn heartbeat(&mut self, details: Payloads) -> wasmtime::Result<()> {
+        let (_, host) = self.attempt("heartbeat")?;
+        host.heartbeat(details);
+        Ok(())
+    }
+
+    fn cancellation(&mut self) -> wasmtime::Result<Option<CancellationReason>> {
+        let (_, host) = self.attempt("cancellation")?;
+        Ok(host.cancellation())
+    }
+
+    fn log(
+        &mut self,
+        level: LogLevel,
+        message: String,
+        fields: Vec<(String, String)>,
+    ) -> wasmtime::Result<()> {
+        lock(&self.logs).log(level, message, fields);
+        Ok(())
+    }
+}
+
+impl ActivityState {
+    fn attempt(&self, what: &str) -> wasmtime::Result<&(ActivityInfo, Arc<dyn ActivityHost>)> {
+        self.call.as_ref().ok_or_else(|| {
+            Refusal::call(
+                format!("activity-context.{what}"),
+                "`describe` is read-only and is no attempt of an activity",
+            )
+        })
+    }
+}
+
+/// Standard output or standard error of an activity: log lines.
+#[derive(Clone)]
+struct Output {
+    logs: Arc<Mutex<Logs>>,
+    source: LogSource,
+}
+
+impl IsTerminal for Output {
+    fn is_terminal(&self) -> bool {
+        false
+    }
+}
+
+impl StdoutStream for Output {
+    fn p2_stream(&self) -> Box<dyn OutputStream> {
+        Box::new(self.clone())
+    }
+
+    fn async_stream(&self) -> Box<dyn AsyncWrite + Send + Sync> {
+        // Only WASI 0.3 asks for it, which is not linked.
+        Box::new(tokio::io::sink())
+    }
+}
+
+#[async_trait]
+impl OutputStream for Output {
+    fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
+        lock(&self.logs).write(self.source, &bytes);
+        Ok(())
+    }
+
+    fn flush(&mut self) -> StreamResult<()> {
+        Ok(())
+    }
+
+    fn check_write(&mut self) -> StreamResult<usize> {
+        Ok(64 << 10)
+    }
+}
+
+#[async_trait]
+impl Pollable for Output {
+    async fn ready(&mut self) {}
+}

@@ -1,0 +1,52 @@
+//! Runs workflow and activity components on Wasmtime: bounded, isolated and, for workflows, deterministic.
+//!
+//! - [`Sandbox::compile`] turns the bytes of a component into a [`Module`], and refuses what does not fit the contract.
+//! - [`Module::instantiate`] makes an [`Instance`]: one workflow execution. The caller drives it through its activations,
+//!   live or from history; both give the same commands and the same memory, byte for byte.
+//! - [`Instance::fork`] makes a [`Reader`] for queries and validators: whatever these do, the instance stays as it is.
+//! - [`Module::execute`] runs one attempt of an activity.
+//!
+//! This crate speaks the types of the contract ([`wit`]) and knows nothing of histories, databases or networks.
+#![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test that fails may panic"))]
+
+mod activity;
+mod cache;
+mod command;
+mod context;
+mod contract;
+mod eligibility;
+mod error;
+mod instance;
+mod link;
+mod log;
+mod module;
+mod options;
+mod random;
+mod raw;
+mod reader;
+mod sandbox;
+mod spares;
+mod state;
+mod trap;
+mod wasi;
+mod watchdog;
+#[expect(
+    missing_docs,
+    reason = "generated from the contract, which has the documentation"
+)]
+pub mod wit;
+
+pub use activity::{
+    ActivityCall, ActivityHost, ActivityInfo, CancellationReason, ExecuteError, Folder, Grants,
+};
+pub use command::{Command, Issued};
+pub use eligibility::Eligibility;
+pub use error::{CompileError, Error, ForkError, Problem};
+pub use instance::{Instance, Setup};
+pub use log::{LogLevel, LogLine, LogSink, LogSource, NoLog};
+pub use module::Module;
+pub use options::{Limits, LogOptions, Options};
+pub use reader::Reader;
+pub use sandbox::Sandbox;
+pub use state::{Fields, Task};
+pub use trap::{Frame, Trap, TrapKind};

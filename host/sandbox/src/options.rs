@@ -1,0 +1,131 @@
+//! Every limit of the sandbox, with its default.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Bytes in one page of WebAssembly memory.
+pub(crate) const WASM_PAGE_BYTES: usize = 64 * 1024;
+
+/// Settings of a [`Sandbox`](crate::Sandbox).
+#[derive(Debug, Clone, PartialEq)]
+pub struct Options {
+    /// Fuel (about one unit an instruction) for all calls of one activation together. Default 10⁹: some 0.15 s.
+    pub fuel_per_activation: u64,
+    /// Wall-clock time that the guest may run within one activation. A backstop for what fuel does not count; fuel is
+    /// what ends a loop, because it ends it at the same instruction everywhere. Default 2 s.
+    pub activation_timeout: Duration,
+    /// Fuel for one read-only call (a query, a validator, a stack trace). Default 10⁹.
+    pub fuel_per_read: u64,
+    /// Fuel for `describe` at upload. Default 10⁹.
+    pub fuel_per_describe: u64,
+    /// Linear memory of one workflow instance in bytes, and the size of the slot that is reserved for it in the arena.
+    /// Rounded up to a multiple of 64 KiB. Default 64 MiB.
+    pub memory_max_bytes: usize,
+    /// Elements of all tables of one instance together. Default 100,000.
+    pub table_elements_max: usize,
+    /// Bytes that one call into or out of a guest may copy to the host. Default 32 MiB.
+    pub hostcall_max_bytes: usize,
+    /// Handles to host resources (WASI streams and such) that one instance may hold. Default 1,024.
+    pub handles_max: usize,
+    /// Native stack for WebAssembly frames in bytes. A thread that calls workflows needs this much and about 512 KiB
+    /// more. Default 512 KiB.
+    pub wasm_stack_max_bytes: usize,
+    /// Workflow memories that can be live at once, forks included: address space of this many slots is reserved, which
+    /// costs no memory. Default 65,536 (4 TiB of address space at 64 MiB a slot).
+    pub arena_slots: u32,
+    /// Prepared instances, of all modules together, that are kept ready to be forks. A query that finds one takes a fifth of
+    /// the time. Default 16; 0: none.
+    pub spare_forks: usize,
+    /// Commands of one activation. Default 100,000.
+    pub commands_max: usize,
+    /// Bytes of all commands of one activation. Default 64 MiB.
+    pub command_bytes_max: usize,
+    /// Named random streams of one instance. Default 1,024.
+    pub random_streams_max: usize,
+    /// Where machine code is kept between runs; none: nowhere.
+    pub cache_dir: Option<PathBuf>,
+    /// Bytes of one component. Default 64 MiB.
+    pub component_max_bytes: usize,
+    /// Linear memory of one activity instance in bytes. Default 256 MiB.
+    pub activity_memory_max_bytes: usize,
+    /// Fuel of one activity attempt. Default: no limit but [`u64::MAX`]; its timeouts bound it.
+    pub activity_fuel: u64,
+    /// An activity lets other tasks of its thread run after this much fuel. Default 10⁷, some 2 ms.
+    pub activity_yield_fuel: u64,
+    /// Wall-clock time of one activity attempt. Default 24 h; the activity's own timeouts are shorter.
+    pub activity_timeout: Duration,
+    /// Limits of what guests may log.
+    pub log: LogOptions,
+}
+
+/// Limits of what a guest may log.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct LogOptions {
+    /// Bytes of one line; the rest is cut off. Default 16 KiB.
+    pub line_max_bytes: usize,
+    /// Fields of one line; further ones are dropped. Default 64.
+    pub fields_max: usize,
+    /// Lines of one activation, or of one activity attempt; further ones are counted and dropped. Default 1,000.
+    pub lines_max: u32,
+    /// Bytes of standard error (and as many of standard output) that are kept to explain a trap. Default 8 KiB.
+    pub tail_max_bytes: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            fuel_per_activation: 1_000_000_000,
+            activation_timeout: Duration::from_secs(2),
+            fuel_per_read: 1_000_000_000,
+            fuel_per_describe: 1_000_000_000,
+            memory_max_bytes: 64 << 20,
+            table_elements_max: 100_000,
+            hostcall_max_bytes: 32 << 20,
+            handles_max: 1_024,
+            wasm_stack_max_bytes: 512 << 10,
+            arena_slots: 65_536,
+            spare_forks: 16,
+            commands_max: 100_000,
+            command_bytes_max: 64 << 20,
+            random_streams_max: 1_024,
+            cache_dir: None,
+            component_max_bytes: 64 << 20,
+            activity_memory_max_bytes: 256 << 20,
+            activity_fuel: u64::MAX,
+            activity_yield_fuel: 10_000_000,
+            activity_timeout: Duration::from_secs(24 * 60 * 60),
+            log: LogOptions::default(),
+        }
+    }
+}
+
+impl Default for LogOptions {
+    fn default() -> Self {
+        Self {
+            line_max_bytes: 16 << 10,
+            fields_max: 64,
+            lines_max: 1_000,
+            tail_max_bytes: 8 << 10,
+        }
+    }
+}
+
+impl Options {
+    /// The size of one slot of the arena: the memory limit in whole pages, and at least one.
+    pub(crate) fn slot_bytes(&self) -> usize {
+        self.memory_max_bytes.max(1).next_multiple_of(WASM_PAGE_BYTES)
+    }
+}
+
+/// Limits that one module sets for itself; what is none is as in [`Options`].
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Limits {
+    /// As [`Options::fuel_per_activation`].
+    pub fuel_per_activation: Option<u64>,
+    /// As [`Options::memory_max_bytes`]; no higher than that.
+    pub memory_max_bytes: Option<usize>,
+    /// As [`Options::table_elements_max`].
+    pub table_elements_max: Option<usize>,
+    /// As [`Options::activity_memory_max_bytes`].
+    pub activity_memory_max_bytes: Option<usize>,
+}

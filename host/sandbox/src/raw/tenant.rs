@@ -1,0 +1,147 @@
+//! Stores together with the memories that their instances have in the arena, and private views of them.
+
+use std::io;
+use std::marker::PhantomData;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use wasmtime::Store;
+
+use super::arena::Slot;
+
+/// What [`Arena::house`] returns.
+pub(crate) struct Housed<T: 'static, R> {
+    /// What the closure returned.
+    pub(crate) outcome: R,
+    /// True if a memory could not be made because all slots are taken.
+    pub(crate) full: bool,
+    /// The store with its memories.
+    pub(crate) tenant: Tenant<T>,
+}
+
+/// A store and the memories that its instance has in the arena.
+pub(crate) struct Tenant<T: 'static> {
+    pub(super) store: Store<T>,
+    pub(super) slots: Vec<Arc<Slot>>,
+}
+
+impl<T> Tenant<T> {
+    pub(crate) fn store(&self) -> &Store<T> {
+        &self.store
+    }
+
+    /// The store must not be exchanged for another one: the memories are this one's.
+    pub(crate) fn store_mut(&mut self) -> &mut Store<T> {
+        &mut self.store
+    }
+
+    /// The contents of the memories, in the order of their creation.
+    pub(crate) fn memories(&self) -> impl Iterator<Item = &[u8]> {
+        self.slots.iter().map(|slot| {
+            // SAFETY: the range is mapped (invariant 1) and initialised (zeros at first); nothing writes to it while the
+            // tenant, and with it the store, is borrowed (invariant 4).
+            unsafe { std::slice::from_raw_parts(slot.base().as_ptr(), slot.len()) }
+        })
+    }
+
+    /// Length of the memories together, in bytes.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        self.slots.iter().map(|slot| slot.len()).sum()
+    }
+
+    /// How much of the memories has ever been written, in bytes: what they take from the machine.
+    pub(crate) fn resident_bytes(&self) -> usize {
+        self.slots.iter().map(|slot| slot.resident_bytes()).sum()
+    }
+}
+
+/// An instance that stands ready to be a fork. What its memory holds means nothing until it shows a live tenant's.
+pub(crate) struct Spare<T: 'static>(Tenant<T>);
+
+impl<T> Spare<T> {
+    /// Make the instance a spare. It must have exactly one memory.
+    pub(crate) fn new(tenant: Tenant<T>) -> Self {
+        Self(tenant)
+    }
+
+    pub(crate) fn store(&self) -> &Store<T> {
+        self.0.store()
+    }
+
+    /// Length of its memory in bytes.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        self.0.memory_bytes()
+    }
+
+    /// Make its memory show what the memory of `live` holds; what is written to it stays private. Both must be instances of
+    /// the same component with exactly one memory, and the spare's must be at least as long.
+    pub(crate) fn show(self, live: &Tenant<T>) -> io::Result<View<'_, T>> {
+        let ([own], [theirs]) = (self.0.slots.as_slice(), live.slots.as_slice()) else {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "a fork needs exactly one memory on both sides",
+            ));
+        };
+        if own.len() < theirs.len() || !Arc::ptr_eq(&own.arena, &theirs.arena) {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "the fork's memory is shorter than the original",
+            ));
+        }
+        let shown = theirs.len();
+        // Before the attempt: a mapping that fails may leave a hole, and the slot has to be mended either way.
+        own.private.store(true, Ordering::Relaxed);
+        // SAFETY: the range is the fork's own slot, which nobody else uses and in which nothing runs now; it is replaced by a
+        // view of the same size, readable and writable as before.
+        unsafe { own.map(theirs.offset(), shown, libc::MAP_PRIVATE) }?;
+        // The fork may have grown beyond the original while it was prepared: there it holds what growing gives, zeros.
+        let rest = own.len() - shown;
+        // SAFETY: `shown .. shown + rest` is within the fork's slot, which is mapped and in which nothing runs now.
+        unsafe { own.base().add(shown).write_bytes(0, rest) };
+        Ok(View {
+            tenant: self.0,
+            live: PhantomData,
+        })
+    }
+}
+
+/// A tenant whose memory is its own, or a private view of another's.
+pub(crate) struct View<'a, T: 'static> {
+    tenant: Tenant<T>,
+    live: PhantomData<&'a Tenant<T>>,
+}
+
+impl<T> View<'static, T> {
+    /// No view of anything: the tenant as it is.
+    pub(crate) fn own(tenant: Tenant<T>) -> Self {
+        View {
+            tenant,
+            live: PhantomData,
+        }
+    }
+}
+
+impl<T> View<'_, T> {
+    pub(crate) fn store(&self) -> &Store<T> {
+        self.tenant.store()
+    }
+
+    /// As [`Tenant::store_mut`].
+    pub(crate) fn store_mut(&mut self) -> &mut Store<T> {
+        self.tenant.store_mut()
+    }
+
+    /// As [`Tenant::memory_bytes`].
+    pub(crate) fn memory_bytes(&self) -> usize {
+        self.tenant.memory_bytes()
+    }
+
+    /// The view is over. The pages that were written to are given back.
+    pub(crate) fn into_spare(self) -> Spare<T> {
+        for slot in &self.tenant.slots {
+            // SAFETY: the range is the fork's own slot; its contents mean nothing from here on.
+            unsafe { libc::madvise(slot.base().as_ptr().cast(), slot.len(), libc::MADV_DONTNEED) };
+        }
+        Spare(self.tenant)
+    }
+}

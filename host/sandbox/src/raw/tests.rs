@@ -1,0 +1,235 @@
+//! Tests of the arena and of private views, through Wasmtime.
+
+use wasmtime::{Config, Engine, Instance, Module, Store};
+
+use super::arena::Arena;
+use super::tenant::{Spare, Tenant};
+
+const SLOT: usize = 1 << 20;
+const PAGE: usize = 64 << 10;
+
+struct Bed {
+    arena: Arena,
+    engine: Engine,
+    module: Module,
+}
+
+/// A module with one page of memory that can be read, written and grown.
+fn bed(slots: u32) -> Bed {
+    let arena = Arena::new(slots, SLOT).unwrap();
+    let mut config = Config::new();
+    config
+        .with_host_memory(arena.creator())
+        .memory_init_cow(false)
+        .memory_reservation(SLOT as u64)
+        .memory_reservation_for_growth(0)
+        .memory_guard_size(0)
+        .guard_before_linear_memory(false)
+        .memory_may_move(false);
+    let engine = Engine::new(&config).unwrap();
+    let module = Module::new(
+        &engine,
+        wat::parse_str(
+            r#"(module (memory 1)
+            (func (export "set") (param i32 i32) (i32.store8 (local.get 0) (local.get 1)))
+            (func (export "get") (param i32) (result i32) (i32.load8_u (local.get 0)))
+            (func (export "grow") (param i32) (result i32) (memory.grow (local.get 0)))
+            (func (export "size") (result i32) memory.size))"#,
+        )
+        .unwrap(),
+    )
+    .unwrap();
+    Bed {
+        arena,
+        engine,
+        module,
+    }
+}
+
+type Guest = (Instance, Tenant<()>);
+
+impl Bed {
+    fn make(&self, minimum: usize) -> Result<Guest, bool> {
+        let housed = self.arena.house(Store::new(&self.engine, ()), minimum, |store| {
+            Instance::new(store, &self.module, &[])
+        });
+        housed
+            .outcome
+            .map(|i| (i, housed.tenant))
+            .map_err(|_| housed.full)
+    }
+}
+
+fn set(i: &Instance, store: &mut Store<()>, at: u32, value: u32) {
+    i.get_typed_func::<(u32, u32), ()>(&mut *store, "set")
+        .unwrap()
+        .call(store, (at, value))
+        .unwrap();
+}
+
+fn get(i: &Instance, store: &mut Store<()>, at: u32) -> u32 {
+    i.get_typed_func::<u32, u32>(&mut *store, "get")
+        .unwrap()
+        .call(store, at)
+        .unwrap()
+}
+
+fn grow(i: &Instance, store: &mut Store<()>, pages: i32) -> i32 {
+    i.get_typed_func::<i32, i32>(&mut *store, "grow")
+        .unwrap()
+        .call(store, pages)
+        .unwrap()
+}
+
+#[test]
+fn a_full_arena_says_so_and_a_returned_slot_is_used_again() {
+    let bed = bed(2);
+    let first = bed.make(0).ok().unwrap();
+    let _second = bed.make(0).ok().unwrap();
+    assert!(bed.make(0).err().unwrap(), "the third does not fit");
+    assert_eq!(bed.arena.taken(), 2);
+    drop(first);
+    assert_eq!(bed.arena.taken(), 1);
+    assert!(bed.make(0).is_ok());
+    assert_eq!(
+        bed.arena.taken(),
+        1,
+        "the failed attempt and the dropped instance keep nothing"
+    );
+}
+
+#[test]
+fn a_slot_that_is_used_again_holds_zeros() {
+    let bed = bed(1);
+    let (i, mut t) = bed.make(0).ok().unwrap();
+    assert_eq!(grow(&i, t.store_mut(), 3), 1);
+    set(&i, t.store_mut(), 5, 1);
+    set(&i, t.store_mut(), 4 * PAGE as u32 - 1, 1);
+    drop(t);
+    let (i, mut t) = bed.make(0).ok().unwrap();
+    assert_eq!(t.memory_bytes(), PAGE);
+    grow(&i, t.store_mut(), 3);
+    assert!(
+        t.memories()
+            .all(|m| m.len() == 4 * PAGE && m.iter().all(|b| *b == 0))
+    );
+}
+
+#[test]
+fn growth_ends_at_the_slot_and_nothing_beyond_the_length_can_be_reached() {
+    let bed = bed(2);
+    let (i, mut t) = bed.make(0).ok().unwrap();
+    let (_j, neighbour) = bed.make(0).ok().unwrap();
+    assert_eq!(grow(&i, t.store_mut(), 16), -1);
+    assert_eq!(grow(&i, t.store_mut(), 15), 1);
+    let poke = i.get_typed_func::<(u32, u32), ()>(t.store_mut(), "set").unwrap();
+    assert!(poke.call(t.store_mut(), (SLOT as u32, 7)).is_err());
+    assert!(neighbour.memories().all(|m| m.iter().all(|b| *b == 0)));
+}
+
+#[test]
+fn only_what_was_written_is_resident() {
+    let bed = bed(1);
+    let (i, mut t) = bed.make(0).ok().unwrap();
+    grow(&i, t.store_mut(), 15);
+    let before = t.resident_bytes();
+    set(&i, t.store_mut(), 9 * PAGE as u32, 1);
+    assert_eq!(t.resident_bytes(), before + 4096);
+    assert!(t.resident_bytes() < PAGE);
+}
+
+#[test]
+fn a_private_view_shows_the_live_memory_and_never_changes_it() {
+    let bed = bed(3);
+    let (live_i, mut live) = bed.make(0).ok().unwrap();
+    grow(&live_i, live.store_mut(), 2);
+    set(&live_i, live.store_mut(), 2 * PAGE as u32, 42);
+    let (fork_i, mut fork) = bed.make(live.memory_bytes()).ok().unwrap();
+    set(&fork_i, fork.store_mut(), 7, 9);
+    assert_eq!(
+        grow(&fork_i, fork.store_mut(), 1),
+        3,
+        "the fork grew while it was prepared"
+    );
+    set(&fork_i, fork.store_mut(), 3 * PAGE as u32, 9);
+    let mut view = Spare::new(fork).show(&live).unwrap();
+    assert_eq!(
+        get(&fork_i, view.store_mut(), 2 * PAGE as u32),
+        42,
+        "it shows the live memory"
+    );
+    assert_eq!(get(&fork_i, view.store_mut(), 7), 0, "and nothing of its own");
+    assert_eq!(
+        get(&fork_i, view.store_mut(), 3 * PAGE as u32),
+        0,
+        "beyond it there are zeros"
+    );
+    for at in 0..3 * PAGE as u32 / 512 {
+        set(&fork_i, view.store_mut(), at * 512, 255);
+    }
+    assert_eq!(grow(&fork_i, view.store_mut(), 4), 4);
+    drop(view);
+    let bytes: Vec<u8> = live.memories().flatten().copied().collect();
+    assert_eq!(bytes.len(), 3 * PAGE);
+    assert!(
+        bytes
+            .iter()
+            .enumerate()
+            .all(|(at, b)| *b == if at == 2 * PAGE { 42 } else { 0 })
+    );
+    // The fork's slot is as good as new, and its addresses show its own range again.
+    assert_eq!(bed.arena.taken(), 1);
+    let (next_i, mut next) = bed.make(0).ok().unwrap();
+    assert!(next.memories().all(|m| m.iter().all(|b| *b == 0)));
+    set(&next_i, next.store_mut(), 2 * PAGE as u32 - 1 - PAGE as u32, 5);
+    assert_eq!(get(&live_i, live.store_mut(), 2 * PAGE as u32), 42);
+    assert_eq!(get(&live_i, live.store_mut(), PAGE as u32 - 1), 0);
+}
+
+#[test]
+fn a_fork_that_is_too_short_is_refused() {
+    let bed = bed(2);
+    let (i, mut live) = bed.make(0).ok().unwrap();
+    grow(&i, live.store_mut(), 1);
+    let (_, fork) = bed.make(0).ok().unwrap();
+    assert!(Spare::new(fork).show(&live).is_err());
+    assert_eq!(bed.arena.taken(), 1);
+}
+
+#[test]
+fn memories_outside_of_a_house_are_refused() {
+    let bed = bed(1);
+    assert!(Instance::new(&mut Store::new(&bed.engine, ()), &bed.module, &[]).is_err());
+    assert_eq!(bed.arena.taken(), 0);
+}
+
+#[test]
+fn an_arena_beyond_all_addresses_is_refused() {
+    assert!(Arena::new(u32::MAX, 1 << 40).is_err());
+    assert!(Arena::new(0, SLOT).is_err());
+}
+
+#[test]
+fn a_spare_that_is_used_again_shows_nothing_of_before() {
+    let bed = bed(3);
+    let live = |value: u32| {
+        let (i, mut live) = bed.make(0).ok().unwrap();
+        set(&i, live.store_mut(), 100, value);
+        live
+    };
+    let (first, second) = (live(1), live(2));
+    let (i, fork) = bed.make(0).ok().unwrap();
+    let mut view = Spare::new(fork).show(&first).unwrap();
+    assert_eq!(get(&i, view.store_mut(), 100), 1);
+    set(&i, view.store_mut(), 200, 9);
+    let mut view = view.into_spare().show(&second).unwrap();
+    assert_eq!(
+        (get(&i, view.store_mut(), 100), get(&i, view.store_mut(), 200)),
+        (2, 0)
+    );
+    set(&i, view.store_mut(), 100, 9);
+    let mut view = view.into_spare().show(&second).unwrap();
+    assert_eq!(get(&i, view.store_mut(), 100), 2);
+    drop(view);
+    assert!(second.memories().all(|m| m[100] == 2 && m[200] == 0));
+}

@@ -1,0 +1,133 @@
+//! The sandbox: engines, arena and watchdog, shared by all modules.
+
+use std::sync::Arc;
+
+use wasmtime::component::Linker;
+use wasmtime::{Config, Engine, WasmBacktraceDetails};
+
+use crate::activity::ActivityState;
+use crate::cache::Cache;
+use crate::error::{CompileError, Error};
+use crate::link;
+use crate::module::Module;
+use crate::options::Options;
+use crate::raw::arena::Arena;
+use crate::spares::Spares;
+use crate::state::State;
+use crate::watchdog::Watchdog;
+
+/// Compiles components and runs them. Cheap to clone; clones share everything.
+#[derive(Clone)]
+pub struct Sandbox(pub(crate) Arc<Inner>);
+
+pub(crate) struct Inner {
+    pub(crate) options: Arc<Options>,
+    pub(crate) workflows: Role<State>,
+    pub(crate) activities: Role<ActivityState>,
+    pub(crate) arena: Arena,
+    pub(crate) spares: Spares,
+    pub(crate) watchdog: Watchdog,
+}
+
+/// What the instances of one role share.
+pub(crate) struct Role<T: 'static> {
+    pub(crate) engine: Engine,
+    pub(crate) linker: Linker<T>,
+    pub(crate) cache: Option<Cache>,
+}
+
+impl Sandbox {
+    /// Set up engines, reserve address space for workflow memories, and start the watchdog's thread.
+    pub fn new(options: Options) -> Result<Self, Error> {
+        let slot_bytes = options.slot_bytes();
+        let slots = options.arena_slots;
+        let arena = Arena::new(slots, slot_bytes).map_err(|source| Error::Arena {
+            slots,
+            slot_bytes,
+            source,
+        })?;
+
+        let mut config = common_config(&options);
+        config
+            .epoch_interruption(true)
+            .with_host_memory(arena.creator())
+            .memory_init_cow(false)
+            .memory_reservation(slot_bytes as u64)
+            .memory_reservation_for_growth(0)
+            .memory_guard_size(0)
+            .guard_before_linear_memory(false)
+            .memory_may_move(false);
+        let workflows = Role::new(&config, &options, link::workflow_base)?;
+
+        let mut config = common_config(&options);
+        // The stack of a fibre holds host frames beside those of WebAssembly.
+        config.async_stack_size(options.wasm_stack_max_bytes + (1 << 20));
+        let activities = Role::new(&config, &options, link::activity_base)?;
+
+        let watchdog =
+            Watchdog::start(workflows.engine.clone(), options.activation_timeout).map_err(Error::Thread)?;
+        let spares = Spares::new(options.spare_forks);
+        Ok(Self(Arc::new(Inner {
+            options: Arc::new(options),
+            workflows,
+            activities,
+            arena,
+            spares,
+            watchdog,
+        })))
+    }
+
+    /// Compile a component, or load its machine code from the cache, check it against the contract, and ask what it
+    /// defines. Takes up to seconds for a large component: do not call it where others wait.
+    pub fn compile(&self, component: &[u8]) -> Result<Module, CompileError> {
+        Module::compile(self, component)
+    }
+
+    /// The settings.
+    pub fn options(&self) -> &Options {
+        &self.0.options
+    }
+
+    /// Workflow memories that are live now: instances, readers, and forks that are kept ready.
+    pub fn live_memories(&self) -> u32 {
+        self.0.arena.taken()
+    }
+}
+
+impl<T> Role<T> {
+    fn new(
+        config: &Config,
+        options: &Options,
+        base: fn(&Engine) -> wasmtime::Result<Linker<T>>,
+    ) -> Result<Self, Error> {
+        let refused = |e: wasmtime::Error| Error::Engine(format!("{e:#}"));
+        let engine = Engine::new(config).map_err(refused)?;
+        let linker = base(&engine).map_err(refused)?;
+        let cache = options.cache_dir.as_deref().map(|dir| Cache::new(dir, &engine));
+        Ok(Self {
+            engine,
+            linker,
+            cache,
+        })
+    }
+}
+
+/// What both engines have in common: only what is deterministic, and fuel. (Threads, exceptions and garbage collection are not
+/// even compiled in: their features of the `wasmtime` crate are off.)
+fn common_config(options: &Options) -> Config {
+    let mut config = Config::new();
+    config
+        .shared_memory(false)
+        .wasm_relaxed_simd(false)
+        .wasm_memory64(false)
+        .wasm_multi_memory(false)
+        .wasm_gc(false)
+        .gc_support(false)
+        .concurrency_support(false)
+        .cranelift_nan_canonicalization(true)
+        .consume_fuel(true)
+        .max_wasm_stack(options.wasm_stack_max_bytes)
+        .generate_address_map(true)
+        .wasm_backtrace_details(WasmBacktraceDetails::Enable);
+    config
+}

@@ -1,0 +1,317 @@
+//! Attempts of activities: results, limits, what they may use, and that they share their thread.
+#![allow(clippy::unwrap_used, reason = "a test that fails may panic")]
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use longhaul_sandbox::wit::types::Payloads;
+use longhaul_sandbox::{
+    ActivityCall, ActivityHost, ActivityInfo, CancellationReason, ExecuteError, Folder, Grants, Limits,
+    Module, NoLog, Options, Sandbox, Trap, TrapKind,
+};
+
+mod support;
+use support::{BASE, Lines, component, json, options};
+
+/// An activity component that does what the first letter of the activity's type says.
+const ACTOR: &str = r#"
+    (import "longhaul:workflow/activity-context@0.1.0" "heartbeat" (func $heartbeat (param i32 i32)))
+    (import "longhaul:workflow/activity-context@0.1.0" "cancellation" (func $cancellation (param i32)))
+    (import "longhaul:workflow/activity-context@0.1.0" "log" (func $log (param i32 i32 i32 i32 i32)))
+    (import "longhaul:workflow/activity-context@0.1.0" "info" (func $info (param i32)))
+    (import "longhaul:workflow/commands@0.1.0" "cancel-timer" (func $cancel_timer (param i32)))
+    (import "wasi:clocks/monotonic-clock@0.2.3" "subscribe-duration" (func $subscribe (param i64) (result i32)))
+    (import "wasi:io/poll@0.2.3" "[method]pollable.block" (func $block (param i32)))
+    (import "wasi:io/streams@0.2.3" "[method]output-stream.blocking-write-and-flush" (func $write (param i32 i32 i32 i32)))
+    (import "wasi:cli/stderr@0.2.3" "get-stderr" (func $stderr (result i32)))
+    (import "wasi:cli/environment@0.2.3" "get-environment" (func $environment (param i32)))
+    (import "wasi:filesystem/preopens@0.2.3" "get-directories" (func $directories (param i32)))
+
+    (func (export "longhaul:workflow/activity-definition@0.1.0#describe") (result i32)
+        (i32.store (i32.const 64) (i32.const 256)) (i32.store (i32.const 68) (i32.const 5))
+        (i32.store (i32.const 72) (i32.const 261)) (i32.store (i32.const 76) (i32.const 3))
+        (i64.store (i32.const 80) (i64.const 0))
+        (i32.const 64))
+    (func (export "longhaul:workflow/activity-definition@0.1.0#execute")
+        (param $type i32) (param i32) (param $input i32) (param $count i32) (result i32)
+        (local $c i32)
+        (local.set $c (i32.load8_u (local.get $type)))
+        ;; the answer is the input, unless said otherwise
+        (i32.store (i32.const 64) (i32.const 0))
+        (i32.store (i32.const 68) (local.get $input))
+        (i32.store (i32.const 72) (local.get $count))
+        ;; c: cancelled, if the host says so
+        (if (i32.eq (local.get $c) (i32.const 99)) (then
+            (call $cancellation (i32.const 128))
+            (if (i32.eqz (i32.load8_u (i32.const 128))) (then unreachable))
+            (i32.store (i32.const 64) (i32.const 1)) (i32.store (i32.const 68) (i32.const 1))
+            (i64.store (i32.const 72) (i64.const 0))))
+        ;; h: two heartbeats
+        (if (i32.eq (local.get $c) (i32.const 104)) (then
+            (call $heartbeat (i32.const 0) (i32.const 0)) (call $heartbeat (local.get $input) (local.get $count))))
+        ;; l: log, and write to standard error
+        (if (i32.eq (local.get $c) (i32.const 108)) (then
+            (call $log (i32.const 2) (i32.const 270) (i32.const 5) (i32.const 0) (i32.const 0))
+            (call $write (call $stderr) (i32.const 256) (i32.const 5) (i32.const 128))))
+        ;; z: sleep for a millisecond
+        (if (i32.eq (local.get $c) (i32.const 122)) (then (call $block (call $subscribe (i64.const 1000000)))))
+        ;; e: as many payloads as there are variables;  d: as folders
+        (if (i32.eq (local.get $c) (i32.const 101)) (then
+            (call $environment (i32.const 128)) (call $empty (i32.load (i32.const 132)))))
+        (if (i32.eq (local.get $c) (i32.const 100)) (then
+            (call $directories (i32.const 128)) (call $empty (i32.load (i32.const 132)))))
+        (if (i32.eq (local.get $c) (i32.const 115)) (then (call $spin)))
+        (if (i32.eq (local.get $c) (i32.const 114)) (then (drop (call $recurse (i32.const 0)))))
+        (if (i32.eq (local.get $c) (i32.const 109)) (then (call $devour)))
+        (if (i32.eq (local.get $c) (i32.const 119)) (then (call $cancel_timer (i32.const 1))))
+        (i32.const 64))
+    ;; the answer is this many payloads without metadata and data
+    (func $empty (param $count i32)
+        (i32.store (i32.const 68) (call $alloc (i32.const 0) (i32.const 0) (i32.const 4) (i32.mul (local.get $count) (i32.const 16))))
+        (memory.fill (i32.load (i32.const 68)) (i32.const 0) (i32.mul (local.get $count) (i32.const 16)))
+        (i32.store (i32.const 72) (local.get $count)))
+"#;
+
+const ACTOR_WORLD: &str =
+    "include longhaul:workflow/activities@0.1.0; import longhaul:workflow/commands@0.1.0;
+    import wasi:clocks/monotonic-clock@0.2.3; import wasi:io/poll@0.2.3; import wasi:io/streams@0.2.3;
+    import wasi:cli/stderr@0.2.3; import wasi:cli/environment@0.2.3; import wasi:filesystem/preopens@0.2.3;";
+
+fn actor(options: Options) -> Module {
+    let bytes = component(ACTOR_WORLD, &format!("(module {ACTOR} {BASE})"));
+    Sandbox::new(options).unwrap().compile(&bytes).unwrap()
+}
+
+#[derive(Default)]
+struct Host {
+    beats: Mutex<Vec<Payloads>>,
+    cancelled: Option<CancellationReason>,
+}
+
+impl ActivityHost for Host {
+    fn heartbeat(&self, details: Payloads) {
+        self.beats.lock().unwrap().push(details);
+    }
+
+    fn cancellation(&self) -> Option<CancellationReason> {
+        self.cancelled
+    }
+}
+
+fn call(activity_type: &str) -> ActivityCall {
+    let info = ActivityInfo {
+        task_token: vec![1],
+        namespace: "default".into(),
+        workflow_id: "w".into(),
+        run_id: "r".into(),
+        workflow_type: "Counter".into(),
+        activity_id: "1".into(),
+        activity_type: activity_type.into(),
+        task_queue: "default".into(),
+        attempt: 1,
+        is_local: false,
+        header: vec![],
+        heartbeat_details: vec![],
+        scheduled_time: 0,
+        attempt_scheduled_time: 0,
+        started_time: 0,
+        schedule_to_close: None,
+        start_to_close: None,
+        heartbeat: None,
+        retry_policy: None,
+    };
+    ActivityCall {
+        info,
+        input: vec![json("7")],
+        host: Arc::new(Host::default()),
+        logs: Arc::new(NoLog),
+        grants: Grants::default(),
+    }
+}
+
+async fn trap(module: &Module, activity_type: &str) -> Trap {
+    module.execute(call(activity_type)).await.unwrap_err()
+}
+
+#[tokio::test]
+async fn an_attempt_returns_its_result() {
+    let module = actor(options());
+    assert_eq!(module.sdk().name, "probe");
+    assert_eq!(
+        module.execute(call("answer")).await.unwrap().unwrap(),
+        vec![json("7")]
+    );
+}
+
+// A3
+#[tokio::test]
+async fn heartbeats_and_cancellation_pass_between_host_and_guest() {
+    let module = actor(options());
+    let host = Arc::new(Host {
+        cancelled: Some(CancellationReason::Cancelled),
+        ..Host::default()
+    });
+    module
+        .execute(ActivityCall {
+            host: host.clone(),
+            ..call("heartbeat")
+        })
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(*host.beats.lock().unwrap(), [vec![], vec![json("7")]]);
+    let outcome = module
+        .execute(ActivityCall {
+            host,
+            ..call("cancel")
+        })
+        .await
+        .unwrap();
+    assert_eq!(outcome, Err(ExecuteError::Cancelled(vec![])));
+}
+
+#[tokio::test]
+async fn logs_and_output_reach_the_sink() {
+    let lines = Arc::new(Lines::default());
+    actor(options())
+        .execute(ActivityCall {
+            logs: lines.clone(),
+            ..call("log")
+        })
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(lines.texts(), ["hello", "probe"]);
+}
+
+#[tokio::test]
+async fn an_activity_may_sleep() {
+    actor(options()).execute(call("zzz")).await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn nothing_of_the_machine_is_there_unless_it_is_granted() {
+    let module = actor(options());
+    let count = async |kind: &str, grants: Grants| {
+        module
+            .execute(ActivityCall { grants, ..call(kind) })
+            .await
+            .map(|r| r.unwrap().len())
+    };
+    assert_eq!(count("env", Grants::default()).await, Ok(0));
+    assert_eq!(count("dirs", Grants::default()).await, Ok(0));
+    let env = vec![("A".to_owned(), "1".to_owned()), ("B".to_owned(), "2".to_owned())];
+    assert_eq!(
+        count(
+            "env",
+            Grants {
+                env,
+                ..Grants::default()
+            }
+        )
+        .await,
+        Ok(2)
+    );
+    let folder = tempfile::tempdir().unwrap();
+    let folders = vec![Folder {
+        host: folder.path().to_owned(),
+        guest: "/data".into(),
+        write: false,
+    }];
+    assert_eq!(
+        count(
+            "dirs",
+            Grants {
+                folders,
+                ..Grants::default()
+            }
+        )
+        .await,
+        Ok(1)
+    );
+    let folders = vec![Folder {
+        host: folder.path().join("missing"),
+        guest: "/data".into(),
+        write: false,
+    }];
+    let error = count(
+        "dirs",
+        Grants {
+            folders,
+            ..Grants::default()
+        },
+    )
+    .await
+    .unwrap_err();
+    assert!(error.message.contains("missing"), "{error}");
+}
+
+#[tokio::test]
+async fn what_ends_an_attempt_is_contained_and_named() {
+    let module = actor(Options {
+        activity_memory_max_bytes: 1 << 20,
+        activity_fuel: 10_000_000,
+        ..options()
+    });
+    assert_eq!(trap(&module, "spin").await.kind, TrapKind::OutOfFuel);
+    assert_eq!(trap(&module, "recurse").await.kind, TrapKind::StackOverflow);
+    assert_eq!(trap(&module, "more").await.kind, TrapKind::Memory);
+    let workflow = trap(&module, "workflow").await;
+    assert_eq!(
+        workflow.kind,
+        TrapKind::Refused {
+            what: "longhaul:workflow/commands@0.1.0#cancel-timer".into()
+        }
+    );
+    assert!(workflow.message.contains("only workflows"), "{workflow}");
+    let small = module.with_limits(Limits {
+        activity_memory_max_bytes: Some(3 * 65_536),
+        ..Limits::default()
+    });
+    assert!(trap(&small, "more").await.message.contains("196608"));
+    assert!(module.execute(call("answer")).await.is_ok());
+}
+
+#[tokio::test]
+async fn an_attempt_that_takes_too_long_is_ended() {
+    let module = actor(Options {
+        activity_timeout: Duration::from_millis(20),
+        ..options()
+    });
+    assert_eq!(trap(&module, "spin").await.kind, TrapKind::Timeout);
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_spinning_attempt_lets_others_run_on_its_thread() {
+    let module = actor(Options {
+        activity_yield_fuel: 100_000,
+        ..options()
+    });
+    let spinning = tokio::spawn({
+        let module = module.clone();
+        async move { module.execute(call("spin")).await }
+    });
+    let done = AtomicU32::new(0);
+    for _ in 0..5 {
+        module.execute(call("answer")).await.unwrap().unwrap();
+        done.fetch_add(1, Ordering::Relaxed);
+    }
+    assert_eq!(done.into_inner(), 5);
+    assert!(!spinning.is_finished());
+    // Dropping the future ends the attempt.
+    spinning.abort();
+    assert!(spinning.await.unwrap_err().is_cancelled());
+}
+
+#[tokio::test]
+async fn a_workflow_module_executes_nothing() {
+    let module = support::module(&support::probe());
+    let error = module.execute(call("answer")).await.unwrap_err();
+    assert!(error.message.contains("no activities"), "{error}");
+}
+
+#[test]
+fn an_activity_module_makes_no_workflow_instance() {
+    assert!(actor(options()).instantiate(support::setup()).is_err());
+}

@@ -1,0 +1,319 @@
+//! WorkflowService: what is answered before the runtime is asked.
+
+use longhaul_server::module_proto::{DescribeRequest, module_service_client::ModuleServiceClient};
+use temporalio_protos::temporal::api::{
+    common::v1::{Payload, Payloads, WorkflowExecution},
+    operatorservice::v1::{ListSearchAttributesRequest, operator_service_client::OperatorServiceClient},
+    update::v1::UpdateRef,
+    workflowservice::v1::*,
+};
+use tonic::{Code, Status, client::Grpc, codec::CompressionEncoding::Gzip, codegen::http::uri::PathAndQuery};
+use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
+use tonic_prost::ProstCodec;
+
+use crate::common::{Running, options};
+
+fn execution() -> Option<WorkflowExecution> {
+    Some(WorkflowExecution {
+        workflow_id: "w".into(),
+        run_id: String::new(),
+    })
+}
+
+/// A signal that is larger than `bytes`.
+fn signal_of(bytes: usize) -> SignalWorkflowExecutionRequest {
+    let payload = Payload {
+        data: vec![0; bytes],
+        ..Default::default()
+    };
+    SignalWorkflowExecutionRequest {
+        namespace: "default".into(),
+        workflow_execution: execution(),
+        signal_name: "s".into(),
+        input: Some(Payloads {
+            payloads: vec![payload],
+        }),
+        ..Default::default()
+    }
+}
+
+#[tokio::test]
+async fn system_info_claims_only_what_is_honoured() {
+    let server = Running::start(options()).await;
+    let info = server
+        .workflows()
+        .await
+        .get_system_info(GetSystemInfoRequest {})
+        .await
+        .unwrap()
+        .into_inner();
+    assert_eq!(info.server_version, env!("CARGO_PKG_VERSION"));
+    let capabilities = info.capabilities.unwrap();
+    assert_eq!(
+        capabilities,
+        get_system_info_response::Capabilities {
+            signal_and_query_header: true,
+            internal_error_differentiation: true,
+            encoded_failure_attributes: true,
+            ..Default::default()
+        }
+    );
+    server.end().await;
+}
+
+// B1
+#[tokio::test]
+async fn a_request_without_namespace_is_refused_in_temporals_words() {
+    let server = Running::start(options()).await;
+    let client = server.workflows().await;
+    let mut answers: Vec<(&str, Status)> = Vec::new();
+    macro_rules! ask {
+        ($($method:ident($request:expr);)*) => {
+            $(answers.push((stringify!($method), client.clone().$method($request).await.unwrap_err()));)*
+        };
+    }
+    ask! {
+        describe_namespace(DescribeNamespaceRequest::default());
+        start_workflow_execution(StartWorkflowExecutionRequest { workflow_id: "w".into(), ..Default::default() });
+        signal_workflow_execution(SignalWorkflowExecutionRequest { workflow_execution: execution(), ..Default::default() });
+        query_workflow(QueryWorkflowRequest { execution: execution(), ..Default::default() });
+        update_workflow_execution(UpdateWorkflowExecutionRequest { workflow_execution: execution(), ..Default::default() });
+        poll_workflow_execution_update(PollWorkflowExecutionUpdateRequest {
+            update_ref: Some(UpdateRef { workflow_execution: execution(), update_id: "u".into() }),
+            ..Default::default()
+        });
+        get_workflow_execution_history(GetWorkflowExecutionHistoryRequest { execution: execution(), ..Default::default() });
+        describe_workflow_execution(DescribeWorkflowExecutionRequest { execution: execution(), ..Default::default() });
+        list_workflow_executions(ListWorkflowExecutionsRequest::default());
+        count_workflow_executions(CountWorkflowExecutionsRequest::default());
+        request_cancel_workflow_execution(RequestCancelWorkflowExecutionRequest {
+            workflow_execution: execution(),
+            ..Default::default()
+        });
+        terminate_workflow_execution(TerminateWorkflowExecutionRequest {
+            workflow_execution: execution(),
+            ..Default::default()
+        });
+    }
+    assert_eq!(answers.len(), 12);
+    for (method, status) in answers {
+        assert_eq!(
+            (status.code(), status.message()),
+            (Code::InvalidArgument, "Namespace not set on request."),
+            "{method}"
+        );
+    }
+    server.end().await;
+}
+
+// B1
+#[tokio::test]
+async fn an_unknown_namespace_is_not_found() {
+    let server = Running::start(options()).await;
+    let mut client = server.workflows().await;
+    for request in [
+        DescribeNamespaceRequest {
+            namespace: "prod".into(),
+            ..Default::default()
+        },
+        DescribeNamespaceRequest {
+            id: "no-such-id".into(),
+            ..Default::default()
+        },
+    ] {
+        let status = client.describe_namespace(request).await.unwrap_err();
+        assert_eq!(status.code(), Code::NotFound, "{status:?}");
+        assert!(!status.details().is_empty(), "SDKs look for the details");
+    }
+    server.end().await;
+}
+
+#[tokio::test]
+async fn what_is_not_offered_says_so_by_name() {
+    let server = Running::start(options()).await;
+    let mut client = server.workflows().await;
+    let poll = client
+        .poll_workflow_task_queue(PollWorkflowTaskQueueRequest::default())
+        .await
+        .unwrap_err();
+    let register = client
+        .register_namespace(RegisterNamespaceRequest::default())
+        .await
+        .unwrap_err();
+    let schedules = client
+        .list_schedules(ListSchedulesRequest::default())
+        .await
+        .unwrap_err();
+    let attributes = OperatorServiceClient::new(server.channel().await)
+        .list_search_attributes(ListSearchAttributesRequest::default())
+        .await
+        .unwrap_err();
+    for (status, name) in [
+        (poll, "PollWorkflowTaskQueue"),
+        (register, "RegisterNamespace"),
+        (schedules, "ListSchedules"),
+        (attributes, "ListSearchAttributes"),
+    ] {
+        assert_eq!(status.code(), Code::Unimplemented);
+        assert!(
+            status
+                .message()
+                .starts_with(&format!("{name} is not offered by this server")),
+            "{}",
+            status.message()
+        );
+    }
+    server.end().await;
+}
+
+/// An entry of the table that the build script writes from Temporal's descriptors.
+struct Method {
+    path: &'static str,
+    service: &'static str,
+    name: &'static str,
+}
+
+static METHODS: &[Method] = &include!(concat!(env!("OUT_DIR"), "/methods.rs"));
+
+const OFFERED: [&str; 14] = [
+    "CountWorkflowExecutions",
+    "DescribeNamespace",
+    "DescribeWorkflowExecution",
+    "GetClusterInfo",
+    "GetSystemInfo",
+    "GetWorkflowExecutionHistory",
+    "ListWorkflowExecutions",
+    "PollWorkflowExecutionUpdate",
+    "QueryWorkflow",
+    "RequestCancelWorkflowExecution",
+    "SignalWorkflowExecution",
+    "StartWorkflowExecution",
+    "TerminateWorkflowExecution",
+    "UpdateWorkflowExecution",
+];
+
+#[tokio::test]
+async fn every_method_is_offered_or_says_that_it_is_not() {
+    let server = Running::start(options()).await;
+    let mut grpc = Grpc::new(server.channel().await);
+    let mut offered = Vec::new();
+    for method in METHODS
+        .iter()
+        .filter(|method| method.service.ends_with(".WorkflowService"))
+    {
+        grpc.ready().await.unwrap();
+        let codec: ProstCodec<(), ()> = ProstCodec::default();
+        let path = PathAndQuery::from_static(method.path);
+        let answer = grpc.unary(tonic::Request::new(()), path, codec).await.map(drop);
+        match answer {
+            Err(status) if status.code() == Code::Unimplemented => {
+                assert!(
+                    status
+                        .message()
+                        .starts_with(&format!("{} is not offered", method.name)),
+                    "{status:?}"
+                );
+            }
+            _ => offered.push(method.name),
+        }
+    }
+    assert_eq!(offered, OFFERED);
+    server.end().await;
+}
+
+#[tokio::test]
+async fn an_unknown_service_is_named() {
+    let server = Running::start(options()).await;
+    for path in [
+        "/temporal.api.cloud.cloudservice.v1.CloudService/GetUsers",
+        "/x/y",
+    ] {
+        let mut grpc = Grpc::new(server.channel().await);
+        grpc.ready().await.unwrap();
+        let codec: ProstCodec<GetSystemInfoRequest, GetSystemInfoResponse> = ProstCodec::default();
+        let status = grpc
+            .unary(
+                tonic::Request::new(GetSystemInfoRequest {}),
+                PathAndQuery::from_static(path),
+                codec,
+            )
+            .await
+            .unwrap_err();
+        assert_eq!(status.code(), Code::Unimplemented);
+        assert!(status.message().contains(path), "{}", status.message());
+    }
+    server.end().await;
+}
+
+// B2
+#[tokio::test]
+async fn a_request_over_the_limit_is_invalid() {
+    let server = Running::start(options()).await;
+    let status = server
+        .workflows()
+        .await
+        .signal_workflow_execution(signal_of(4 << 20))
+        .await
+        .unwrap_err();
+    assert_eq!(status.code(), Code::InvalidArgument, "{status:?}");
+    assert!(status.message().contains("4194304"), "{}", status.message());
+    server.end().await;
+}
+
+// B2
+#[tokio::test]
+async fn the_limit_counts_what_a_compressed_request_unfolds_to() {
+    let server = Running::start(options()).await;
+    let mut client = server.workflows().await.send_compressed(Gzip);
+    let status = client
+        .signal_workflow_execution(signal_of(64 << 20))
+        .await
+        .unwrap_err();
+    assert_eq!(status.code(), Code::InvalidArgument, "{status:?}");
+    assert!(status.message().contains("too large"), "{}", status.message());
+    server.end().await;
+}
+
+/// Temporal's SDKs compress every request, on every service.
+#[tokio::test]
+async fn every_service_takes_gzip() {
+    let server = Running::start(options()).await;
+    let channel = server.channel().await;
+    let health = HealthClient::new(channel.clone()).send_compressed(Gzip);
+    health.clone().check(HealthCheckRequest::default()).await.unwrap();
+    let mut modules = ModuleServiceClient::new(channel.clone()).send_compressed(Gzip);
+    let status = modules.describe(DescribeRequest::default()).await.unwrap_err();
+    assert_eq!(status.code(), Code::InvalidArgument, "{status:?}");
+    let mut operator = OperatorServiceClient::new(channel).send_compressed(Gzip);
+    let status = operator
+        .list_search_attributes(ListSearchAttributesRequest::default())
+        .await
+        .unwrap_err();
+    assert!(
+        status
+            .message()
+            .starts_with("ListSearchAttributes is not offered"),
+        "{status:?}"
+    );
+    server.end().await;
+}
+
+#[tokio::test]
+async fn gzip_is_taken_and_given() {
+    for gzip_min_bytes in [0, 1 << 10] {
+        let server = Running::start(longhaul_server::Options {
+            gzip_min_bytes,
+            ..options()
+        })
+        .await;
+        let mut client = server
+            .workflows()
+            .await
+            .send_compressed(Gzip)
+            .accept_compressed(Gzip);
+        let answer = client.get_system_info(GetSystemInfoRequest {}).await.unwrap();
+        assert_eq!(answer.metadata().get("grpc-encoding").unwrap(), "gzip");
+        assert!(answer.into_inner().capabilities.is_some());
+        server.end().await;
+    }
+}

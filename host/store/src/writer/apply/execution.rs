@@ -1,0 +1,222 @@
+//! Executions: their row, what their workflow id stands for, the lists and the counts.
+
+use redb::ReadableTable;
+
+use crate::{
+    ExecutionKey, ExecutionRecord, NamespaceId, Pending, ReadError, RunId, Seen, Status, Violation, codec,
+    record::{ExecutionHeader, decode_execution, encode_execution},
+    tables::Facet,
+    writer::{apply::Refusal, tables::Tables},
+};
+
+/// Where an execution stands in the lists.
+struct Listed<'a> {
+    namespace: u32,
+    workflow_id: &'a str,
+    workflow_type: &'a str,
+    run_id: u128,
+    header: ExecutionHeader,
+}
+
+/// The id of the event that comes next in a run's history.
+pub(super) fn history_end(tables: &mut Tables<'_>, namespace: NamespaceId, run_id: RunId) -> Result<u64, Refusal> {
+    if let Some(end) = tables.history_ends.get(&(namespace.0, run_id.0)) {
+        return Ok(*end);
+    }
+    let run = (namespace.0, run_id.0, 0)..=(namespace.0, run_id.0, u64::MAX);
+    let end = match tables.journal_index()?.range(run)?.next_back() {
+        Some(last) => {
+            let (key, value) = last?;
+            let ((_, _, first), (_, count, _)) = (key.value(), value.value());
+            first + u64::from(count)
+        }
+        None => 1,
+    };
+    tables.history_ends.insert((namespace.0, run_id.0), end);
+    Ok(end)
+}
+
+pub(super) fn put(tables: &mut Tables<'_>, record: &ExecutionRecord) -> Result<(), Refusal> {
+    if record.close_time_ns.is_some() == record.status.is_open() {
+        return Err(Violation::CloseTime(record.key()).into());
+    }
+    let history = history_end(tables, record.namespace, record.run_id)?;
+    if record.next_event_id != history {
+        return Err(Violation::NextEvent { key: record.key(), record: record.next_event_id, history }.into());
+    }
+    let header = record.header();
+    let now = Listed {
+        namespace: record.namespace.0,
+        workflow_id: &record.workflow_id,
+        workflow_type: &record.workflow_type,
+        run_id: record.run_id.0,
+        header,
+    };
+    let key = (record.namespace.0, record.workflow_id.as_str(), record.run_id.0);
+    let before = {
+        let old = tables.executions()?.insert(key, encode_execution(record).as_slice())?;
+        old.map(|old| head(record, old.value())).transpose()?
+    };
+    match before {
+        // The common case: nothing that is indexed has changed.
+        Some(before) if before == header => Ok(()),
+        Some(before) if !before.status.is_open() && header.status.is_open() => {
+            Err(Violation::Reopened(record.key()).into())
+        }
+        Some(before) => {
+            unlist(tables, &Listed { header: before, ..now })?;
+            list(tables, &now)?;
+            set_current(tables, record)
+        }
+        None => {
+            list(tables, &now)?;
+            set_current(tables, record)
+        }
+    }
+}
+
+fn head(record: &ExecutionRecord, row: &[u8]) -> Result<ExecutionHeader, ReadError> {
+    ExecutionHeader::decode(row).ok_or_else(|| {
+        ReadError::corrupt("executions", record.key().to_string(), "its head is too short or names an unknown status")
+    })
+}
+
+/// A workflow id stands for its open run, or for the last that was started.
+fn set_current(tables: &mut Tables<'_>, record: &ExecutionRecord) -> Result<(), Refusal> {
+    let key = (record.namespace.0, record.workflow_id.as_str());
+    let current = tables.current()?.get(key)?.map(|current| current.value());
+    match current {
+        Some((run, status)) if run != record.run_id.0 => {
+            if !record.status.is_open() {
+                // An older run has changed, or a run is brought in closed: the id stands for what it stood for.
+                return Ok(());
+            }
+            if status == Status::Running as u8 {
+                return Err(Violation::TwoOpen { key: record.key(), open: RunId(run) }.into());
+            }
+        }
+        Some(_) | None => {}
+    }
+    tables.current()?.insert(key, (record.run_id.0, record.status as u8))?;
+    Ok(())
+}
+
+pub(super) fn delete(tables: &mut Tables<'_>, key: &ExecutionKey) -> Result<(), Refusal> {
+    let (namespace, run_id) = (key.namespace.0, key.run_id.0);
+    let row = {
+        let row = tables.executions()?.remove((namespace, key.workflow_id.as_str(), run_id))?;
+        row.map(|row| decode_execution(key.namespace, &key.workflow_id, key.run_id, row.value())).transpose()?
+    };
+    if let Some(record) = row {
+        unlist(
+            tables,
+            &Listed {
+                namespace,
+                workflow_id: &record.workflow_id,
+                workflow_type: &record.workflow_type,
+                run_id,
+                header: record.header(),
+            },
+        )?;
+    }
+    let workflow = (namespace, key.workflow_id.as_str());
+    let is_current = tables.current()?.get(workflow)?.is_some_and(|current| current.value().0 == run_id);
+    if is_current {
+        tables.current()?.remove(workflow)?;
+    }
+    delete_history(tables, namespace, run_id)?;
+    for pending in Pending::ALL {
+        let run = (namespace, run_id, 0)..=(namespace, run_id, u64::MAX);
+        tables.pending(pending)?.retain_in(run, |_, _| false)?;
+    }
+    delete_requests(tables, namespace, run_id)?;
+    delete_seen(tables, key)
+}
+
+fn delete_history(tables: &mut Tables<'_>, namespace: u32, run_id: u128) -> Result<(), Refusal> {
+    tables.history_ends.remove(&(namespace, run_id));
+    let run = (namespace, run_id, 0)..=(namespace, run_id, u64::MAX);
+    let mut sequences = Vec::new();
+    tables.journal_index()?.retain_in(run, |_, (sequence, _, _)| {
+        sequences.push(sequence);
+        false
+    })?;
+    let journal = tables.journal()?;
+    for sequence in sequences {
+        journal.remove(sequence)?;
+    }
+    Ok(())
+}
+
+fn delete_requests(tables: &mut Tables<'_>, namespace: u32, run_id: u128) -> Result<(), Refusal> {
+    // Text has no greatest value, so the range is open towards the next run.
+    let requests = tables.requests()?;
+    match run_id.checked_add(1) {
+        Some(next) => requests.retain_in((namespace, run_id, "")..(namespace, next, ""), |_, _| false)?,
+        None => requests.retain_in((namespace, run_id, "").., |(n, run, _), _| (n, run) != (namespace, run_id))?,
+    }
+    Ok(())
+}
+
+/// The messages that this run took, among those of its workflow id.
+fn delete_seen(tables: &mut Tables<'_>, key: &ExecutionKey) -> Result<(), Refusal> {
+    let workflow_id = key.workflow_id.as_str();
+    let range = (key.namespace.0, workflow_id, 0, 0)..=(key.namespace.0, workflow_id, u128::MAX, u64::MAX);
+    let mut unreadable = None;
+    tables.seen()?.retain_in(range, |(_, _, sender, order), value| {
+        let name = || format!("{}, workflow {workflow_id:?}, sender {}, {order}", key.namespace, RunId(sender));
+        match codec::decode::<Seen>("outbox_seen", name, value) {
+            Ok(seen) => seen.receiver_run_id != key.run_id,
+            Err(error) => {
+                unreadable = Some(error);
+                true
+            }
+        }
+    })?;
+    unreadable.map_or(Ok(()), |error| Err(error.into()))
+}
+
+fn list(tables: &mut Tables<'_>, listed: &Listed<'_>) -> Result<(), Refusal> {
+    let visibility = tables.visibility()?;
+    for key in listed.keys() {
+        visibility.insert(key, listed.workflow_id)?;
+    }
+    count(tables, listed, 1);
+    Ok(())
+}
+
+fn unlist(tables: &mut Tables<'_>, listed: &Listed<'_>) -> Result<(), Refusal> {
+    let visibility = tables.visibility()?;
+    for key in listed.keys() {
+        visibility.remove(key)?;
+    }
+    count(tables, listed, -1);
+    Ok(())
+}
+
+fn count(tables: &mut Tables<'_>, listed: &Listed<'_>, by: i64) {
+    let status = listed.header.status;
+    tables.count(listed.namespace, Facet::All, "", status, by);
+    tables.count(listed.namespace, Facet::WorkflowType, listed.workflow_type, status, by);
+}
+
+impl<'a> Listed<'a> {
+    fn keys(&self) -> [(u32, u8, &'a str, u8, u64, u128); 3] {
+        let key = |facet: Facet, name: &'a str| {
+            (
+                self.namespace,
+                facet as u8,
+                name,
+                self.header.status as u8,
+                // Inverted, so that the newest comes first.
+                !self.header.sort_time_ns(),
+                self.run_id,
+            )
+        };
+        [
+            key(Facet::All, ""),
+            key(Facet::WorkflowType, self.workflow_type),
+            key(Facet::WorkflowId, self.workflow_id),
+        ]
+    }
+}

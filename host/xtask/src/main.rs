@@ -1,0 +1,69 @@
+//! Set-up and chores, run as `cargo xtask COMMAND` (`just COMMAND` is the same).
+//!
+//! Every command honours `CARGO_TARGET_DIR`; what the texts call `target/` is that folder.
+
+mod bench;
+mod ci;
+mod demo;
+mod error;
+mod guests;
+mod process;
+mod python;
+mod tally;
+mod test;
+mod workspace;
+
+use std::{ffi::OsString, process::ExitCode};
+
+use clap::{Parser, Subcommand};
+
+use crate::workspace::Workspace;
+
+/// The chores of this repository.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", disable_version_flag = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Chore,
+}
+
+#[derive(Debug, Subcommand)]
+enum Chore {
+    /// Build every example guest into target/guests/NAME.wasm
+    Guests,
+    /// Play an order from creation to delivery, with a crash in the middle
+    ///
+    /// Builds what is missing, starts a server with a temporary database on free ports, and prints each command with its answer.
+    Demo,
+    /// Run all tests, and print how many passed and failed
+    ///
+    /// LONGHAUL_TEST_CYCLES is the number of cycles of the tests that kill the server at random; its default is 30.
+    Test,
+    /// Build for release and run `longhaul bench` with the given arguments
+    #[command(disable_help_flag = true)]
+    Bench {
+        /// Passed on to `longhaul bench`; try `--help`
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<OsString>,
+    },
+    /// Everything that a change must pass: formatting, clippy, documentation, tests
+    Ci,
+}
+
+fn main() -> ExitCode {
+    let chore = Arguments::parse().command;
+    let result = Workspace::locate().and_then(|workspace| match chore {
+        Chore::Guests => guests::list(&workspace),
+        Chore::Demo => demo::run(&workspace),
+        Chore::Test => test::run(&workspace),
+        Chore::Bench { arguments } => bench::run(&workspace, &arguments),
+        Chore::Ci => ci::run(&workspace),
+    });
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! Leaving the histories of a test for the judge, which replays each through Temporal's Core.
+
+use std::fs;
+
+use longhaul_history::History;
+use prost::Message;
+
+use crate::{Client, Server, artifacts};
+
+/// Writes the history of every execution of a server as `TEST-WORKFLOW_ID-RUN.pb`: a `temporal.api.history.v1.History`.
+///
+/// Call it at the end of a test. It panics where there is nothing to export.
+pub fn histories(server: &Server, test: &str) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(histories_async(&mut Client::new(server.address()), test));
+}
+
+/// The same for tests that run in tokio.
+pub async fn histories_async(client: &mut Client, test: &str) {
+    let folder = artifacts::histories();
+    fs::create_dir_all(&folder).unwrap();
+    let executions = client.executions().await.unwrap();
+    assert!(!executions.is_empty(), "{test} has no executions to export");
+    for (number, (workflow_id, run_id)) in executions.iter().enumerate() {
+        let events = client.history(workflow_id, run_id).await.unwrap();
+        // A number instead of the run id, so that a later run of the test replaces this file. In one step: a judge may be reading.
+        let file = folder.join(format!("{test}-{}-{number}.pb", file_name(workflow_id)));
+        let new = file.with_extension("new");
+        fs::write(&new, History { events }.encode_to_vec()).unwrap();
+        fs::rename(&new, &file).unwrap();
+    }
+}
+
+/// A workflow id as a part of a file's name.
+fn file_name(id: &str) -> String {
+    id.chars()
+        .take(80)
+        .map(|c| {
+            if c.is_ascii_alphanumeric() || c == '-' {
+                c
+            } else {
+                '_'
+            }
+        })
+        .collect()
+}
