@@ -15,7 +15,7 @@ pub fn histories(server: &Server, test: &str) {
         .enable_all()
         .build()
         .unwrap();
-    runtime.block_on(histories_async(&mut Client::new(server.address()), test));
+    runtime.block_on(async { histories_async(&mut Client::new(server.address()), test).await });
 }
 
 /// The same for tests that run in tokio.

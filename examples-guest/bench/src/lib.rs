@@ -5,8 +5,8 @@ use std::time::Duration;
 use longhaul_sdk::activities::{ActivityContext, ActivityError};
 use longhaul_sdk::workflows::join_all;
 use longhaul_sdk::{
-    ActivityOptions, LocalActivityOptions, SyncWorkflowContext, WorkflowContext, WorkflowContextView, WorkflowResult,
-    activities, workflow, workflow_methods,
+    ActivityOptions, LocalActivityOptions, SyncWorkflowContext, WorkflowContext, WorkflowContextView,
+    WorkflowResult, activities, workflow, workflow_methods,
 };
 
 const LIMIT: Duration = Duration::from_secs(60);
@@ -46,7 +46,13 @@ impl Steps {
     async fn run(ctx: &mut WorkflowContext<Self>, n: i64) -> WorkflowResult<i64> {
         let mut sum = 0;
         for i in 0..n {
-            sum += ctx.execute_activity(Activities::echo, i, ActivityOptions::start_to_close_timeout(LIMIT)).await?;
+            sum += ctx
+                .execute_activity(
+                    Activities::echo,
+                    i,
+                    ActivityOptions::start_to_close_timeout(LIMIT),
+                )
+                .await?;
         }
         Ok(sum)
     }
@@ -63,7 +69,9 @@ impl Local {
     async fn run(ctx: &mut WorkflowContext<Self>, n: i64) -> WorkflowResult<i64> {
         let mut sum = 0;
         for i in 0..n {
-            let options = LocalActivityOptions::builder().start_to_close_timeout(LIMIT).build();
+            let options = LocalActivityOptions::builder()
+                .start_to_close_timeout(LIMIT)
+                .build();
             sum += ctx.execute_local_activity(Activities::echo, i, options).await?;
         }
         Ok(sum)
@@ -80,7 +88,9 @@ impl Fan {
     #[run]
     async fn run(ctx: &mut WorkflowContext<Self>, n: i64) -> WorkflowResult<i64> {
         let options = || ActivityOptions::start_to_close_timeout(LIMIT);
-        let echoes: Vec<_> = (0..n).map(|i| ctx.execute_activity(Activities::echo, i, options())).collect();
+        let echoes: Vec<_> = (0..n)
+            .map(|i| ctx.execute_activity(Activities::echo, i, options()))
+            .collect();
         let mut sum = 0;
         for echo in join_all(echoes).await {
             sum += echo?;

@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use longhaul_sdk::{
-    ApplicationFailure, BaseWorkflowContext, SyncWorkflowContext, WorkflowContext, WorkflowContextView, WorkflowResult,
-    log, workflow, workflow_methods,
+    ApplicationFailure, BaseWorkflowContext, SyncWorkflowContext, WorkflowContext, WorkflowContextView,
+    WorkflowResult, log, workflow, workflow_methods,
 };
 
 const MIB: usize = 1 << 20;
@@ -45,7 +45,11 @@ impl Hostile {
 
     /// Do something in a signal handler.
     #[signal(name = "act")]
-    fn act_in_signal(&mut self, _: &mut SyncWorkflowContext<Self>, what: String) -> Result<(), ApplicationFailure> {
+    fn act_in_signal(
+        &mut self,
+        _: &mut SyncWorkflowContext<Self>,
+        what: String,
+    ) -> Result<(), ApplicationFailure> {
         act(&what).map(|_| ())
     }
 
@@ -121,6 +125,7 @@ fn act(what: &str) -> Result<String, ApplicationFailure> {
         "spin" => spin(),
         "allocate" => allocate(),
         "recurse" => Ok(recurse(0).to_string()),
+        "recurse-in-memory" => Ok(recurse_in_memory(0).to_string()),
         "panic" => panic!("told to panic"),
         "abort" => std::process::abort(),
         "exit" => std::process::exit(3),
@@ -129,7 +134,9 @@ fn act(what: &str) -> Result<String, ApplicationFailure> {
             Ok("slept".to_owned())
         }
         "clock" => {
-            let now = SystemTime::now().duration_since(UNIX_EPOCH).map_err(ApplicationFailure::new)?;
+            let now = SystemTime::now()
+                .duration_since(UNIX_EPOCH)
+                .map_err(ApplicationFailure::new)?;
             Ok(now.as_nanos().to_string())
         }
         "monotonic" => {
@@ -139,10 +146,20 @@ fn act(what: &str) -> Result<String, ApplicationFailure> {
             }
             Ok(start.elapsed().as_nanos().to_string())
         }
-        "environment" => Ok(format!("{} variables, {} arguments", std::env::vars().count(), std::env::args().count())),
-        "files" => std::fs::read_dir("/").map(|files| format!("{} files", files.count())).map_err(refused),
-        "write-file" => std::fs::write("/hostile", "was here").map(|()| "written".to_owned()).map_err(refused),
-        "connect" => TcpStream::connect("127.0.0.1:1").map(|_| "connected".to_owned()).map_err(refused),
+        "environment" => Ok(format!(
+            "{} variables, {} arguments",
+            std::env::vars().count(),
+            std::env::args().count()
+        )),
+        "files" => std::fs::read_dir("/")
+            .map(|files| format!("{} files", files.count()))
+            .map_err(refused),
+        "write-file" => std::fs::write("/hostile", "was here")
+            .map(|()| "written".to_owned())
+            .map_err(refused),
+        "connect" => TcpStream::connect("127.0.0.1:1")
+            .map(|_| "connected".to_owned())
+            .map_err(refused),
         "hash-order" => {
             let map: HashMap<u32, ()> = (0..HASH_KEYS).map(|key| (key, ())).collect();
             Ok(map.keys().map(u32::to_string).collect::<Vec<_>>().join(" "))
@@ -163,12 +180,16 @@ fn act(what: &str) -> Result<String, ApplicationFailure> {
             eprintln!("printed");
             Ok("printed".to_owned())
         }
-        other => Err(ApplicationFailure::new(format!("'{other}' is not something that this workflow does"))),
+        other => Err(ApplicationFailure::new(format!(
+            "'{other}' is not something that this workflow does"
+        ))),
     }
 }
 
 fn refused(error: std::io::Error) -> ApplicationFailure {
-    ApplicationFailure::builder(error).type_name("Refused".to_owned()).build()
+    ApplicationFailure::builder(error)
+        .type_name("Refused".to_owned())
+        .build()
 }
 
 fn spin() -> ! {
@@ -185,10 +206,21 @@ fn allocate() -> ! {
     }
 }
 
-#[expect(unconditional_recursion, reason = "that is what it is for")]
+/// Needs nothing but the call stack.
 fn recurse(depth: u64) -> u64 {
+    if WRITES.load(Ordering::Relaxed) == u64::MAX {
+        return depth;
+    }
+    recurse(depth + 1).wrapping_mul(3) ^ depth
+}
+
+/// Needs memory for each call.
+fn recurse_in_memory(depth: u64) -> u64 {
     let frame = black_box([depth; 64]);
-    recurse(depth + 1) + frame[usize::try_from(depth % 64).unwrap_or_default()]
+    if WRITES.load(Ordering::Relaxed) == u64::MAX {
+        return depth;
+    }
+    recurse_in_memory(depth + 1) ^ frame[usize::try_from(depth % 64).unwrap_or_default()]
 }
 
 longhaul_sdk::export!(Hostile);

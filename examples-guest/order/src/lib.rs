@@ -50,7 +50,9 @@ fn within(seconds: u64) -> ActivityOptions {
 
 /// The failure that clients see as a `ValueError`.
 fn value_error(message: impl Into<String>) -> ApplicationFailure {
-    ApplicationFailure::builder(message.into()).type_name("ValueError".to_owned()).build()
+    ApplicationFailure::builder(message.into())
+        .type_name("ValueError".to_owned())
+        .build()
 }
 
 /// What a handler that runs activities can fail with.
@@ -88,18 +90,28 @@ impl OrderWorkflow {
     }
 
     #[run]
-    async fn run(ctx: &mut WorkflowContext<Self>, order_id: String, customer_id: String) -> WorkflowResult<String> {
+    async fn run(
+        ctx: &mut WorkflowContext<Self>,
+        order_id: String,
+        customer_id: String,
+    ) -> WorkflowResult<String> {
         ctx.state_mut(|order| {
             order.order_id.clone_from(&order_id);
             order.customer_id.clone_from(&customer_id);
         });
         log::info!("Order {order_id} created for customer {customer_id}");
 
-        if !ctx.wait_condition_timeout(|order| order.status == OrderStatus::Paid, 7 * DAY).await? {
+        if !ctx
+            .wait_condition_timeout(|order| order.status == OrderStatus::Paid, 7 * DAY)
+            .await?
+        {
             ctx.state_mut(|order| order.status = OrderStatus::Cancelled);
             return Ok(format!("Order {order_id} cancelled - payment timeout"));
         }
-        if !ctx.wait_condition_timeout(|order| order.status == OrderStatus::Shipped, 30 * DAY).await? {
+        if !ctx
+            .wait_condition_timeout(|order| order.status == OrderStatus::Shipped, 30 * DAY)
+            .await?
+        {
             log::error!("Shipment timeout!");
             return Ok(format!("Order {order_id} paid but not shipped"));
         }
@@ -114,7 +126,10 @@ impl OrderWorkflow {
         )
         .await?;
         log::info!("Order {order_id} delivered successfully");
-        Ok(format!("Order {order_id} completed - ${} charged", ctx.state(|order| order.total)))
+        Ok(format!(
+            "Order {order_id} completed - ${} charged",
+            ctx.state(|order| order.total)
+        ))
     }
 
     /// Current order status
@@ -136,7 +151,12 @@ impl OrderWorkflow {
             status: self.status,
             items_count: self.items.len(),
             total_amount: self.total.to_string(),
-            payment_status: if self.payment_transaction_id.is_some() { "paid" } else { "pending" }.to_owned(),
+            payment_status: if self.payment_transaction_id.is_some() {
+                "paid"
+            } else {
+                "pending"
+            }
+            .to_owned(),
             shipping_status: match &self.shipping_info {
                 Some(shipping) => format!("shipped via {}", shipping.carrier),
                 None => "not shipped".to_owned(),
@@ -149,14 +169,19 @@ impl OrderWorkflow {
     async fn add_item(ctx: &mut WorkflowContext<Self>, item: OrderItem) -> Result<Added, HandlerError> {
         let lock = ctx.state(|order| order.lock.clone());
         let _guard = lock.lock().await;
-        let available = ctx.execute_activity(Activities::check_inventory, item.clone(), within(10)).await?;
+        let available = ctx
+            .execute_activity(Activities::check_inventory, item.clone(), within(10))
+            .await?;
         if !available {
             return Err(value_error(format!("Item {} out of stock", item.sku)).into());
         }
         let added = ctx.state_mut(|order| {
             order.total += item.price * Decimal::from(item.quantity);
             order.items.push(item.clone());
-            Added { items: order.items.len(), total: order.total.to_string() }
+            Added {
+                items: order.items.len(),
+                total: order.total.to_string(),
+            }
         });
         log::info!("Added {}x {} - Total: ${}", item.quantity, item.name, added.total);
         Ok(added)
@@ -166,7 +191,10 @@ impl OrderWorkflow {
     #[update_validator(add_item)]
     fn validate_add_item(&self, _: &WorkflowContextView, item: &OrderItem) -> Result<(), ApplicationFailure> {
         if self.status != OrderStatus::Pending {
-            return Err(value_error(format!("Cannot add items in status: {}", self.status.as_str())));
+            return Err(value_error(format!(
+                "Cannot add items in status: {}",
+                self.status.as_str()
+            )));
         }
         if item.quantity <= 0 {
             return Err(value_error("Quantity must be positive"));
@@ -179,7 +207,10 @@ impl OrderWorkflow {
 
     /// Process the payment (validated)
     #[update]
-    async fn process_payment(ctx: &mut WorkflowContext<Self>, payment: PaymentInfo) -> Result<String, HandlerError> {
+    async fn process_payment(
+        ctx: &mut WorkflowContext<Self>,
+        payment: PaymentInfo,
+    ) -> Result<String, HandlerError> {
         let lock = ctx.state(|order| order.lock.clone());
         let _guard = lock.lock().await;
         let total = ctx.state(|order| order.total);
@@ -187,7 +218,9 @@ impl OrderWorkflow {
             let message = format!("Payment amount {} != order total {total}", payment.amount);
             return Err(value_error(message).into());
         }
-        let transaction_id = ctx.execute_activity(Activities::charge_payment, payment, within(30)).await?;
+        let transaction_id = ctx
+            .execute_activity(Activities::charge_payment, payment, within(30))
+            .await?;
         ctx.state_mut(|order| {
             order.payment_transaction_id = Some(transaction_id.clone());
             order.status = OrderStatus::Paid;
@@ -198,9 +231,16 @@ impl OrderWorkflow {
 
     /// An order is paid while it is pending and has items.
     #[update_validator(process_payment)]
-    fn validate_payment(&self, _: &WorkflowContextView, payment: &PaymentInfo) -> Result<(), ApplicationFailure> {
+    fn validate_payment(
+        &self,
+        _: &WorkflowContextView,
+        payment: &PaymentInfo,
+    ) -> Result<(), ApplicationFailure> {
         if self.status != OrderStatus::Pending {
-            return Err(value_error(format!("Cannot process payment in status: {}", self.status.as_str())));
+            return Err(value_error(format!(
+                "Cannot process payment in status: {}",
+                self.status.as_str()
+            )));
         }
         if self.items.is_empty() {
             return Err(value_error("Cannot pay for empty order"));
@@ -224,8 +264,17 @@ impl OrderWorkflow {
             log::warn!("Cannot ship order in status: {}", status.as_str());
             return Ok(());
         }
-        ctx.execute_activity(Activities::update_shipping_system, (order_id, shipping.clone()), within(10)).await?;
-        log::info!("Order shipped via {} - Tracking: {}", shipping.carrier, shipping.tracking_number);
+        ctx.execute_activity(
+            Activities::update_shipping_system,
+            (order_id, shipping.clone()),
+            within(10),
+        )
+        .await?;
+        log::info!(
+            "Order shipped via {} - Tracking: {}",
+            shipping.carrier,
+            shipping.tracking_number
+        );
         ctx.state_mut(|order| {
             order.shipping_info = Some(shipping);
             order.status = OrderStatus::Shipped;

@@ -29,8 +29,8 @@ use crate::bindings::activities::exports::longhaul::workflow::activity_definitio
 use crate::bindings::activities::longhaul::workflow::activity_context as wit;
 use crate::context::time;
 use crate::data_converters::{
-    DecodablePayloads, Payload, PayloadConversionError, RawValue, TemporalDeserializable, TemporalSerializable,
-    encode, encode_all,
+    DecodablePayloads, Payload, PayloadConversionError, RawValue, TemporalDeserializable,
+    TemporalSerializable, encode, encode_all,
 };
 use crate::definitions::{ArgumentError, Arguments};
 use crate::error::{ApplicationFailure, FailurePayloads};
@@ -67,7 +67,9 @@ impl ActivityError {
 
     /// Cancelled, with details.
     pub fn cancelled_with_details<T: Into<FailurePayloads>>(details: T) -> Self {
-        Self::Cancelled { details: Some(details.into()) }
+        Self::Cancelled {
+            details: Some(details.into()),
+        }
     }
 
     /// Failed.
@@ -142,8 +144,10 @@ impl ActivityInfo {
         let started = time(info.started_time);
         let scheduled = time(info.scheduled_time);
         let limits = [
-            info.start_to_close.map(|limit| started + Duration::from_nanos(limit)),
-            info.schedule_to_close.map(|limit| scheduled + Duration::from_nanos(limit)),
+            info.start_to_close
+                .map(|limit| started + Duration::from_nanos(limit)),
+            info.schedule_to_close
+                .map(|limit| scheduled + Duration::from_nanos(limit)),
         ];
         Self {
             task_token: info.task_token.clone(),
@@ -176,8 +180,14 @@ impl ActivityHeartbeatDetails {
     ///
     /// # Errors
     /// If it is not of this type.
-    pub fn deserialize<T: TemporalDeserializable + 'static>(&self) -> Result<Option<T>, PayloadConversionError> {
-        if self.0.raw().is_empty() { Ok(None) } else { self.0.deserialize().map(Some) }
+    pub fn deserialize<T: TemporalDeserializable + 'static>(
+        &self,
+    ) -> Result<Option<T>, PayloadConversionError> {
+        if self.0.raw().is_empty() {
+            Ok(None)
+        } else {
+            self.0.deserialize().map(Some)
+        }
     }
 
     /// It, unread.
@@ -339,12 +349,20 @@ impl ActivityDefinitions {
         description: &'static str,
         call: impl Fn(ActivityContext, &Arguments) -> Result<ActivityCall, ArgumentError> + 'static,
     ) {
-        let entry = Entry { description, call: Box::new(call) };
-        assert!(self.entries.insert(name, entry).is_none(), "two activities have the type `{name}`");
+        let entry = Entry {
+            description,
+            call: Box::new(call),
+        };
+        assert!(
+            self.entries.insert(name, entry).is_none(),
+            "two activities have the type `{name}`"
+        );
     }
 
     pub(crate) fn entries(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
-        self.entries.iter().map(|(name, entry)| (*name, entry.description))
+        self.entries
+            .iter()
+            .map(|(name, entry)| (*name, entry.description))
     }
 }
 
@@ -378,17 +396,18 @@ pub(crate) fn run(
             );
             Err(failed("NotFoundError", message))
         }
-        Some(entry) => (entry.call)(context, &Arguments::new(input)).map_err(|error| {
-            failed("InvalidArgument", format!("Activity '{activity_type}': {error}"))
-        }),
+        Some(entry) => (entry.call)(context, &Arguments::new(input))
+            .map_err(|error| failed("InvalidArgument", format!("Activity '{activity_type}': {error}"))),
     };
     async move {
         match call?.await {
             Ok(output) => Ok(vec![output]),
-            Err(ActivityError::Application(error)) => Err(ExecuteError::Failed(error.to_failure().into_wit())),
-            Err(ActivityError::Cancelled { details }) => {
-                Err(ExecuteError::Cancelled(details.map(|details| details.to_wit()).unwrap_or_default()))
+            Err(ActivityError::Application(error)) => {
+                Err(ExecuteError::Failed(error.to_failure().into_wit()))
             }
+            Err(ActivityError::Cancelled { details }) => Err(ExecuteError::Cancelled(
+                details.map(|details| details.to_wit()).unwrap_or_default(),
+            )),
             Err(ActivityError::WillCompleteAsync) => Err(ExecuteError::WillCompleteAsync),
         }
     }

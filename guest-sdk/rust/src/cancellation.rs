@@ -32,7 +32,9 @@ pub struct WorkflowCancellationToken {
 
 impl std::fmt::Debug for WorkflowCancellationToken {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("WorkflowCancellationToken").field("cancelled", &self.is_cancelled()).finish_non_exhaustive()
+        f.debug_struct("WorkflowCancellationToken")
+            .field("cancelled", &self.is_cancelled())
+            .finish_non_exhaustive()
     }
 }
 
@@ -47,7 +49,11 @@ impl WorkflowCancellationToken {
         let child = Self::new();
         if self.is_cancelled() {
             child.state.cancelled.set(true);
-            child.state.reason.borrow_mut().clone_from(&self.state.reason.borrow());
+            child
+                .state
+                .reason
+                .borrow_mut()
+                .clone_from(&self.state.reason.borrow());
         } else {
             let mut children = self.state.children.borrow_mut();
             children.retain(|child| child.strong_count() > 0);
@@ -79,7 +85,12 @@ impl WorkflowCancellationToken {
     /// Wait until it is cancelled.
     #[track_caller]
     pub fn cancelled(&self) -> impl FusedFuture<Output = ()> + Unpin + use<> {
-        Cancelled { token: self.clone(), parked: Parked::default(), place: Location::caller(), done: false }
+        Cancelled {
+            token: self.clone(),
+            parked: Parked::default(),
+            place: Location::caller(),
+            done: false,
+        }
     }
 
     fn cancel_and_wake(&self, reason: Option<String>) {
@@ -160,7 +171,9 @@ impl Future for Cancelled {
             return Poll::Ready(());
         }
         if let Some(runtime) = Runtime::current()
-            && this.parked.park(&runtime, context, || Awaits::Cancellation, None, this.place)
+            && this
+                .parked
+                .park(&runtime, context, || Awaits::Cancellation, None, this.place)
         {
             this.parked.watch(&this.token);
         }

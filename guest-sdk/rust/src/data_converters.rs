@@ -57,6 +57,7 @@ impl PayloadConverter {
 }
 
 /// Conversions between typed values and [`Payload`]s.
+#[expect(clippy::wrong_self_convention, reason = "the names of Temporal's SDK")]
 pub trait GenericPayloadConverter {
     /// Write a value as one payload.
     fn to_payload<T: TemporalSerializable + 'static>(
@@ -98,7 +99,9 @@ impl GenericPayloadConverter for PayloadConverter {
             return Ok(payload(BINARY_PLAIN, bytes.clone()));
         }
         if let Some(bytes) = any.downcast_ref::<Option<Vec<u8>>>() {
-            return Ok(bytes.clone().map_or_else(null, |bytes| payload(BINARY_PLAIN, bytes)));
+            return Ok(bytes
+                .clone()
+                .map_or_else(null, |bytes| payload(BINARY_PLAIN, bytes)));
         }
         value.to_payload(context)
     }
@@ -156,7 +159,10 @@ pub trait TemporalSerializable {
     }
 
     /// Write the value as a list of payloads; types that stand for several arguments override it.
-    fn to_payloads(&self, context: &SerializationContext<'_>) -> Result<Vec<Payload>, PayloadConversionError> {
+    fn to_payloads(
+        &self,
+        context: &SerializationContext<'_>,
+    ) -> Result<Vec<Payload>, PayloadConversionError> {
         Ok(vec![self.to_payload(context)?])
     }
 }
@@ -206,7 +212,9 @@ pub struct RawValue {
 impl RawValue {
     /// No value: one null payload.
     pub fn empty() -> Self {
-        Self { payloads: vec![null()] }
+        Self {
+            payloads: vec![null()],
+        }
     }
 
     /// Payloads as they are.
@@ -218,8 +226,12 @@ impl RawValue {
     ///
     /// # Errors
     /// If the value cannot be written.
-    pub fn try_from_value<T: TemporalSerializable + 'static>(value: &T) -> Result<Self, PayloadConversionError> {
-        Ok(Self { payloads: encode_all(value)? })
+    pub fn try_from_value<T: TemporalSerializable + 'static>(
+        value: &T,
+    ) -> Result<Self, PayloadConversionError> {
+        Ok(Self {
+            payloads: encode_all(value)?,
+        })
     }
 
     /// Read a value.
@@ -243,7 +255,9 @@ impl TemporalSerializable for RawValue {
 
 impl TemporalDeserializable for RawValue {
     fn from_payload(_: &SerializationContext<'_>, payload: Payload) -> Result<Self, PayloadConversionError> {
-        Ok(Self { payloads: vec![payload] })
+        Ok(Self {
+            payloads: vec![payload],
+        })
     }
 
     fn from_payloads(
@@ -318,7 +332,9 @@ impl DecodablePayloads {
 }
 
 /// Write one value as one payload.
-pub(crate) fn encode<T: TemporalSerializable + 'static>(value: &T) -> Result<Payload, PayloadConversionError> {
+pub(crate) fn encode<T: TemporalSerializable + 'static>(
+    value: &T,
+) -> Result<Payload, PayloadConversionError> {
     PayloadConverter.to_payload(&SerializationContext::default(), value)
 }
 
@@ -330,7 +346,9 @@ pub(crate) fn encode_all<T: TemporalSerializable + 'static>(
 }
 
 /// Read one value from one payload.
-pub(crate) fn decode<T: TemporalDeserializable + 'static>(payload: Payload) -> Result<T, PayloadConversionError> {
+pub(crate) fn decode<T: TemporalDeserializable + 'static>(
+    payload: Payload,
+) -> Result<T, PayloadConversionError> {
     PayloadConverter.from_payload(&SerializationContext::default(), payload)
 }
 
@@ -347,16 +365,26 @@ pub(crate) fn null() -> Payload {
 }
 
 pub(crate) fn payload(encoding: &str, data: Vec<u8>) -> Payload {
-    Payload { metadata: vec![(ENCODING_KEY.to_owned(), encoding.as_bytes().to_vec())], data }
+    Payload {
+        metadata: vec![(ENCODING_KEY.to_owned(), encoding.as_bytes().to_vec())],
+        data,
+    }
 }
 
 fn encoding(payload: &Payload) -> Option<&[u8]> {
-    payload.metadata.iter().find(|(key, _)| key == ENCODING_KEY).map(|(_, value)| value.as_slice())
+    payload
+        .metadata
+        .iter()
+        .find(|(key, _)| key == ENCODING_KEY)
+        .map(|(_, value)| value.as_slice())
 }
 
 fn downcast<T: 'static, V: 'static>(value: V) -> Result<T, PayloadConversionError> {
     let value: Box<dyn Any> = Box::new(value);
-    value.downcast::<T>().map(|value| *value).map_err(|_| PayloadConversionError::WrongEncoding)
+    value
+        .downcast::<T>()
+        .map(|value| *value)
+        .map_err(|_| PayloadConversionError::WrongEncoding)
 }
 
 #[cfg(test)]
@@ -376,7 +404,10 @@ mod tests {
     fn several_arguments_are_several_payloads() {
         let args: MultiArgs2<u32, String> = (1, "a".to_owned()).into();
         let payloads = encode_all(&args).unwrap();
-        assert_eq!(payloads, [encode(&1u32).unwrap(), encode(&"a".to_owned()).unwrap()]);
+        assert_eq!(
+            payloads,
+            [encode(&1u32).unwrap(), encode(&"a".to_owned()).unwrap()]
+        );
         assert_eq!(decode_all::<MultiArgs2<u32, String>>(payloads).unwrap(), args);
     }
 

@@ -6,7 +6,8 @@ use futures_util::future::LocalBoxFuture;
 
 use crate::context::{WorkflowContext, WorkflowContextView};
 use crate::data_converters::{
-    Payload, PayloadConversionError, TemporalDeserializable, TemporalSerializable, decode, decode_all, encode, null,
+    Payload, PayloadConversionError, TemporalDeserializable, TemporalSerializable, decode, decode_all,
+    encode, null,
 };
 use crate::definition::WorkflowDefinition;
 use crate::error::BoxError;
@@ -171,7 +172,9 @@ impl fmt::Display for ArgumentError {
         }
         write!(f, "argument {} does not decode: ", self.index)?;
         match &self.source {
-            PayloadConversionError::WrongEncoding => f.write_str("its encoding is not one that this type is read from"),
+            PayloadConversionError::WrongEncoding => {
+                f.write_str("its encoding is not one that this type is read from")
+            }
             PayloadConversionError::EncodingError(error) => error.fmt(f),
         }
     }
@@ -213,7 +216,11 @@ impl Arguments {
     }
 
     fn error(&self, index: usize, source: PayloadConversionError) -> ArgumentError {
-        ArgumentError { index: index + 1, missing: index >= self.0.len(), source }
+        ArgumentError {
+            index: index + 1,
+            missing: index >= self.0.len(),
+            source,
+        }
     }
 }
 
@@ -221,6 +228,8 @@ impl Arguments {
 ///
 /// # Errors
 /// If it cannot be written.
-pub fn encode_output<T: TemporalSerializable + 'static>(value: &T) -> Result<Payload, PayloadConversionError> {
+pub fn encode_output<T: TemporalSerializable + 'static>(
+    value: &T,
+) -> Result<Payload, PayloadConversionError> {
     encode(value)
 }

@@ -4,21 +4,21 @@ mod incoming;
 mod operations;
 
 pub use incoming::{
-    ActivityFailureError, CancelledError, ChildWorkflowFailureError, IncomingError, ResetWorkflowError, RetryState,
-    ServerError, TerminatedError, TimeoutError, TimeoutType,
+    ActivityFailureError, CancelledError, ChildWorkflowFailureError, IncomingError, ResetWorkflowError,
+    RetryState, ServerError, TerminatedError, TimeoutError, TimeoutType,
 };
 pub use operations::{
-    ActivityExecutionError, CancelExternalWorkflowError, ChildWorkflowExecutionError, ChildWorkflowStartError,
-    StartChildWorkflowExecutionFailedCause, WorkflowCancelFailureError, WorkflowSignalError,
-    WorkflowSignalFailureError,
+    ActivityExecutionError, CancelExternalWorkflowError, ChildWorkflowExecutionError,
+    ChildWorkflowStartError, StartChildWorkflowExecutionFailedCause, WorkflowCancelFailureError,
+    WorkflowSignalError, WorkflowSignalFailureError,
 };
 
 use std::time::Duration;
 
 use crate::bindings::workflow::longhaul::workflow::types as wit;
 use crate::data_converters::{
-    DecodablePayloads, Payload, PayloadConversionError, RawValue, TemporalDeserializable, TemporalSerializable,
-    encode_all,
+    DecodablePayloads, Payload, PayloadConversionError, RawValue, TemporalDeserializable,
+    TemporalSerializable, encode_all,
 };
 use crate::failure::{Failure, FailureInfo};
 use crate::options::nanos;
@@ -129,7 +129,10 @@ impl ApplicationFailure {
 
     /// A failure that must not be retried.
     pub fn non_retryable(source: impl Into<BoxError>) -> Self {
-        Self { non_retryable: true, ..Self::new(source) }
+        Self {
+            non_retryable: true,
+            ..Self::new(source)
+        }
     }
 
     /// The error inside.
@@ -162,7 +165,10 @@ impl ApplicationFailure {
     /// # Errors
     /// If they are not of this type.
     pub fn details<T: TemporalDeserializable + 'static>(&self) -> Result<Option<T>, PayloadConversionError> {
-        self.details.as_ref().map(FailurePayloads::deserialize).transpose()
+        self.details
+            .as_ref()
+            .map(FailurePayloads::deserialize)
+            .transpose()
     }
 
     /// The payloads that come with it, if it was received.
@@ -196,7 +202,11 @@ impl ApplicationFailure {
     }
 
     /// Read a failure whose kind is `application`.
-    fn from_failure(failure: Failure, info: wit::ApplicationFailure, cause: Option<Box<IncomingError>>) -> Self {
+    fn from_failure(
+        failure: Failure,
+        info: wit::ApplicationFailure,
+        cause: Option<Box<IncomingError>>,
+    ) -> Self {
         Self {
             source: failure.message.clone().into(),
             type_name: (!info.type_.is_empty()).then_some(info.type_),
@@ -221,7 +231,11 @@ impl ApplicationFailure {
         let info = FailureInfo::Application(wit::ApplicationFailure {
             type_: self.type_name.clone().unwrap_or_default(),
             non_retryable: self.non_retryable,
-            details: self.details.as_ref().map(FailurePayloads::to_wit).unwrap_or_default(),
+            details: self
+                .details
+                .as_ref()
+                .map(FailurePayloads::to_wit)
+                .unwrap_or_default(),
             next_retry_delay: self.next_retry_delay.map(nanos),
             benign: self.category == ApplicationErrorCategory::Benign,
         });
@@ -306,7 +320,9 @@ impl OutgoingWorkflowError {
     pub(crate) fn to_failure(&self) -> Failure {
         match self {
             Self::Application(error) => error.to_failure(),
-            Self::PayloadConversion(error) => Failure::application("PayloadConversionError", error.to_string()),
+            Self::PayloadConversion(error) => {
+                Failure::application("PayloadConversionError", error.to_string())
+            }
             Self::ActivityExecution(error) => error.to_failure(),
             Self::ChildWorkflowExecution(error) => error.to_failure(),
             Self::ChildWorkflowStart(error) => error.to_failure(),

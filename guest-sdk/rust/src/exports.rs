@@ -10,7 +10,10 @@ pub(crate) fn report_panics() {
 
 /// Open standard output and standard error, so that the instance's table of host resources does not change any more. The
 /// host drops the lines.
-#[expect(clippy::print_stdout, reason = "the contract asks for a line on standard output")]
+#[expect(
+    clippy::print_stdout,
+    reason = "the contract asks for a line on standard output"
+)]
 pub(crate) fn open_standard_streams() {
     println!("prepared");
     eprintln!("prepared");

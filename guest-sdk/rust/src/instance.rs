@@ -2,11 +2,13 @@
 
 use std::rc::Rc;
 
-use crate::context::{BaseWorkflowContext, MessageInfo, SignalBox, UpdateInfo, WorkflowContext, WorkflowContextView};
+use crate::context::{
+    BaseWorkflowContext, MessageInfo, SignalBox, UpdateInfo, WorkflowContext, WorkflowContextView,
+};
 use crate::data_converters::Payload;
 use crate::definitions::{
-    Arguments, HandlerDescriptor, HandlerError, HandlerUnfinishedPolicy, SignalCall, UpdateCall, WorkflowDescriptor,
-    WorkflowImplementation,
+    Arguments, HandlerDescriptor, HandlerError, HandlerUnfinishedPolicy, SignalCall, UpdateCall,
+    WorkflowDescriptor, WorkflowImplementation,
 };
 use crate::error::{BoxError, OutgoingWorkflowError, failure_of};
 use crate::failure::Failure;
@@ -54,8 +56,10 @@ pub(crate) fn start(
         Some(entry) => (entry.start)(runtime, input),
         None => {
             let known: Vec<&str> = entries.iter().map(|entry| (entry.descriptor)().name).collect();
-            let message =
-                format!("Workflow type '{wanted}' is not defined by this component. It defines: [{}]", known.join(" "));
+            let message = format!(
+                "Workflow type '{wanted}' is not defined by this component. It defines: [{}]",
+                known.join(" ")
+            );
             Err(Failure::application("NotFoundError", message))
         }
     }
@@ -110,16 +114,27 @@ impl<W: WorkflowImplementation> TypedExecution<W> {
                 Err(termination) => terminate(&finish, termination),
             }
         });
-        Ok(Self { context, signals, run: Some(run).into(), warned: false.into() })
+        Ok(Self {
+            context,
+            signals,
+            run: Some(run).into(),
+            warned: false.into(),
+        })
     }
 
     fn policy(name: &str, handlers: &[HandlerDescriptor]) -> HandlerUnfinishedPolicy {
         let handler = handlers.iter().find(|handler| handler.name == name);
-        handler.map(|handler| handler.unfinished_policy).unwrap_or_default()
+        handler
+            .map(|handler| handler.unfinished_policy)
+            .unwrap_or_default()
     }
 
     fn unknown_update(name: &str) -> Failure {
-        let mut known: Vec<&str> = W::descriptor().updates.iter().map(|update| update.handler.name).collect();
+        let mut known: Vec<&str> = W::descriptor()
+            .updates
+            .iter()
+            .map(|update| update.handler.name)
+            .collect();
         known.sort_unstable();
         let message = format!(
             "Update handler for '{name}' expected but not found, and there is no dynamic handler. known updates: [{}]",
@@ -135,10 +150,14 @@ impl<W: WorkflowImplementation> TypedExecution<W> {
             return;
         }
         let warn = |message: String| runtime.host.log(LogLevel::Warn, &message, &[]);
-        let end = "Wait for all_handlers_finished before the workflow ends, or set unfinished_policy to Abandon.";
+        let end =
+            "Wait for all_handlers_finished before the workflow ends, or set unfinished_policy to Abandon.";
         let signals = runtime.unfinished_handlers(HandlerKind::Signal);
         if !signals.is_empty() {
-            warn(format!("Workflow finished while signal handlers are still running: [{}]. {end}", signals.join(" ")));
+            warn(format!(
+                "Workflow finished while signal handlers are still running: [{}]. {end}",
+                signals.join(" ")
+            ));
         }
         let updates = runtime.unfinished_handlers(HandlerKind::Update);
         if !updates.is_empty() {
@@ -149,7 +168,10 @@ impl<W: WorkflowImplementation> TypedExecution<W> {
         }
         let unseen = self.signals.unseen();
         if !unseen.is_empty() {
-            warn(format!("Workflow finished with signals that nobody took: [{}]", unseen.join(" ")));
+            warn(format!(
+                "Workflow finished with signals that nobody took: [{}]",
+                unseen.join(" ")
+            ));
         }
     }
 }
@@ -164,7 +186,11 @@ impl<W: WorkflowImplementation> Execution for TypedExecution<W> {
         let kept = meta.clone();
         let context = self.context.for_message(MessageInfo::new(meta, None));
         let arguments = Arguments::new(input);
-        let guard = runtime.begin_handler(HandlerKind::Signal, &name, Self::policy(&name, W::descriptor().signals));
+        let guard = runtime.begin_handler(
+            HandlerKind::Signal,
+            &name,
+            Self::policy(&name, W::descriptor().signals),
+        );
         match W::signal(&context, &name, &arguments) {
             None => {
                 drop(guard);
@@ -194,10 +220,19 @@ impl<W: WorkflowImplementation> Execution for TypedExecution<W> {
         name: &str,
         input: Vec<Payload>,
     ) -> Result<(), Failure> {
-        let message = MessageInfo::new(meta, Some(UpdateInfo { id, name: name.to_owned() }));
+        let message = MessageInfo::new(
+            meta,
+            Some(UpdateInfo {
+                id,
+                name: name.to_owned(),
+            }),
+        );
         let view = WorkflowContextView::new(self.runtime(), Some(Rc::new(message)));
         let arguments = Arguments::new(input);
-        match self.context.state(|state| state.validate_update(&view, name, &arguments)) {
+        match self
+            .context
+            .state(|state| state.validate_update(&view, name, &arguments))
+        {
             None => Err(Self::unknown_update(name)),
             Some(result) => result.map_err(|error| refusal("Update", name, error)),
         }
@@ -205,10 +240,18 @@ impl<W: WorkflowImplementation> Execution for TypedExecution<W> {
 
     fn update(&self, id: String, meta: MessageMeta, name: String, input: Vec<Payload>) {
         let runtime = self.runtime();
-        let update = UpdateInfo { id: id.clone(), name: name.clone() };
+        let update = UpdateInfo {
+            id: id.clone(),
+            name: name.clone(),
+        };
         let context = self.context.for_message(MessageInfo::new(meta, Some(update)));
-        let handler = W::descriptor().updates.iter().find(|update| update.handler.name == name);
-        let policy = handler.map(|update| update.handler.unfinished_policy).unwrap_or_default();
+        let handler = W::descriptor()
+            .updates
+            .iter()
+            .find(|update| update.handler.name == name);
+        let policy = handler
+            .map(|update| update.handler.unfinished_policy)
+            .unwrap_or_default();
         let guard = runtime.begin_handler(HandlerKind::Update, &name, policy);
         match W::update(&context, &name, &Arguments::new(input)) {
             None => end_update(runtime, &id, Err(Self::unknown_update(&name))),
@@ -260,7 +303,9 @@ impl<W: WorkflowImplementation> Execution for TypedExecution<W> {
 
 fn refusal(kind: &str, name: &str, error: HandlerError) -> Failure {
     match error {
-        HandlerError::Argument(error) => Failure::application(ARGUMENT_TYPE, format!("{kind} '{name}': {error}")),
+        HandlerError::Argument(error) => {
+            Failure::application(ARGUMENT_TYPE, format!("{kind} '{name}': {error}"))
+        }
         HandlerError::Failed(error) => failure_of(&error),
     }
 }
@@ -281,16 +326,20 @@ fn terminate(runtime: &Runtime, termination: WorkflowTermination) {
     let fail_task = |error: &OutgoingWorkflowError| runtime.host.fail_task(&error.to_failure().into_wit());
     match termination {
         WorkflowTermination::ContinueAsNew(request) => runtime.host.continue_as_new(&request.0),
-        WorkflowTermination::Cancelled { details } => match details.map_or(Ok(Vec::new()), |details| details.0) {
-            Ok(details) => runtime.host.cancelled(&details),
-            Err(error) => return fail_task(&error.into()),
-        },
+        WorkflowTermination::Cancelled { details } => {
+            match details.map_or(Ok(Vec::new()), |details| details.0) {
+                Ok(details) => runtime.host.cancelled(&details),
+                Err(error) => return fail_task(&error.into()),
+            }
+        }
         WorkflowTermination::Failed(error @ OutgoingWorkflowError::PayloadConversion(_)) => {
             return fail_task(&error);
         }
         WorkflowTermination::Failed(error) => match error.as_cancelled() {
             Some(cancelled) if runtime.root.is_cancelled() => {
-                runtime.host.cancelled(cancelled.raw_details().unwrap_or_default());
+                runtime
+                    .host
+                    .cancelled(cancelled.raw_details().unwrap_or_default());
             }
             _ => runtime.host.fail(&error.to_failure().into_wit()),
         },

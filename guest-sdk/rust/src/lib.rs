@@ -79,15 +79,15 @@ pub mod workflows;
 
 pub use cancellation::{WorkflowCancellationError, WorkflowCancellationToken};
 pub use context::{
-    ActivityFuture, BaseWorkflowContext, CancelExternalFuture, CancellableFuture, CancellableFutureWithReason,
-    ChildWorkflowFuture, ChildWorkflowStartFuture, ExternalWorkflowHandle, LocalActivityFuture, MessageInfo,
-    MessageSender, NamespacedWorkflowInfo, SignalDelivery, SignalFuture, StartedChildWorkflow, SyncWorkflowContext,
-    TimerFuture, UpdateInfo, WaitSignal, WaitSignalError, WorkflowContext, WorkflowContextView, WorkflowExecution,
-    WorkflowRandomStream, WorkflowRandomValue,
+    ActivityFuture, BaseWorkflowContext, CancelExternalFuture, CancellableFuture,
+    CancellableFutureWithReason, ChildWorkflowFuture, ChildWorkflowStartFuture, ExternalWorkflowHandle,
+    LocalActivityFuture, MessageInfo, MessageSender, NamespacedWorkflowInfo, SignalDelivery, SignalFuture,
+    StartedChildWorkflow, SyncWorkflowContext, TimerFuture, UpdateInfo, WaitSignal, WaitSignalError,
+    WorkflowContext, WorkflowContextView, WorkflowExecution, WorkflowRandomStream, WorkflowRandomValue,
 };
 pub use definition::{
-    ActivityDefinition, HasWorkflowDefinition, QueryDefinition, SignalDefinition, UntypedActivity, UntypedSignal,
-    UntypedWorkflow, UpdateDefinition, WorkflowDefinition,
+    ActivityDefinition, HasWorkflowDefinition, QueryDefinition, SignalDefinition, UntypedActivity,
+    UntypedSignal, UntypedWorkflow, UpdateDefinition, WorkflowDefinition,
 };
 pub use definitions::HandlerUnfinishedPolicy;
 pub use error::{
@@ -102,12 +102,13 @@ pub use longhaul_sdk_macros::{
 pub use memo::{Memo, MemoValue, MemoValues};
 pub use options::{
     ActivityCancellationType, ActivityCloseTimeouts, ActivityOptions, ChildWorkflowCancellationType,
-    ChildWorkflowOptions, ContinueAsNewOptions, LocalActivityOptions, ParentClosePolicy, SignalWorkflowOptions,
-    TimerOptions, WaitConditionOptions, WorkflowIdReusePolicy,
+    ChildWorkflowOptions, ContinueAsNewOptions, LocalActivityOptions, ParentClosePolicy,
+    SignalWorkflowOptions, TimerOptions, WaitConditionOptions, WorkflowIdReusePolicy,
 };
 pub use retry_policy::RetryPolicy;
 pub use search_attributes::{
-    SearchAttributeError, SearchAttributeKey, SearchAttributeUpdate, SearchAttributeValue, SearchAttributes, Timestamp,
+    SearchAttributeError, SearchAttributeKey, SearchAttributeUpdate, SearchAttributeValue, SearchAttributes,
+    Timestamp,
 };
 pub use workflow_result::{
     CancellationDetails, ContinueAsNewRequest, TimerResult, WorkflowResult, WorkflowTermination,
@@ -130,7 +131,9 @@ pub mod __private {
     pub use crate::exports::activities::{ActivityModule, ExportedActivities};
     pub use crate::exports::workflows::{ExportedWorkflows, WorkflowModule};
     pub use crate::instance::WorkflowEntry;
-    pub use crate::markers::{Activity, ActivitySpec, Query, QuerySpec, Run, Signal, SignalSpec, Update, UpdateSpec};
+    pub use crate::markers::{
+        Activity, ActivitySpec, Query, QuerySpec, Run, Signal, SignalSpec, Update, UpdateSpec,
+    };
 }
 
 /// Make a component of the world `workflow`: the workflow types that this crate exports.

@@ -3,10 +3,11 @@
 use std::marker::PhantomData;
 
 use crate::data_converters::{TemporalDeserializable, TemporalSerializable};
-use crate::definitions::WorkflowImplementation;
 use crate::definition::{
-    ActivityDefinition, HasWorkflowDefinition, QueryDefinition, SignalDefinition, UpdateDefinition, WorkflowDefinition,
+    ActivityDefinition, HasWorkflowDefinition, QueryDefinition, SignalDefinition, UpdateDefinition,
+    WorkflowDefinition,
 };
+use crate::definitions::WorkflowImplementation;
 
 macro_rules! marker {
     ($(#[$doc:meta])* $name:ident<$owner:ident $(, $id:ident)?>) => {

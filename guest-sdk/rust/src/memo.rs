@@ -15,14 +15,19 @@ pub struct Memo {
 
 impl Memo {
     pub(crate) fn new(fields: Vec<(String, Payload)>) -> Self {
-        Self { fields: fields.into_iter().collect() }
+        Self {
+            fields: fields.into_iter().collect(),
+        }
     }
 
     /// Read a field.
     ///
     /// # Errors
     /// If it is not of this type.
-    pub fn get<T: TemporalDeserializable + 'static>(&self, key: &str) -> Result<Option<T>, PayloadConversionError> {
+    pub fn get<T: TemporalDeserializable + 'static>(
+        &self,
+        key: &str,
+    ) -> Result<Option<T>, PayloadConversionError> {
         self.fields.get(key).cloned().map(decode).transpose()
     }
 
@@ -62,7 +67,9 @@ pub struct MemoValue {
 impl MemoValue {
     /// Write a value. One that cannot be written is reported where it is used.
     pub fn new<T: TemporalSerializable + Send + Sync + 'static>(value: T) -> Self {
-        Self { payload: encode(&value) }
+        Self {
+            payload: encode(&value),
+        }
     }
 
     pub(crate) fn into_payload(self) -> Result<Payload, PayloadConversionError> {
@@ -104,6 +111,9 @@ impl MemoValues {
     }
 
     pub(crate) fn into_wit(self) -> Result<Vec<(String, Payload)>, PayloadConversionError> {
-        self.values.into_iter().map(|(key, value)| Ok((key, value.into_payload()?))).collect()
+        self.values
+            .into_iter()
+            .map(|(key, value)| Ok((key, value.into_payload()?)))
+            .collect()
     }
 }

@@ -105,7 +105,9 @@ pub enum WorkflowIdReusePolicy {
 impl From<WorkflowIdReusePolicy> for commands::IdReusePolicy {
     fn from(value: WorkflowIdReusePolicy) -> Self {
         match value {
-            WorkflowIdReusePolicy::Unspecified | WorkflowIdReusePolicy::AllowDuplicate => Self::AllowDuplicate,
+            WorkflowIdReusePolicy::Unspecified | WorkflowIdReusePolicy::AllowDuplicate => {
+                Self::AllowDuplicate
+            }
             WorkflowIdReusePolicy::AllowDuplicateFailedOnly => Self::AllowDuplicateFailedOnly,
             WorkflowIdReusePolicy::RejectDuplicate => Self::RejectDuplicate,
         }
@@ -133,9 +135,10 @@ impl ActivityCloseTimeouts {
     /// The limit over all attempts.
     pub fn schedule_to_close(&self) -> Option<Duration> {
         match self {
-            Self::ScheduleToClose(schedule_to_close) | Self::ScheduleAndStartToClose { schedule_to_close, .. } => {
-                Some(*schedule_to_close)
-            }
+            Self::ScheduleToClose(schedule_to_close)
+            | Self::ScheduleAndStartToClose {
+                schedule_to_close, ..
+            } => Some(*schedule_to_close),
             Self::StartToClose(_) => None,
         }
     }
@@ -345,7 +348,10 @@ impl ChildWorkflowOptions {
             input,
             header: Vec::new(),
             memo: Vec::new(),
-            search_attributes: self.search_attributes.map(SearchAttributes::into_wit).unwrap_or_default(),
+            search_attributes: self
+                .search_attributes
+                .map(SearchAttributes::into_wit)
+                .unwrap_or_default(),
             execution_timeout: self.execution_timeout.map(nanos),
             run_timeout: self.run_timeout.map(nanos),
             task_timeout: self.task_timeout.map(nanos),

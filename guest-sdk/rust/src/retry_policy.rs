@@ -122,7 +122,13 @@ impl From<RetryPolicy> for types::RetryPolicy {
 
 impl From<types::RetryPolicy> for RetryPolicy {
     fn from(policy: types::RetryPolicy) -> Self {
-        let or = |nanos: u64, default| if nanos == 0 { default } else { Duration::from_nanos(nanos) };
+        let or = |nanos: u64, default| {
+            if nanos == 0 {
+                default
+            } else {
+                Duration::from_nanos(nanos)
+            }
+        };
         Self {
             initial_interval: or(policy.initial_interval, DEFAULT_INITIAL_INTERVAL),
             backoff_coefficient: if policy.backoff_coefficient == 0.0 {

@@ -99,7 +99,10 @@ pub struct Timestamp {
 impl Timestamp {
     /// Seconds since 1970-01-01T00:00:00Z and nanoseconds, which are cut to 0..=999_999_999.
     pub fn new(seconds: i64, nanos: i32) -> Self {
-        Self { seconds, nanos: nanos.clamp(0, 999_999_999) }
+        Self {
+            seconds,
+            nanos: nanos.clamp(0, 999_999_999),
+        }
     }
 
     /// Seconds since 1970-01-01T00:00:00Z.
@@ -133,8 +136,13 @@ impl Timestamp {
         if !in_range || second > 60 || fraction.len() > 9 {
             return None;
         }
-        let nanos = if fraction.is_empty() { 0 } else { format!("{fraction:0<9}").parse().ok()? };
-        let seconds = days_from_civil(year, month, day) * 86_400 + hour * 3_600 + minute * 60 + second - offset;
+        let nanos = if fraction.is_empty() {
+            0
+        } else {
+            format!("{fraction:0<9}").parse().ok()?
+        };
+        let seconds =
+            days_from_civil(year, month, day) * 86_400 + hour * 3_600 + minute * 60 + second - offset;
         Some(Self { seconds, nanos })
     }
 }
@@ -158,7 +166,11 @@ fn civil_from_days(days: i64) -> (i64, i64, i64) {
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let shifted_month = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
+    let month = if shifted_month < 10 {
+        shifted_month + 3
+    } else {
+        shifted_month - 9
+    };
     (year_of_era + era * 400 + i64::from(month <= 2), month, day)
 }
 
@@ -168,7 +180,10 @@ impl std::fmt::Display for Timestamp {
         let (year, month, day) = civil_from_days(self.seconds.div_euclid(86_400));
         let second = self.seconds.rem_euclid(86_400);
         let (hour, minute, second) = (second / 3_600, second / 60 % 60, second % 60);
-        write!(f, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}")?;
+        write!(
+            f,
+            "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}"
+        )?;
         if self.nanos != 0 {
             write!(f, ".{:09}", self.nanos)?;
         }
@@ -233,7 +248,11 @@ pub struct SearchAttributeKey<T: SearchAttributeValue> {
 
 impl<T: SearchAttributeValue> SearchAttributeKey<T> {
     const fn new(name: &'static str, indexed: IndexedValueType) -> Self {
-        Self { name, indexed, value: PhantomData }
+        Self {
+            name,
+            indexed,
+            value: PhantomData,
+        }
     }
 
     /// The name.
@@ -263,13 +282,21 @@ impl<T: SearchAttributeValue> SearchAttributeKey<T> {
     /// If the value cannot be written.
     pub fn try_value_set(&self, value: T) -> Result<SearchAttributeUpdate, SearchAttributeError> {
         let mut payload = value.write()?;
-        payload.metadata.push((TYPE_KEY.to_owned(), self.indexed.name().as_bytes().to_vec()));
-        Ok(SearchAttributeUpdate { name: self.name.to_owned(), payload: Some(payload) })
+        payload
+            .metadata
+            .push((TYPE_KEY.to_owned(), self.indexed.name().as_bytes().to_vec()));
+        Ok(SearchAttributeUpdate {
+            name: self.name.to_owned(),
+            payload: Some(payload),
+        })
     }
 
     /// Remove it.
     pub fn value_unset(&self) -> SearchAttributeUpdate {
-        SearchAttributeUpdate { name: self.name.to_owned(), payload: None }
+        SearchAttributeUpdate {
+            name: self.name.to_owned(),
+            payload: None,
+        }
     }
 }
 
@@ -339,7 +366,9 @@ impl SearchAttributes {
     }
 
     pub(crate) fn from_wit(fields: Vec<(String, Payload)>) -> Self {
-        Self { fields: fields.into_iter().collect() }
+        Self {
+            fields: fields.into_iter().collect(),
+        }
     }
 
     pub(crate) fn into_wit(self) -> Vec<(String, Payload)> {
@@ -421,7 +450,10 @@ mod tests {
             assert_eq!((timestamp.seconds(), timestamp.nanos()), (seconds, nanos));
             assert_eq!(timestamp.to_string(), text);
         }
-        assert_eq!(Timestamp::parse("2024-01-01T02:00:00+02:00"), Timestamp::parse("2024-01-01T00:00:00Z"));
+        assert_eq!(
+            Timestamp::parse("2024-01-01T02:00:00+02:00"),
+            Timestamp::parse("2024-01-01T00:00:00Z")
+        );
         assert_eq!(Timestamp::parse("yesterday"), None);
         assert_eq!(Timestamp::parse("2024-13-01T00:00:00Z"), None);
     }

@@ -68,7 +68,14 @@ struct Acquire {
 impl Acquire {
     fn new(permits: &Rc<Permits>, awaits: Awaits, place: Place) -> Self {
         let permits = permits.clone();
-        Self { permits, waiter: None, awaits, place, parked: Parked::default(), done: false }
+        Self {
+            permits,
+            waiter: None,
+            awaits,
+            place,
+            parked: Parked::default(),
+            done: false,
+        }
     }
 
     fn poll(&mut self, context: &Context<'_>) -> Poll<Permit> {
@@ -95,7 +102,9 @@ impl Acquire {
             waiter
         });
         if let Some(runtime) = Runtime::current()
-            && self.parked.park(&runtime, context, || self.awaits.clone(), None, self.place)
+            && self
+                .parked
+                .park(&runtime, context, || self.awaits.clone(), None, self.place)
         {
             waiter.wait.set(self.parked.number());
         }
@@ -109,7 +118,10 @@ impl Drop for Acquire {
         if waiter.granted.get() {
             self.permits.release();
         } else {
-            self.permits.waiters.borrow_mut().retain(|other| !Rc::ptr_eq(other, &waiter));
+            self.permits
+                .waiters
+                .borrow_mut()
+                .retain(|other| !Rc::ptr_eq(other, &waiter));
         }
     }
 }
@@ -121,7 +133,9 @@ struct Permit {
 
 impl Permit {
     fn new(permits: &Rc<Permits>) -> Self {
-        Self { permits: Some(permits.clone()) }
+        Self {
+            permits: Some(permits.clone()),
+        }
     }
 
     /// Do not give it back.
@@ -152,14 +166,21 @@ impl Default for Mutex {
 
 impl fmt::Debug for Mutex {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Mutex").field("locked", &self.is_locked()).finish_non_exhaustive()
+        f.debug_struct("Mutex")
+            .field("locked", &self.is_locked())
+            .finish_non_exhaustive()
     }
 }
 
 impl Mutex {
     /// An unlocked mutex.
     pub fn new() -> Self {
-        Self { permits: Rc::new(Permits { free: Cell::new(1), waiters: RefCell::default() }) }
+        Self {
+            permits: Rc::new(Permits {
+                free: Cell::new(1),
+                waiters: RefCell::default(),
+            }),
+        }
     }
 
     /// Is it locked?
@@ -216,14 +237,21 @@ pub struct Semaphore {
 
 impl fmt::Debug for Semaphore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Semaphore").field("free", &self.available_permits()).finish_non_exhaustive()
+        f.debug_struct("Semaphore")
+            .field("free", &self.available_permits())
+            .finish_non_exhaustive()
     }
 }
 
 impl Semaphore {
     /// A semaphore with so many permits.
     pub fn new(permits: usize) -> Self {
-        Self { permits: Rc::new(Permits { free: Cell::new(permits), waiters: RefCell::default() }) }
+        Self {
+            permits: Rc::new(Permits {
+                free: Cell::new(permits),
+                waiters: RefCell::default(),
+            }),
+        }
     }
 
     /// Permits that nobody has.
@@ -250,7 +278,9 @@ impl Future for SemaphoreAcquire {
     type Output = SemaphorePermit;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<SemaphorePermit> {
-        self.0.poll(context).map(|permit| SemaphorePermit { _permit: permit })
+        self.0
+            .poll(context)
+            .map(|permit| SemaphorePermit { _permit: permit })
     }
 }
 
@@ -277,13 +307,19 @@ pub struct Queue<T> {
 
 impl<T> Clone for Queue<T> {
     fn clone(&self) -> Self {
-        Self { values: self.values.clone(), room: self.room.clone(), filled: self.filled.clone() }
+        Self {
+            values: self.values.clone(),
+            room: self.room.clone(),
+            filled: self.filled.clone(),
+        }
     }
 }
 
 impl<T> fmt::Debug for Queue<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Queue").field("len", &self.len()).finish_non_exhaustive()
+        f.debug_struct("Queue")
+            .field("len", &self.len())
+            .finish_non_exhaustive()
     }
 }
 
@@ -292,7 +328,10 @@ impl<T> Queue<T> {
     pub fn new(capacity: usize) -> Self {
         Self {
             values: Rc::default(),
-            room: Rc::new(Permits { free: Cell::new(capacity), waiters: RefCell::default() }),
+            room: Rc::new(Permits {
+                free: Cell::new(capacity),
+                waiters: RefCell::default(),
+            }),
             filled: Rc::default(),
         }
     }
@@ -325,7 +364,11 @@ impl<T> Queue<T> {
     #[track_caller]
     pub fn push(&self, value: T) -> QueuePush<T> {
         let acquire = Acquire::new(&self.room, Awaits::Queue, Location::caller());
-        QueuePush { queue: self.clone(), acquire, value: Some(value) }
+        QueuePush {
+            queue: self.clone(),
+            acquire,
+            value: Some(value),
+        }
     }
 
     /// Take the oldest value, if there is one.
@@ -338,7 +381,10 @@ impl<T> Queue<T> {
     #[track_caller]
     pub fn pop(&self) -> QueuePop<T> {
         let acquire = Acquire::new(&self.filled, Awaits::Queue, Location::caller());
-        QueuePop { queue: self.clone(), acquire }
+        QueuePop {
+            queue: self.clone(),
+            acquire,
+        }
     }
 
     fn add(&self, room: Permit, value: T) {

@@ -3,8 +3,9 @@
 use crate::cancellation::WorkflowCancellationError;
 use crate::data_converters::{Payload, PayloadConversionError, TemporalSerializable, encode_all};
 use crate::error::{
-    ActivityExecutionError, ApplicationFailure, BoxError, CancelExternalWorkflowError, ChildWorkflowExecutionError,
-    ChildWorkflowStartError, OutgoingWorkflowError, WorkflowSignalError, failure_of,
+    ActivityExecutionError, ApplicationFailure, BoxError, CancelExternalWorkflowError,
+    ChildWorkflowExecutionError, ChildWorkflowStartError, OutgoingWorkflowError, WorkflowSignalError,
+    failure_of,
 };
 use crate::host::ContinueAsNewOptions;
 
@@ -53,7 +54,9 @@ impl WorkflowTermination {
 
     /// Cancelled, with details.
     pub fn cancelled_with_details<T: TemporalSerializable + Send + Sync + 'static>(details: T) -> Self {
-        Self::Cancelled { details: Some(CancellationDetails(encode_all(&details))) }
+        Self::Cancelled {
+            details: Some(CancellationDetails(encode_all(&details))),
+        }
     }
 
     /// Failed with an application failure.

@@ -101,8 +101,9 @@ async fn play(
     let (namespace, workflow_id) = (request.namespace.clone(), request.workflow_id.clone());
     let run_id = runtime.start_workflow(request).await?.run_id;
     let execution = WorkflowExecution { workflow_id, run_id };
+    let mut histories = Embedded(runtime);
     let closed = tokio::select! {
-        closed = result::wait(&execution, &namespace, &mut Embedded(runtime)) => closed?,
+        closed = result::wait(&execution, &namespace, &mut histories) => closed?,
         // The same code fails again and again, and nobody is there to mend it.
         error = trouble(runtime, &namespace, &execution) => return Err(error),
     };

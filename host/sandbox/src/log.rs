@@ -237,9 +237,9 @@ fn text(tail: &VecDeque<u8>) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// `thread 'main' (1) panicked at src/lib.rs:10:5:` and then the message, up to the `note:`.
+/// `panicked at src/lib.rs:10:5:`, with the thread's name before it or without, and then the message, up to the `note:`.
 fn rust_panic(stderr: &str) -> Option<(String, String)> {
-    const MARK: &str = " panicked at ";
+    const MARK: &str = "panicked at ";
     let at = stderr.rfind(MARK)?;
     let (place, rest) = stderr[at + MARK.len()..].split_once('\n')?;
     let message = rest.split("\nnote: ").next().unwrap_or_default().trim_end();
@@ -315,6 +315,16 @@ mod tests {
         assert_eq!(
             logs.tails().panic(),
             Some(("no such\norder".into(), "src/lib.rs:7:9".into()))
+        );
+    }
+
+    #[test]
+    fn a_panic_without_a_thread_is_found() {
+        let (_, mut logs) = logs(LogOptions::default());
+        logs.write(LogSource::Stderr, b"panicked at src/lib.rs:1:2:\nno such order\n");
+        assert_eq!(
+            logs.tails().panic(),
+            Some(("no such order".into(), "src/lib.rs:1:2".into()))
         );
     }
 

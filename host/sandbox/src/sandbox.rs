@@ -1,5 +1,6 @@
 //! The sandbox: engines, arena and watchdog, shared by all modules.
 
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use wasmtime::component::Linker;
@@ -14,6 +15,7 @@ use crate::options::Options;
 use crate::raw::arena::Arena;
 use crate::spares::Spares;
 use crate::state::State;
+use crate::trap::BACKTRACE_FRAMES_MAX;
 use crate::watchdog::Watchdog;
 
 /// Compiles components and runs them. Cheap to clone; clones share everything.
@@ -128,6 +130,7 @@ fn common_config(options: &Options) -> Config {
         .consume_fuel(true)
         .max_wasm_stack(options.wasm_stack_max_bytes)
         .generate_address_map(true)
+        .wasm_backtrace_max_frames(NonZeroUsize::new(BACKTRACE_FRAMES_MAX))
         .wasm_backtrace_details(WasmBacktraceDetails::Enable);
     config
 }

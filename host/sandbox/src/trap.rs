@@ -6,6 +6,9 @@ use wasmtime::{Trap as Code, WasmBacktrace};
 
 use crate::log::Tails;
 
+/// Functions of a call stack that are kept, innermost first.
+pub(crate) const BACKTRACE_FRAMES_MAX: usize = 32;
+
 /// A call into a guest ended without returning. The instance is of no use afterwards: drop it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trap {
@@ -85,6 +88,8 @@ impl Trap {
 
     /// Make sense of an error of Wasmtime. `memory_refused` tells the limit if the guest was refused memory in this call.
     pub(crate) fn from_error(error: &wasmtime::Error, tails: &Tails, memory_refused: Option<usize>) -> Self {
+        let trace = error.downcast_ref::<WasmBacktrace>();
+        let deep = trace.is_some_and(|t| t.frames().len() >= BACKTRACE_FRAMES_MAX);
         let (kind, message) = match (error.downcast_ref::<Refusal>(), error.downcast_ref::<Code>()) {
             (Some(refusal), _) => refused(refusal, tails),
             (None, Some(code)) => trapped(*code, tails, memory_refused),

@@ -1,15 +1,15 @@
 //! The example `counter`, as `cargo xtask guests` builds it: a real guest with the standard library, driven by hand.
 #![allow(clippy::unwrap_used, reason = "a test that fails may panic")]
 
+use std::sync::LazyLock;
+
 use longhaul_sandbox::wit::types::{FailureInfo, Payload};
 use longhaul_sandbox::{Command, Instance, Module, Task};
 
 mod support;
 use support::{guest, info, json, meta, sandbox, setup, task};
 
-fn counter() -> Module {
-    sandbox().compile(&guest("counter")).unwrap()
-}
+static COUNTER: LazyLock<Module> = LazyLock::new(|| sandbox().compile(&guest("counter")).unwrap());
 
 fn start(module: &Module, replaying: bool) -> Instance {
     let mut instance = module.instantiate(setup()).unwrap();
@@ -93,7 +93,7 @@ fn run(module: &Module, replaying: bool) -> Vec<[u8; 32]> {
 
 #[test]
 fn it_says_what_it_defines() {
-    let module = counter();
+    let module = &*COUNTER;
     let [workflow] = module.workflows() else {
         panic!("{:?}", module.workflows())
     };
@@ -122,20 +122,20 @@ fn it_says_what_it_defines() {
 
 #[test]
 fn signals_queries_updates_and_the_result() {
-    run(&counter(), false);
+    run(&COUNTER, false);
 }
 
 // W3
 #[test]
 fn memory_after_a_replay_is_memory_after_the_live_run() {
-    let module = counter();
-    assert_eq!(run(&module, true), run(&module, false));
+    let module = &*COUNTER;
+    assert_eq!(run(module, true), run(module, false));
 }
 
 // Q1, Q3
 #[test]
 fn queries_see_every_signal_and_change_nothing() {
-    let mut instance = start(&counter(), false);
+    let mut instance = start(&COUNTER, false);
     instance.begin_task(task(2_000));
     for value in 1..=100 {
         add(&mut instance, value);
@@ -164,7 +164,7 @@ fn queries_see_every_signal_and_change_nothing() {
 // Q4
 #[test]
 fn a_query_that_nobody_answers_is_a_failure_of_the_guest() {
-    let instance = start(&counter(), false);
+    let instance = start(&COUNTER, false);
     let failure = instance
         .fork()
         .unwrap()
@@ -177,7 +177,7 @@ fn a_query_that_nobody_answers_is_a_failure_of_the_guest() {
 // S11
 #[test]
 fn an_argument_that_does_not_fit_fails_in_the_guest_and_not_in_the_host() {
-    let mut instance = start(&counter(), false);
+    let mut instance = start(&COUNTER, false);
     instance.begin_task(task(2_000));
     instance
         .update("u", &meta(), "add_and_get", &vec![json("\"four\"")])

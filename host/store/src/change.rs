@@ -1,8 +1,8 @@
 //! What can be written.
 
 use crate::{
-    ExecutionKey, ExecutionRecord, ModuleRecord, NamespaceId, NamespaceRecord, Pending, Row, RowKey, RunId, Seen, SeenKey,
-    TimerKey,
+    ExecutionKey, ExecutionRecord, ModuleRecord, NamespaceId, NamespaceRecord, Pending, Row, RowKey, RunId,
+    Seen, SeenKey, TimerKey,
 };
 
 /// Changes that become durable together, or not at all, in their order.
@@ -106,10 +106,13 @@ impl Change {
             + match self {
                 Self::AppendEvents(append) => append.bytes.len(),
                 Self::PutExecution(record) => {
-                    let text = record.workflow_id.len() + record.workflow_type.len() + record.task_queue.len();
+                    let text =
+                        record.workflow_id.len() + record.workflow_type.len() + record.task_queue.len();
                     text + record.memo.len() + record.search_attributes.len() + record.state.len()
                 }
-                Self::PutTimer(_, row) | Self::PutPending(_, _, row) => row.workflow_id.len() + row.body.len(),
+                Self::PutTimer(_, row) | Self::PutPending(_, _, row) => {
+                    row.workflow_id.len() + row.body.len()
+                }
                 Self::PutRequest { request_id, body, .. } => request_id.len() + body.len(),
                 Self::PutSeen(key, seen) => key.workflow_id.len() + seen.body.len(),
                 Self::PutModule { record, component } => {

@@ -34,9 +34,11 @@ pub(crate) fn decode<T: DeserializeOwned>(
         Some((&VERSION, body)) => {
             postcard::from_bytes(body).map_err(|e| ReadError::corrupt(table, key(), &e.to_string()))
         }
-        Some((version, _)) => {
-            Err(ReadError::corrupt(table, key(), &format!("its version is {version}, known is {VERSION}")))
-        }
+        Some((version, _)) => Err(ReadError::corrupt(
+            table,
+            key(),
+            &format!("its version is {version}, known is {VERSION}"),
+        )),
         None => Err(ReadError::corrupt(table, key(), "it is empty")),
     }
 }
@@ -50,7 +52,10 @@ pub(crate) mod blob {
         de::{Error, Visitor},
     };
 
-    pub(crate) fn serialize<S: Serializer>(bytes: &impl AsRef<[u8]>, serializer: S) -> Result<S::Ok, S::Error> {
+    pub(crate) fn serialize<S: Serializer>(
+        bytes: &impl AsRef<[u8]>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
         serializer.serialize_bytes(bytes.as_ref())
     }
 

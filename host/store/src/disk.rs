@@ -115,24 +115,37 @@ impl State {
         let mut fault = lock(&self.fault);
         if fault.is_none() {
             let text = format!("{doing}: {error}");
-            let full = matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
-            *fault = Some(if full && may_be_space { Fault::NoSpace(text) } else { Fault::Failed(text) });
+            let full = matches!(
+                error.kind(),
+                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+            );
+            *fault = Some(if full && may_be_space {
+                Fault::NoSpace(text)
+            } else {
+                Fault::Failed(text)
+            });
         }
         error
     }
 
     fn direct_write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        self.backend.write(offset, data).map_err(|e| self.record("write", true, e))
+        self.backend
+            .write(offset, data)
+            .map_err(|e| self.record("write", true, e))
     }
 
     fn direct_set_len(&self, len: u64) -> io::Result<()> {
-        self.backend.set_len(len).map_err(|e| self.record("change of the file's length", true, e))
+        self.backend
+            .set_len(len)
+            .map_err(|e| self.record("change of the file's length", true, e))
     }
 
     fn direct_sync(&self) -> io::Result<()> {
         self.syncs.fetch_add(1, Ordering::Relaxed);
         // Even "no space" is final here: the system may have dropped the pages that it could not place.
-        self.backend.sync_data().map_err(|e| self.record("sync", false, e))
+        self.backend
+            .sync_data()
+            .map_err(|e| self.record("sync", false, e))
     }
 }
 
@@ -141,7 +154,10 @@ impl Log {
     fn read(&self, backend: &dyn StorageBackend, offset: u64, out: &mut [u8]) -> io::Result<()> {
         let end = offset + out.len() as u64;
         if end > self.len {
-            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "read past the end of the file"));
+            return Err(io::Error::new(
+                io::ErrorKind::UnexpectedEof,
+                "read past the end of the file",
+            ));
         }
         let below = backend.len()?.clamp(offset, end) - offset;
         // Within `out`, so it fits usize.
@@ -169,7 +185,10 @@ impl Log {
 
 impl fmt::Debug for Log {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Log").field("len", &self.len).field("ops", &self.ops.len()).finish()
+        f.debug_struct("Log")
+            .field("len", &self.len)
+            .field("ops", &self.ops.len())
+            .finish()
     }
 }
 
@@ -178,14 +197,20 @@ impl StorageBackend for Disk {
         if self.0.is_held_back() {
             return Ok(lock(&self.0.log).len);
         }
-        self.0.backend.len().map_err(|e| self.0.record("length of the file", false, e))
+        self.0
+            .backend
+            .len()
+            .map_err(|e| self.0.record("length of the file", false, e))
     }
 
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
         if self.0.is_held_back() {
             return lock(&self.0.log).read(&*self.0.backend, offset, out);
         }
-        self.0.backend.read(offset, out).map_err(|e| self.0.record("read", false, e))
+        self.0
+            .backend
+            .read(offset, out)
+            .map_err(|e| self.0.record("read", false, e))
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
@@ -210,7 +235,10 @@ impl StorageBackend for Disk {
         if self.0.is_held_back() {
             let mut log = lock(&self.0.log);
             log.len = log.len.max(offset + data.len() as u64);
-            log.ops.push(Op::Write { offset, data: data.to_vec() });
+            log.ops.push(Op::Write {
+                offset,
+                data: data.to_vec(),
+            });
             return Ok(());
         }
         self.0.direct_write(offset, data)

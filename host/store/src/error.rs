@@ -95,7 +95,9 @@ pub enum OpenError {
 #[non_exhaustive]
 pub enum ReadError {
     /// A row does not decode: the file is damaged, or was written by something else.
-    #[error("the row {key} of table {table} cannot be read: {detail}; stop the server and check the file with `longhaul doctor`")]
+    #[error(
+        "the row {key} of table {table} cannot be read: {detail}; stop the server and check the file with `longhaul doctor`"
+    )]
     Corrupt {
         /// The table.
         table: &'static str,
@@ -120,7 +122,11 @@ pub enum ReadError {
 
 impl ReadError {
     pub(crate) fn corrupt(table: &'static str, key: String, detail: &str) -> Self {
-        Self::Corrupt { table, key, detail: detail.to_owned() }
+        Self::Corrupt {
+            table,
+            key,
+            detail: detail.to_owned(),
+        }
     }
 }
 
@@ -157,7 +163,9 @@ impl From<redb::TransactionError> for ReadError {
 #[non_exhaustive]
 pub enum WriteError {
     /// The disk is full. Writing goes on, after [`Writer::recover`](crate::Writer::recover), when there is space again.
-    #[error("no space left on the disk that holds {path} ({detail}): free some space, and writing goes on by itself")]
+    #[error(
+        "no space left on the disk that holds {path} ({detail}): free some space, and writing goes on by itself"
+    )]
     NoSpace {
         /// The database file.
         path: String,
@@ -166,7 +174,9 @@ pub enum WriteError {
     },
 
     /// The disk failed. Nothing is written until the process restarts.
-    #[error("the database {path} is read-only since a write to it failed ({detail}): check the disk, then restart the server, which checks the whole file before it goes on")]
+    #[error(
+        "the database {path} is read-only since a write to it failed ({detail}): check the disk, then restart the server, which checks the whole file before it goes on"
+    )]
     ReadOnly {
         /// The database file.
         path: String,
@@ -253,7 +263,9 @@ pub enum Violation {
     },
 
     /// A workflow or activity type belongs to another module.
-    #[error("{namespace}: the type {type_name:?} belongs to module {owner:?}, so module {name:?} cannot define it")]
+    #[error(
+        "{namespace}: the type {type_name:?} belongs to module {owner:?}, so module {name:?} cannot define it"
+    )]
     TypeOwned {
         /// Its namespace.
         namespace: NamespaceId,

@@ -77,7 +77,12 @@ impl FaultyDisk {
     /// A disk that holds these bytes, all synced.
     pub fn holding(bytes: Vec<u8>) -> Self {
         let allocated = (0..(bytes.len() as u64).div_ceil(PAGE)).collect();
-        Self(Arc::new(Mutex::new(State { live: bytes.clone(), synced: bytes, allocated, ..State::default() })))
+        Self(Arc::new(Mutex::new(State {
+            live: bytes.clone(),
+            synced: bytes,
+            allocated,
+            ..State::default()
+        })))
     }
 
     /// What a reader sees, all of it.
@@ -120,7 +125,11 @@ impl fmt::Debug for FaultyDisk {
 
 impl State {
     fn powered(&self) -> io::Result<()> {
-        if self.off { Err(io::Error::other("the power is off")) } else { Ok(()) }
+        if self.off {
+            Err(io::Error::other("the power is off"))
+        } else {
+            Ok(())
+        }
     }
 
     /// Takes the pages of a range, unless there is no space for those that are new.
@@ -130,7 +139,10 @@ impl State {
         }
         let pages = offset / PAGE..=(offset + len as u64 - 1) / PAGE;
         if let Some(free) = &mut self.free_pages {
-            let wanted = pages.clone().filter(|page| !self.allocated.contains(page)).count() as u64;
+            let wanted = pages
+                .clone()
+                .filter(|page| !self.allocated.contains(page))
+                .count() as u64;
             *free = free.checked_sub(wanted).ok_or_else(|| {
                 io::Error::new(io::ErrorKind::StorageFull, "no space left on the test's disk")
             })?;
@@ -207,8 +219,12 @@ impl StorageBackend for FaultyDisk {
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
         let state = lock(&self.0);
         state.powered()?;
-        let range = usize::try_from(offset).ok().and_then(|start| Some(start..start.checked_add(out.len())?));
-        let bytes = range.and_then(|range| state.live.get(range)).ok_or(io::ErrorKind::UnexpectedEof)?;
+        let range = usize::try_from(offset)
+            .ok()
+            .and_then(|start| Some(start..start.checked_add(out.len())?));
+        let bytes = range
+            .and_then(|range| state.live.get(range))
+            .ok_or(io::ErrorKind::UnexpectedEof)?;
         out.copy_from_slice(bytes);
         Ok(())
     }
@@ -249,7 +265,10 @@ impl StorageBackend for FaultyDisk {
         state.powered()?;
         state.allocate(offset, data.len())?;
         let offset = usize::try_from(offset).map_err(|_| io::ErrorKind::StorageFull)?;
-        state.put(Op::Write { offset, data: data.to_vec() });
+        state.put(Op::Write {
+            offset,
+            data: data.to_vec(),
+        });
         Ok(())
     }
 }

@@ -76,7 +76,11 @@ pub struct ExecutionKey {
 
 impl fmt::Display for ExecutionKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}, workflow {:?}, run {}", self.namespace, self.workflow_id, self.run_id)
+        write!(
+            f,
+            "{}, workflow {:?}, run {}",
+            self.namespace, self.workflow_id, self.run_id
+        )
     }
 }
 

@@ -23,8 +23,8 @@ pub use ids::{ExecutionKey, NamespaceId, RowKey, RunId, SeenKey, TimerKey};
 pub use options::Options;
 pub use read::{Events, Filter, Group, Limit, Page, Position, Snapshot};
 pub use record::{
-    Clock, ComponentDigest, Current, EventBatch, ExecutionRecord, ModuleRecord, ModuleRef, NamespaceRecord, Parked,
-    Pending, Row, Seen, Status, TypeDescription,
+    Clock, ComponentDigest, Current, EventBatch, ExecutionRecord, ModuleRecord, ModuleRef, NamespaceRecord,
+    Parked, Pending, Row, Seen, Status, TypeDescription,
 };
 pub use store::{Health, Identity, Stats, Store};
 pub use writer::{Notice, Submitter, Writer};

@@ -24,7 +24,11 @@ impl State {
 
     pub(crate) fn encode(self) -> [u8; Self::LEN] {
         let mut out = [VERSION; Self::LEN];
-        let fields = [self.next_sequence, self.clock.skipped_ns, self.clock.last_event_time_ns];
+        let fields = [
+            self.next_sequence,
+            self.clock.skipped_ns,
+            self.clock.last_event_time_ns,
+        ];
         for (slot, field) in out[1..].chunks_exact_mut(8).zip(fields) {
             slot.copy_from_slice(&field.to_le_bytes());
         }
@@ -34,7 +38,13 @@ impl State {
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self, ReadError> {
         let fields = fields::<3>(STATE_KEY, bytes)?;
         let [next_sequence, skipped_ns, last_event_time_ns] = fields.map(u64::from_le_bytes);
-        Ok(Self { next_sequence, clock: Clock { skipped_ns, last_event_time_ns } })
+        Ok(Self {
+            next_sequence,
+            clock: Clock {
+                skipped_ns,
+                last_event_time_ns,
+            },
+        })
     }
 }
 
@@ -60,5 +70,11 @@ fn fields<const N: usize>(key: &str, bytes: &[u8]) -> Result<[[u8; 8]; N], ReadE
         (fields, []) if fields.len() == N => fields.try_into().ok(),
         _ => None,
     }
-    .ok_or_else(|| ReadError::corrupt("longhaul_meta", key.to_owned(), "it has another version or length"))
+    .ok_or_else(|| {
+        ReadError::corrupt(
+            "longhaul_meta",
+            key.to_owned(),
+            "it has another version or length",
+        )
+    })
 }

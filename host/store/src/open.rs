@@ -11,7 +11,10 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use redb::{Database, DatabaseError, ReadableDatabase, StorageBackend, StorageError, TableError, backends::FileBackend};
+use redb::{
+    Database, DatabaseError, ReadableDatabase, StorageBackend, StorageError, TableError,
+    backends::FileBackend,
+};
 use uuid::Uuid;
 
 use crate::{
@@ -59,31 +62,56 @@ pub(crate) fn open(
         Source::Backend(backend) => {
             let len = backend.len().map_err(|e| io_error(&options.path, e))?;
             let backend = Box::new(Reusable(Arc::clone(backend)));
-            if len == 0 { create(options, backend, syncs) } else { open_existing(options, backend, access, options.verify, syncs) }
+            if len == 0 {
+                create(options, backend, syncs)
+            } else {
+                open_existing(options, backend, access, options.verify, syncs)
+            }
         }
         Source::File(path) => open_file(options, path, access, syncs),
     }
 }
 
-fn open_file(options: &Options, path: &Path, access: Access, syncs: &Arc<AtomicU64>) -> Result<Opened, OpenError> {
+fn open_file(
+    options: &Options,
+    path: &Path,
+    access: Access,
+    syncs: &Arc<AtomicU64>,
+) -> Result<Opened, OpenError> {
     match fs::metadata(path) {
         Ok(metadata) if metadata.is_dir() => {
-            return Err(OpenError::NotAFile { path: path.to_owned(), found: "a directory" });
+            return Err(OpenError::NotAFile {
+                path: path.to_owned(),
+                found: "a directory",
+            });
         }
         Ok(metadata) if !metadata.is_file() => {
-            return Err(OpenError::NotAFile { path: path.to_owned(), found: "a device or a pipe" });
+            return Err(OpenError::NotAFile {
+                path: path.to_owned(),
+                found: "a device or a pipe",
+            });
         }
         Ok(metadata) if metadata.len() == 0 => return create_file(options, path, syncs),
         Ok(_) => {}
         Err(error) if error.kind() == io::ErrorKind::NotFound => return create_file(options, path, syncs),
         Err(error) => return Err(io_error(path, error)),
     }
-    let mut file = OpenOptions::new().read(true).write(true).open(path).map_err(|e| io_error(path, e))?;
+    let mut file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open(path)
+        .map_err(|e| io_error(path, e))?;
     check_magic(path, &mut file)?;
     let marker = marker_of(path);
     let marked = marker.exists();
     let backend = FileBackend::new(file).map_err(|e| database_error(path, e))?;
-    let opened = open_existing(options, Box::new(backend), access, options.verify || marked, syncs)?;
+    let opened = open_existing(
+        options,
+        Box::new(backend),
+        access,
+        options.verify || marked,
+        syncs,
+    )?;
     if marked && access == Access::ReadWrite {
         fs::remove_file(&marker).map_err(|e| io_error(&marker, e))?;
     }
@@ -93,16 +121,25 @@ fn open_file(options: &Options, path: &Path, access: Access, syncs: &Arc<AtomicU
 /// Refuses what is no redb file before redb sees it.
 fn check_magic(path: &Path, file: &mut File) -> Result<(), OpenError> {
     let mut head = Vec::with_capacity(REDB_MAGIC.len());
-    let read = file.take(REDB_MAGIC.len() as u64).read_to_end(&mut head).and_then(|_| file.rewind());
+    let read = file
+        .take(REDB_MAGIC.len() as u64)
+        .read_to_end(&mut head)
+        .and_then(|_| file.rewind());
     read.map_err(|e| io_error(path, e))?;
     if head == REDB_MAGIC {
         return Ok(());
     }
     if REDB_MAGIC.starts_with(&head) {
         let detail = format!("it is cut off after {} bytes", head.len());
-        return Err(OpenError::Corrupt { path: path.to_owned(), detail });
+        return Err(OpenError::Corrupt {
+            path: path.to_owned(),
+            detail,
+        });
     }
-    Err(OpenError::Foreign { path: path.to_owned(), found: "it does not start as one does".to_owned() })
+    Err(OpenError::Foreign {
+        path: path.to_owned(),
+        found: "it does not start as one does".to_owned(),
+    })
 }
 
 fn open_existing(
@@ -138,30 +175,52 @@ fn build(options: &Options, disk: &Disk) -> Result<Database, OpenError> {
     builder.set_repair_callback(move |session| {
         // Every commit saves what a crash's repair needs, so only a file that was damaged comes here.
         if !repaired.swap(true, std::sync::atomic::Ordering::Relaxed) {
-            tracing::warn!(progress = session.progress(), "the database file needs a full repair, which reads all of it");
+            tracing::warn!(
+                progress = session.progress(),
+                "the database file needs a full repair, which reads all of it"
+            );
         }
     });
-    builder.create_with_backend(disk.clone()).map_err(|e| database_error(&options.path, e))
+    builder
+        .create_with_backend(disk.clone())
+        .map_err(|e| database_error(&options.path, e))
 }
 
 /// Whether a redb file is ours, and of a format that this version reads.
 fn check_format(path: &Path, database: &Database) -> Result<(), OpenError> {
-    let foreign = || OpenError::Foreign { path: path.to_owned(), found: "it is a redb database of another program".to_owned() };
-    let corrupt = |detail: String| OpenError::Corrupt { path: path.to_owned(), detail };
+    let foreign = || OpenError::Foreign {
+        path: path.to_owned(),
+        found: "it is a redb database of another program".to_owned(),
+    };
+    let corrupt = |detail: String| OpenError::Corrupt {
+        path: path.to_owned(),
+        detail,
+    };
     let transaction = database.begin_read().map_err(|e| corrupt(e.to_string()))?;
     let meta = match transaction.open_table(META) {
         Ok(meta) => meta,
         Err(TableError::Storage(error)) => return Err(storage_error(path, error)),
         Err(_) => return Err(foreign()),
     };
-    let format = meta.get(meta::FORMAT_KEY).map_err(|e| storage_error(path, e))?.ok_or_else(foreign)?;
-    let format = format.value().try_into().map(u32::from_le_bytes).map_err(|_| foreign())?;
+    let format = meta
+        .get(meta::FORMAT_KEY)
+        .map_err(|e| storage_error(path, e))?
+        .ok_or_else(foreign)?;
+    let format = format
+        .value()
+        .try_into()
+        .map(u32::from_le_bytes)
+        .map_err(|_| foreign())?;
     match format {
         FORMAT => Ok(()),
-        newer if newer > FORMAT => {
-            Err(OpenError::NewerFormat { path: path.to_owned(), found: newer, supported: FORMAT })
-        }
-        unknown => Err(corrupt(format!("its format number is {unknown}, and formats count from 1"))),
+        newer if newer > FORMAT => Err(OpenError::NewerFormat {
+            path: path.to_owned(),
+            found: newer,
+            supported: FORMAT,
+        }),
+        unknown => Err(corrupt(format!(
+            "its format number is {unknown}, and formats count from 1"
+        ))),
     }
 }
 
@@ -174,20 +233,34 @@ fn create_file(options: &Options, path: &Path, syncs: &Arc<AtomicU64>) -> Result
         _ => Path::new("."),
     };
     if !directory.is_dir() {
-        return Err(OpenError::NoDirectory { path: path.to_owned(), directory: directory.to_owned() });
+        return Err(OpenError::NoDirectory {
+            path: path.to_owned(),
+            directory: directory.to_owned(),
+        });
     }
     let beside = with_suffix(path, ".new");
-    let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&beside);
+    let file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(&beside);
     let file = file.map_err(|e| io_error(&beside, e))?;
     match file.try_lock() {
         Ok(()) => {}
-        Err(TryLockError::WouldBlock) => return Err(OpenError::InUse { path: path.to_owned() }),
+        Err(TryLockError::WouldBlock) => {
+            return Err(OpenError::InUse {
+                path: path.to_owned(),
+            });
+        }
         Err(TryLockError::Error(error)) => return Err(io_error(&beside, error)),
     }
     // With the lock held nobody else makes a database here; but somebody may just have done so.
     if fs::metadata(path).is_ok_and(|metadata| metadata.len() > 0) {
         let _ = fs::remove_file(&beside);
-        return Err(OpenError::InUse { path: path.to_owned() });
+        return Err(OpenError::InUse {
+            path: path.to_owned(),
+        });
     }
     let made = file.set_len(0).map_err(|e| io_error(&beside, e)).and_then(|()| {
         let backend = FileBackend::new(file).map_err(|e| database_error(path, e))?;
@@ -204,14 +277,21 @@ fn create_file(options: &Options, path: &Path, syncs: &Arc<AtomicU64>) -> Result
 }
 
 /// Makes a database in an empty backend.
-fn create(options: &Options, backend: Box<dyn StorageBackend>, syncs: &Arc<AtomicU64>) -> Result<Opened, OpenError> {
+fn create(
+    options: &Options,
+    backend: Box<dyn StorageBackend>,
+    syncs: &Arc<AtomicU64>,
+) -> Result<Opened, OpenError> {
     let path = &options.path;
     let disk = Disk::held_back(backend, Arc::clone(syncs)).map_err(|e| io_error(path, e))?;
     disk.release().map_err(|e| io_error(path, e))?;
     let database = build(options, &disk)?;
     initialise(options, &database).map_err(|error| match error {
         redb::Error::Io(error) => io_error(path, error),
-        error => OpenError::Corrupt { path: path.to_owned(), detail: error.to_string() },
+        error => OpenError::Corrupt {
+            path: path.to_owned(),
+            detail: error.to_string(),
+        },
     })?;
     Ok(Opened { database, disk })
 }
@@ -236,7 +316,10 @@ fn initialise(options: &Options, database: &Database) -> Result<(), redb::Error>
     {
         let mut meta = transaction.open_table(META)?;
         meta.insert(meta::FORMAT_KEY, FORMAT.to_le_bytes().as_slice())?;
-        meta.insert(meta::DATABASE_KEY, meta::encode_database(id, created_at_ns).as_slice())?;
+        meta.insert(
+            meta::DATABASE_KEY,
+            meta::encode_database(id, created_at_ns).as_slice(),
+        )?;
         meta.insert(meta::STATE_KEY, meta::State::default().encode().as_slice())?;
         let mut namespaces = transaction.open_table(NAMESPACES)?;
         namespaces.insert(default.name.as_str(), codec::encode(&default).as_slice())?;
@@ -275,16 +358,28 @@ fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
 
 /// Makes a rename durable, where directories can be synced.
 pub(crate) fn sync_directory(directory: &Path) -> io::Result<()> {
-    if cfg!(unix) { File::open(directory)?.sync_all() } else { Ok(()) }
+    if cfg!(unix) {
+        File::open(directory)?.sync_all()
+    } else {
+        Ok(())
+    }
 }
 
 fn io_error(path: &Path, source: io::Error) -> OpenError {
     let path = path.to_owned();
     match source.kind() {
-        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => OpenError::Permission { path, source },
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+            OpenError::Permission { path, source }
+        }
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => OpenError::NoSpace { path, source },
-        io::ErrorKind::UnexpectedEof => OpenError::Corrupt { path, detail: "it is cut short".to_owned() },
-        io::ErrorKind::InvalidData => OpenError::Corrupt { path, detail: source.to_string() },
+        io::ErrorKind::UnexpectedEof => OpenError::Corrupt {
+            path,
+            detail: "it is cut short".to_owned(),
+        },
+        io::ErrorKind::InvalidData => OpenError::Corrupt {
+            path,
+            detail: source.to_string(),
+        },
         _ => OpenError::Io { path, source },
     }
 }
@@ -292,14 +387,22 @@ fn io_error(path: &Path, source: io::Error) -> OpenError {
 fn storage_error(path: &Path, error: StorageError) -> OpenError {
     match error {
         StorageError::Io(error) => io_error(path, error),
-        error => OpenError::Corrupt { path: path.to_owned(), detail: error.to_string() },
+        error => OpenError::Corrupt {
+            path: path.to_owned(),
+            detail: error.to_string(),
+        },
     }
 }
 
 fn database_error(path: &Path, error: DatabaseError) -> OpenError {
     match error {
-        DatabaseError::DatabaseAlreadyOpen => OpenError::InUse { path: path.to_owned() },
+        DatabaseError::DatabaseAlreadyOpen => OpenError::InUse {
+            path: path.to_owned(),
+        },
         DatabaseError::Storage(error) => storage_error(path, error),
-        error => OpenError::Corrupt { path: path.to_owned(), detail: error.to_string() },
+        error => OpenError::Corrupt {
+            path: path.to_owned(),
+            detail: error.to_string(),
+        },
     }
 }

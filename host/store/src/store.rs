@@ -117,8 +117,10 @@ impl Store {
     fn open_source(options: Options, source: Source) -> Result<Self, OpenError> {
         let counters = Counters::default();
         let opened = open::open(&options, &source, Access::ReadWrite, &counters.syncs)?;
-        let identity = read_identity(&opened)
-            .map_err(|error| OpenError::Corrupt { path: options.path.clone(), detail: error.to_string() })?;
+        let identity = read_identity(&opened).map_err(|error| OpenError::Corrupt {
+            path: options.path.clone(),
+            detail: error.to_string(),
+        })?;
         Ok(Self(Arc::new(Inner {
             options,
             source,
@@ -194,7 +196,9 @@ impl Inner {
     /// A write transaction with the durability that everything here promises.
     pub(crate) fn begin_write(&self) -> Result<WriteTransaction, redb::Error> {
         let guard = read(&self.database);
-        let Some(OpenDatabase(opened)) = &*guard else { return Err(redb::Error::DatabaseClosed) };
+        let Some(OpenDatabase(opened)) = &*guard else {
+            return Err(redb::Error::DatabaseClosed);
+        };
         let mut transaction = opened.database.begin_write()?;
         transaction.set_durability(redb::Durability::Immediate)?;
         transaction.set_quick_repair(true);
@@ -203,7 +207,9 @@ impl Inner {
 
     /// How the disk failed, if it did.
     pub(crate) fn fault(&self) -> Option<Fault> {
-        read(&self.database).as_ref().and_then(|OpenDatabase(opened)| opened.disk.fault())
+        read(&self.database)
+            .as_ref()
+            .and_then(|OpenDatabase(opened)| opened.disk.fault())
     }
 
     /// After a failed write, with no write transaction alive: takes no more writes, and opens the file anew for reading, since redb
@@ -247,7 +253,10 @@ impl Inner {
         // The file is locked until the old handle is gone.
         *database = None;
         // It was checked when the store was opened, if that was asked for.
-        let options = Options { verify: false, ..self.options.clone() };
+        let options = Options {
+            verify: false,
+            ..self.options.clone()
+        };
         let opened = open::open(&options, &self.source, access, &self.counters.syncs)?;
         *database = Some(OpenDatabase(opened));
         Ok(())
@@ -259,12 +268,17 @@ impl Inner {
         let Source::File(path) = &self.source else { return };
         let marker = open::marker_of(path);
         let written = File::create(&marker).and_then(|mut file| {
-            writeln!(file, "Longhaul checks {} when it next opens it: {why}", path.display())?;
+            writeln!(
+                file,
+                "Longhaul checks {} when it next opens it: {why}",
+                path.display()
+            )?;
             file.sync_all()?;
-            path.parent().map_or(Ok(()), |directory| match directory.as_os_str().is_empty() {
-                true => open::sync_directory(".".as_ref()),
-                false => open::sync_directory(directory),
-            })
+            path.parent()
+                .map_or(Ok(()), |directory| match directory.as_os_str().is_empty() {
+                    true => open::sync_directory(".".as_ref()),
+                    false => open::sync_directory(directory),
+                })
         });
         if let Err(error) = written {
             tracing::error!(%error, marker = %marker.display(), "cannot leave the mark for a check: run `longhaul doctor` before the next start");

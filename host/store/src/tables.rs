@@ -19,13 +19,16 @@ pub(crate) const MODULES: TableDefinition<'_, (u32, &str, u32), &[u8]> = TableDe
 pub(crate) const COMPONENTS: TableDefinition<'_, [u8; 32], &[u8]> = TableDefinition::new("components_v1");
 
 /// (namespace, workflow type) -> module.
-pub(crate) const WORKFLOW_TYPES: TableDefinition<'_, (u32, &str), &str> = TableDefinition::new("workflow_types_v1");
+pub(crate) const WORKFLOW_TYPES: TableDefinition<'_, (u32, &str), &str> =
+    TableDefinition::new("workflow_types_v1");
 
 /// (namespace, task queue, activity type) -> module.
-pub(crate) const ACTIVITY_TYPES: TableDefinition<'_, (u32, &str, &str), &str> = TableDefinition::new("activity_types_v1");
+pub(crate) const ACTIVITY_TYPES: TableDefinition<'_, (u32, &str, &str), &str> =
+    TableDefinition::new("activity_types_v1");
 
 /// (namespace, workflow id, run) -> execution.
-pub(crate) const EXECUTIONS: TableDefinition<'_, (u32, &str, u128), &[u8]> = TableDefinition::new("executions_v1");
+pub(crate) const EXECUTIONS: TableDefinition<'_, (u32, &str, u128), &[u8]> =
+    TableDefinition::new("executions_v1");
 
 /// (namespace, workflow id) -> (run, status): the run that was started last.
 pub(crate) const CURRENT: TableDefinition<'_, (u32, &str), (u128, u8)> = TableDefinition::new("current_v1");
@@ -35,7 +38,8 @@ pub(crate) const VISIBILITY: TableDefinition<'_, (u32, u8, &str, u8, u64, u128),
     TableDefinition::new("visibility_v1");
 
 /// (namespace, facet, name, status) -> how many executions.
-pub(crate) const COUNTERS: TableDefinition<'_, (u32, u8, &str, u8), u64> = TableDefinition::new("counters_v1");
+pub(crate) const COUNTERS: TableDefinition<'_, (u32, u8, &str, u8), u64> =
+    TableDefinition::new("counters_v1");
 
 /// (sequence) -> a version byte and events, as they were appended.
 pub(crate) const JOURNAL: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("journal_v1");
@@ -45,7 +49,8 @@ pub(crate) const JOURNAL_INDEX: TableDefinition<'_, (u32, u128, u64), (u64, u32,
     TableDefinition::new("journal_index_v1");
 
 /// (namespace, due, run, kind, id) -> row.
-pub(crate) const TIMERS: TableDefinition<'_, (u32, u64, u128, u8, u64), &[u8]> = TableDefinition::new("timers_v1");
+pub(crate) const TIMERS: TableDefinition<'_, (u32, u64, u128, u8, u64), &[u8]> =
+    TableDefinition::new("timers_v1");
 
 /// The shape of the tables of pending work: (namespace, run, order) -> row.
 pub(crate) type PendingTable = TableDefinition<'static, (u32, u128, u64), &'static [u8]>;
@@ -56,10 +61,12 @@ pub(crate) const BUFFERED: PendingTable = TableDefinition::new("buffered_v1");
 pub(crate) const OUTBOX: PendingTable = TableDefinition::new("outbox_v1");
 
 /// (namespace, run, request) -> a version byte and what it led to.
-pub(crate) const REQUESTS: TableDefinition<'_, (u32, u128, &str), &[u8]> = TableDefinition::new("requests_v1");
+pub(crate) const REQUESTS: TableDefinition<'_, (u32, u128, &str), &[u8]> =
+    TableDefinition::new("requests_v1");
 
 /// (namespace, receiver's workflow id, sender's run, order) -> what it led to.
-pub(crate) const SEEN: TableDefinition<'_, (u32, &str, u128, u64), &[u8]> = TableDefinition::new("outbox_seen_v1");
+pub(crate) const SEEN: TableDefinition<'_, (u32, &str, u128, u64), &[u8]> =
+    TableDefinition::new("outbox_seen_v1");
 
 /// The version byte of rows that hold a caller's bytes and nothing else.
 pub(crate) const RAW_VERSION: u8 = 1;

@@ -5,8 +5,9 @@ mod common;
 
 use common::{NS, Random, append, close, execution, open, options, put, register};
 use longhaul_store::{
-    Change, ExecutionRecord, Filter, Group, Limit, NamespaceId, Pending, Row, RowKey, RunId, Status, Store, Transition,
-    WriteError, faults::{FaultyDisk, Loss},
+    Change, ExecutionRecord, Filter, Group, Limit, NamespaceId, Pending, Row, RowKey, RunId, Status, Store,
+    Transition, WriteError,
+    faults::{FaultyDisk, Loss},
 };
 
 /// The executions of a workload. Every transition also replaces one row that says how many there were.
@@ -16,27 +17,48 @@ struct Workload {
     transitions: u64,
 }
 
-const MARK: RowKey = RowKey { namespace: NamespaceId::DEFAULT, run_id: RunId(0), order: 0 };
+const MARK: RowKey = RowKey {
+    namespace: NamespaceId::DEFAULT,
+    run_id: RunId(0),
+    order: 0,
+};
 
 impl Workload {
     fn new(seed: u64) -> Self {
-        Self { random: Random(seed), records: Vec::new(), transitions: 0 }
+        Self {
+            random: Random(seed),
+            records: Vec::new(),
+            transitions: 0,
+        }
     }
 
     fn next(&mut self) -> Transition {
         self.transitions += 1;
-        let mark = Row { workflow_id: String::new(), body: self.transitions.to_le_bytes().to_vec() };
+        let mark = Row {
+            workflow_id: String::new(),
+            body: self.transitions.to_le_bytes().to_vec(),
+        };
         let mut changes = vec![Change::PutPending(Pending::Outbox, MARK, mark)];
         let choice = self.random.below(8);
         let pick = self.random.next() as usize;
-        let open = self.records.iter().filter(|record| record.status.is_open()).count();
+        let open = self
+            .records
+            .iter()
+            .filter(|record| record.status.is_open())
+            .count();
         if choice < 2 || open == 0 {
             let run = self.records.len() as u128 + 1;
-            self.records.push(execution(&format!("w{run}"), run, self.transitions));
+            self.records
+                .push(execution(&format!("w{run}"), run, self.transitions));
             changes.push(put(&self.records[run as usize - 1]));
         } else {
             // There is an open one, as counted above.
-            let record = self.records.iter_mut().filter(|record| record.status.is_open()).nth(pick % open).unwrap();
+            let record = self
+                .records
+                .iter_mut()
+                .filter(|record| record.status.is_open())
+                .nth(pick % open)
+                .unwrap();
             let bytes = vec![self.transitions as u8; self.random.below(3000) as usize];
             changes.push(append(record, 1 + self.random.below(3) as u32, &bytes));
             if choice == 7 {
@@ -52,8 +74,15 @@ impl Workload {
 fn check(store: &Store) -> u64 {
     let read = store.read().unwrap();
     let mut counts = [0; 8];
-    let limit = Limit { executions: 100_000, examined: 100_000 };
-    for record in read.list(&Filter::all(NS), None, limit, |_| true).unwrap().executions {
+    let limit = Limit {
+        executions: 100_000,
+        examined: 100_000,
+    };
+    for record in read
+        .list(&Filter::all(NS), None, limit, |_| true)
+        .unwrap()
+        .executions
+    {
         counts[record.status as usize] += 1;
         let (mut next, mut bytes) = (1, 0);
         for batch in read.events(NS, record.run_id, 1).unwrap() {
@@ -62,22 +91,33 @@ fn check(store: &Store) -> u64 {
             next = batch.end_event_id();
             bytes += batch.bytes.len() as u64;
         }
-        assert_eq!((next, bytes), (record.next_event_id, record.history_bytes), "row and history are of one transition");
+        assert_eq!(
+            (next, bytes),
+            (record.next_event_id, record.history_bytes),
+            "row and history are of one transition"
+        );
         let current = read.current(NS, &record.workflow_id).unwrap().unwrap();
         assert_eq!((current.run_id, current.status), (record.run_id, record.status));
     }
     for status in Status::ALL {
-        assert_eq!(read.count(NS, &Group::All, status).unwrap(), counts[status as usize]);
+        assert_eq!(
+            read.count(NS, &Group::All, status).unwrap(),
+            counts[status as usize]
+        );
     }
     let mark = read.pending_of(Pending::Outbox, NS, RunId(0)).unwrap().next();
-    mark.map_or(0, |row| u64::from_le_bytes(row.unwrap().1.body.try_into().unwrap()))
+    mark.map_or(0, |row| {
+        u64::from_le_bytes(row.unwrap().1.body.try_into().unwrap())
+    })
 }
 
 /// Runs a workload until the power goes at a sync, or to its end; returns how many transitions were acknowledged and how many were
 /// handed over, and whether the power went.
 fn run(disk: &FaultyDisk, seed: u64, groups: u64) -> (u64, u64, bool) {
     // While the power goes before the store is open there is nothing to acknowledge.
-    let Ok(store) = Store::open_with_backend(options(), disk.clone()) else { return (0, 0, true) };
+    let Ok(store) = Store::open_with_backend(options(), disk.clone()) else {
+        return (0, 0, true);
+    };
     let writer = store.inline_writer().unwrap();
     let (mut submitter, notices) = register(&writer);
     let mut workload = Workload::new(seed);
@@ -116,7 +156,9 @@ fn crash_everywhere(seed: u64, loss: impl Fn(u64) -> Loss) {
         // It goes on where it is.
         let writer = store.inline_writer().unwrap();
         let (mut submitter, notices) = register(&writer);
-        submitter.submit(Transition::new(vec![put(&execution("after", 1 << 64, 9))])).unwrap();
+        submitter
+            .submit(Transition::new(vec![put(&execution("after", 1 << 64, 9))]))
+            .unwrap();
         writer.pump();
         assert_eq!(notices.durable(), 1);
         check(&store);
@@ -138,7 +180,9 @@ fn a_power_cut_at_any_sync_loses_nothing_that_was_acknowledged() {
 #[test]
 fn a_power_cut_that_keeps_any_part_of_what_was_not_synced_loses_nothing_either() {
     for seed in 4..8 {
-        crash_everywhere(seed, |cut| Loss::Some { seed: seed * 1000 + cut });
+        crash_everywhere(seed, |cut| Loss::Some {
+            seed: seed * 1000 + cut,
+        });
     }
 }
 
@@ -152,7 +196,9 @@ fn a_reopening_after_a_crash_needs_no_full_repair() {
         let store = open(&disk);
         let writer = store.inline_writer().unwrap();
         let (mut submitter, notices) = register(&writer);
-        submitter.submit(Transition::new(vec![put(&execution("last", 1 << 64, 9))])).unwrap();
+        submitter
+            .submit(Transition::new(vec![put(&execution("last", 1 << 64, 9))]))
+            .unwrap();
         writer.pump();
         assert_eq!(notices.durable(), 1);
         disk.crash(Loss::All)

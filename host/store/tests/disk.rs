@@ -10,7 +10,12 @@ use longhaul_store::{
 };
 
 fn has(store: &Store, run: u128) -> bool {
-    store.read().unwrap().execution(NS, &format!("w{run}"), RunId(run)).unwrap().is_some()
+    store
+        .read()
+        .unwrap()
+        .execution(NS, &format!("w{run}"), RunId(run))
+        .unwrap()
+        .is_some()
 }
 
 /// A transition that needs new pages.
@@ -32,26 +37,46 @@ fn a_full_disk_refuses_writes_and_takes_them_again_when_there_is_space() {
     let lost = bench.submit(large(2)).unwrap();
     bench.writer.pump();
     let notices = bench.notices.take();
-    let [Notice::Failed { epoch: 0, error: WriteError::NoSpace { .. } }] = notices.as_slice() else {
+    let [
+        Notice::Failed {
+            epoch: 0,
+            error: WriteError::NoSpace { .. },
+        },
+    ] = notices.as_slice()
+    else {
         panic!("{notices:?}")
     };
     assert!(matches!(bench.store.health(), Health::NoSpace(_)));
     // Reads go on, on a new view of the file; the old one says that it is gone, if it has to read.
     assert!(has(&bench.store, 1) && !has(&bench.store, 2));
     let stale = old.execution(NS, "w1", RunId(1));
-    assert!(matches!(stale, Ok(Some(_)) | Err(ReadError::Reopened)), "{stale:?}");
+    assert!(
+        matches!(stale, Ok(Some(_)) | Err(ReadError::Reopened)),
+        "{stale:?}"
+    );
 
     // Everybody is refused, small or large, and asking for recovery does not help yet.
-    other.submit(Transition::new(vec![put(&execution("w3", 3, 1))])).unwrap();
+    other
+        .submit(Transition::new(vec![put(&execution("w3", 3, 1))]))
+        .unwrap();
     bench.writer.pump();
-    assert!(matches!(others.take().as_slice(), [Notice::Failed { error: WriteError::NoSpace { .. }, .. }]));
+    assert!(matches!(
+        others.take().as_slice(),
+        [Notice::Failed {
+            error: WriteError::NoSpace { .. },
+            ..
+        }]
+    ));
     let full = bench.writer.recover();
     if full.is_ok() {
         // The probe found a page; the next large transition fails as before.
         bench.submitter.resume();
         bench.submit(large(2)).unwrap();
         bench.writer.pump();
-        assert!(matches!(bench.notices.take().as_slice(), [Notice::Failed { epoch: 1, .. }]));
+        assert!(matches!(
+            bench.notices.take().as_slice(),
+            [Notice::Failed { epoch: 1, .. }]
+        ));
     }
     assert!(matches!(bench.store.health(), Health::NoSpace(_)));
 
@@ -89,7 +114,12 @@ fn a_disk_that_fills_up_at_any_point_of_a_commit_loses_nothing() {
             bench.writer.pump();
             match bench.notices.take().as_slice() {
                 [Notice::Durable { .. }] => durable.push(run),
-                [Notice::Failed { error: WriteError::NoSpace { .. }, .. }] => {
+                [
+                    Notice::Failed {
+                        error: WriteError::NoSpace { .. },
+                        ..
+                    },
+                ] => {
                     failures += 1;
                     // A crash at this point, too, leaves what was acknowledged.
                     let crashed = open(&disk.crash(Loss::Some { seed: free }));
@@ -119,7 +149,13 @@ fn a_failed_sync_makes_the_store_read_only_until_it_is_opened_again() {
         bench.submit(vec![put(&execution("w2", 2, 1))]).unwrap();
         bench.writer.pump();
         let notices = bench.notices.take();
-        let [Notice::Failed { error: WriteError::ReadOnly { detail, .. }, .. }] = notices.as_slice() else {
+        let [
+            Notice::Failed {
+                error: WriteError::ReadOnly { detail, .. },
+                ..
+            },
+        ] = notices.as_slice()
+        else {
             panic!("{notices:?}")
         };
         assert!(detail.contains("failed to sync"), "{detail}");
@@ -129,14 +165,24 @@ fn a_failed_sync_makes_the_store_read_only_until_it_is_opened_again() {
         bench.submitter.resume();
         bench.submit(vec![put(&execution("w3", 3, 1))]).unwrap();
         bench.writer.pump();
-        assert!(matches!(bench.notices.take().as_slice(), [Notice::Failed { epoch: 1, .. }]));
+        assert!(matches!(
+            bench.notices.take().as_slice(),
+            [Notice::Failed { epoch: 1, .. }]
+        ));
         assert!(has(&bench.store, 1) && !has(&bench.store, 3));
         assert!(matches!(bench.store.health(), Health::ReadOnly(_)));
         drop(bench);
         assert_eq!(disk.contents(), written, "nothing was written since");
 
         // The next opening writes all of it again before it goes on, so that what it reads is what the disk has.
-        let store = Store::open_with_backend(Options { verify: true, ..options() }, disk.clone()).unwrap();
+        let store = Store::open_with_backend(
+            Options {
+                verify: true,
+                ..options()
+            },
+            disk.clone(),
+        )
+        .unwrap();
         assert!(has(&store, 1));
         let second = has(&store, 2);
         let mut bench = Bench::on(store);

@@ -11,7 +11,10 @@ use longhaul_store::{OpenError, Options, RunId, Store};
 use redb::{Database, ReadableDatabase, TableDefinition};
 
 fn options(path: &Path) -> Options {
-    Options { cache_size_bytes: 8 << 20, ..Options::new(path) }
+    Options {
+        cache_size_bytes: 8 << 20,
+        ..Options::new(path)
+    }
 }
 
 fn folder() -> tempfile::TempDir {
@@ -30,9 +33,15 @@ fn database(path: &Path) {
 
 /// Opens a file that must be refused, and checks that nothing has changed in it or beside it.
 fn refused(path: &Path) -> OpenError {
-    let before = (fs::read(path).unwrap(), fs::read_dir(path.parent().unwrap()).unwrap().count());
+    let before = (
+        fs::read(path).unwrap(),
+        fs::read_dir(path.parent().unwrap()).unwrap().count(),
+    );
     let error = Store::open(options(path)).unwrap_err();
-    let after = (fs::read(path).unwrap(), fs::read_dir(path.parent().unwrap()).unwrap().count());
+    let after = (
+        fs::read(path).unwrap(),
+        fs::read_dir(path.parent().unwrap()).unwrap().count(),
+    );
     assert!(before == after, "{error}: the file was changed");
     assert!(error.to_string().contains(path.to_str().unwrap()), "{error}");
     error
@@ -54,7 +63,10 @@ fn a_missing_or_empty_file_becomes_a_database_that_opens_again() {
         assert_eq!(second.identity(), identity);
         assert!(second.read().unwrap().namespace("default").unwrap().is_some());
     }
-    let names: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    let names: Vec<_> = fs::read_dir(folder.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name())
+        .collect();
     assert_eq!(names.len(), 2, "nothing is left beside them: {names:?}");
 }
 
@@ -100,7 +112,15 @@ fn a_redb_database_of_another_program_is_left_as_it_was() {
     assert!(matches!(refused(&crashed), OpenError::Foreign { .. }));
     drop(database);
     let database = Database::open(&crashed).unwrap();
-    let value = database.begin_read().unwrap().open_table(THEIRS).unwrap().get("key").unwrap().unwrap().value();
+    let value = database
+        .begin_read()
+        .unwrap()
+        .open_table(THEIRS)
+        .unwrap()
+        .get("key")
+        .unwrap()
+        .unwrap()
+        .value();
     assert_eq!(value, 2);
 }
 
@@ -112,10 +132,21 @@ fn a_file_of_a_newer_version_is_left_as_it_was() {
     let database = Database::open(&path).unwrap();
     let transaction = database.begin_write().unwrap();
     const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("longhaul_meta");
-    transaction.open_table(META).unwrap().insert("format", 2u32.to_le_bytes().as_slice()).unwrap();
+    transaction
+        .open_table(META)
+        .unwrap()
+        .insert("format", 2u32.to_le_bytes().as_slice())
+        .unwrap();
     transaction.commit().unwrap();
     drop(database);
-    assert!(matches!(refused(&path), OpenError::NewerFormat { found: 2, supported: 1, .. }));
+    assert!(matches!(
+        refused(&path),
+        OpenError::NewerFormat {
+            found: 2,
+            supported: 1,
+            ..
+        }
+    ));
 }
 
 #[test]
@@ -124,10 +155,28 @@ fn a_file_that_is_cut_short_is_left_as_it_was() {
     let (path, cut) = (folder.path().join("db"), folder.path().join("cut"));
     database(&path);
     let whole = fs::read(&path).unwrap();
-    for length in [1, 8, 9, 10, 63, 64, 319, 320, 4095, 4096, 8192, whole.len() / 2, whole.len() - 4096, whole.len() - 1] {
+    for length in [
+        1,
+        8,
+        9,
+        10,
+        63,
+        64,
+        319,
+        320,
+        4095,
+        4096,
+        8192,
+        whole.len() / 2,
+        whole.len() - 4096,
+        whole.len() - 1,
+    ] {
         fs::write(&cut, &whole[..length]).unwrap();
         let error = refused(&cut);
-        assert!(matches!(error, OpenError::Corrupt { .. } | OpenError::Foreign { .. }), "{length}: {error}");
+        assert!(
+            matches!(error, OpenError::Corrupt { .. } | OpenError::Foreign { .. }),
+            "{length}: {error}"
+        );
     }
 }
 
@@ -153,11 +202,17 @@ fn damage_anywhere_is_an_error_or_is_harmless_and_never_a_panic() {
         drop(Store::open(options(&damaged)));
         fs::write(&damaged, &bytes).unwrap();
         // With the whole file checked.
-        match Store::open(Options { verify: true, ..options(&damaged) }) {
+        match Store::open(Options {
+            verify: true,
+            ..options(&damaged)
+        }) {
             Ok(store) => {
                 let read = store.read().unwrap();
                 let record = read.execution(NS, "w1", RunId(1)).unwrap();
-                assert!(record.is_some_and(|record| record.next_event_id == 4), "round {round}, byte {at}");
+                assert!(
+                    record.is_some_and(|record| record.next_event_id == 4),
+                    "round {round}, byte {at}"
+                );
             }
             Err(_) => refusals += 1,
         }
@@ -166,15 +221,68 @@ fn damage_anywhere_is_an_error_or_is_harmless_and_never_a_panic() {
 }
 
 #[test]
+fn a_row_that_does_not_decode_is_an_error_that_names_it() {
+    const EXECUTIONS: TableDefinition<'_, (u32, &str, u128), &[u8]> = TableDefinition::new("executions_v1");
+    let folder = folder();
+    let path = folder.path().join("db");
+    database(&path);
+    for (row, why) in [
+        (&[9; 40][..], "its version is 9"),
+        (&[1], "too short"),
+        (&[], "too short"),
+        (&[1; 30], ""),
+    ] {
+        let database = Database::open(&path).unwrap();
+        let transaction = database.begin_write().unwrap();
+        transaction
+            .open_table(EXECUTIONS)
+            .unwrap()
+            .insert((1, "w7", 7), row)
+            .unwrap();
+        transaction.commit().unwrap();
+        drop(database);
+        let mut bench = Bench::on(Store::open(options(&path)).unwrap());
+        let error = bench
+            .store
+            .read()
+            .unwrap()
+            .execution(NS, "w7", RunId(7))
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("table executions") && error.contains("\"w7\"") && error.contains(why),
+            "{error}"
+        );
+        // To write over it fails its submitter, and no other execution.
+        if row.len() < 30 {
+            let mut record = execution("w7", 7, 1);
+            record.next_event_id = 4;
+            assert!(bench.refused(vec![put(&record)]).contains("table executions"));
+        }
+        bench.write(vec![put(&execution(
+            &format!("new{}", row.len()),
+            1000 + row.len() as u128,
+            1,
+        ))]);
+    }
+}
+
+#[test]
 fn a_second_server_on_one_file_is_refused() {
     let folder = folder();
     let path = folder.path().join("db");
     let store = Store::open(options(&path)).unwrap();
-    assert!(matches!(Store::open(options(&path)), Err(OpenError::InUse { .. })));
+    assert!(matches!(
+        Store::open(options(&path)),
+        Err(OpenError::InUse { .. })
+    ));
     drop(store);
     // Once the first is gone the second may.
     let store = Store::open(options(&path)).unwrap();
-    assert!(matches!(Store::open(options(&path)), Err(OpenError::InUse { .. })));
+    assert!(matches!(
+        Store::open(options(&path)),
+        Err(OpenError::InUse { .. })
+    ));
     drop(store);
 }
 
@@ -182,10 +290,19 @@ fn a_second_server_on_one_file_is_refused() {
 fn a_wrong_path_is_an_error_that_names_it() {
     let folder = folder();
     let error = Store::open(options(&folder.path().join("no/such/db"))).unwrap_err();
-    assert!(matches!(&error, OpenError::NoDirectory { directory, .. } if directory.ends_with("no/such")), "{error}");
-    assert!(matches!(Store::open(options(folder.path())), Err(OpenError::NotAFile { .. })));
+    assert!(
+        matches!(&error, OpenError::NoDirectory { directory, .. } if directory.ends_with("no/such")),
+        "{error}"
+    );
+    assert!(matches!(
+        Store::open(options(folder.path())),
+        Err(OpenError::NotAFile { .. })
+    ));
     #[cfg(unix)]
-    assert!(matches!(Store::open(options(Path::new("/dev/null"))), Err(OpenError::NotAFile { .. })));
+    assert!(matches!(
+        Store::open(options(Path::new("/dev/null"))),
+        Err(OpenError::NotAFile { .. })
+    ));
     let file = folder.path().join("file");
     fs::write(&file, b"x").unwrap();
     assert!(Store::open(options(&file.join("db"))).is_err());
@@ -204,7 +321,10 @@ fn a_file_without_permission_is_an_error_that_says_so() {
         // The superuser may read everything, so there is nothing to see.
         return;
     }
-    assert!(matches!(Store::open(options(&path)), Err(OpenError::Permission { .. })));
+    assert!(matches!(
+        Store::open(options(&path)),
+        Err(OpenError::Permission { .. })
+    ));
 }
 
 #[cfg(unix)]
@@ -228,7 +348,14 @@ fn the_mark_of_a_failed_sync_is_gone_after_the_check() {
     fs::write(&marker, b"why").unwrap();
     let store = Store::open(options(&path)).unwrap();
     assert!(!marker.exists());
-    assert!(store.read().unwrap().execution(NS, "w1", RunId(1)).unwrap().is_some());
+    assert!(
+        store
+            .read()
+            .unwrap()
+            .execution(NS, "w1", RunId(1))
+            .unwrap()
+            .is_some()
+    );
     drop(store);
 
     // A file that does not pass stays marked.

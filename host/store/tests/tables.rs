@@ -5,17 +5,23 @@ mod common;
 
 use common::{Bench, NS, append, close, execution, put};
 use longhaul_store::{
-    Change, Clock, Current, ExecutionRecord, ModuleRecord, NamespaceId, NamespaceRecord, Parked, Pending, Row, RowKey,
-    RunId, Seen, SeenKey, Snapshot, Status, TimerKey, TypeDescription,
+    Change, Clock, Current, ExecutionRecord, ModuleRecord, NamespaceId, NamespaceRecord, Parked, Pending,
+    Row, RowKey, RunId, Seen, SeenKey, Snapshot, Status, TimerKey, TypeDescription,
 };
 
 fn row(workflow_id: &str, body: &[u8]) -> Row {
-    Row { workflow_id: workflow_id.to_owned(), body: body.to_vec() }
+    Row {
+        workflow_id: workflow_id.to_owned(),
+        body: body.to_vec(),
+    }
 }
 
 fn events(read: &Snapshot, run: u128, from: u64) -> Vec<(u64, u32, Vec<u8>)> {
     let events = read.events(NS, RunId(run), from).unwrap();
-    events.map(|batch| batch.unwrap()).map(|batch| (batch.first_event_id, batch.count, batch.bytes)).collect()
+    events
+        .map(|batch| batch.unwrap())
+        .map(|batch| (batch.first_event_id, batch.count, batch.bytes))
+        .collect()
 }
 
 #[test]
@@ -24,7 +30,12 @@ fn a_record_comes_back_as_it_was() {
     let plain = execution("plain", 1, 10);
     let mut full = ExecutionRecord {
         workflow_id: "ümläut/with \0 and 日本".to_owned(),
-        parked: Some(Parked { attempt: 3, reason: "trap".to_owned(), since_ns: 4, next_attempt_ns: 5 }),
+        parked: Some(Parked {
+            attempt: 3,
+            reason: "trap".to_owned(),
+            since_ns: 4,
+            next_attempt_ns: 5,
+        }),
         memo: (0..=255).collect(),
         search_attributes: vec![0; 100_000],
         execution_time_ns: u64::MAX,
@@ -35,50 +46,88 @@ fn a_record_comes_back_as_it_was() {
     bench.write(vec![put(&plain), put(&full)]);
     let read = bench.store.read().unwrap();
     assert_eq!(read.execution(NS, "plain", RunId(1)).unwrap().unwrap(), plain);
-    assert_eq!(read.current_execution(NS, &full.workflow_id).unwrap().unwrap(), full);
+    assert_eq!(
+        read.current_execution(NS, &full.workflow_id).unwrap().unwrap(),
+        full
+    );
     assert_eq!(read.execution(NS, "plain", RunId(2)).unwrap(), None);
     assert_eq!(read.execution(NamespaceId(2), "plain", RunId(1)).unwrap(), None);
 
     close(&mut full, Status::TimedOut, 0);
     bench.write(vec![put(&full)]);
     // The older snapshot still sees what was.
-    assert_eq!(read.current(NS, &full.workflow_id).unwrap().unwrap().status, Status::Running);
+    assert_eq!(
+        read.current(NS, &full.workflow_id).unwrap().unwrap().status,
+        Status::Running
+    );
     let read = bench.store.read().unwrap();
-    assert_eq!(read.current_execution(NS, &full.workflow_id).unwrap().unwrap(), full);
+    assert_eq!(
+        read.current_execution(NS, &full.workflow_id).unwrap().unwrap(),
+        full
+    );
 }
 
 #[test]
 fn history_is_read_from_any_event_and_backwards() {
     let mut bench = Bench::new();
     let (mut a, mut b) = (execution("a", 1, 10), execution("b", 2, 10));
-    for (record, count, bytes) in [(0, 3, "a1"), (1, 1, "b1"), (0, 2, "a2"), (1, 4, "b2"), (0, 1, "a3")] {
+    for (record, count, bytes) in [
+        (0, 3, "a1"),
+        (1, 1, "b1"),
+        (0, 2, "a2"),
+        (1, 4, "b2"),
+        (0, 1, "a3"),
+    ] {
         let record = if record == 0 { &mut a } else { &mut b };
         let change = append(record, count, bytes.as_bytes());
         bench.write(vec![change, put(record)]);
     }
     let read = bench.store.read().unwrap();
-    let all = [(1, 3, b"a1".to_vec()), (4, 2, b"a2".to_vec()), (6, 1, b"a3".to_vec())];
+    let all = [
+        (1, 3, b"a1".to_vec()),
+        (4, 2, b"a2".to_vec()),
+        (6, 1, b"a3".to_vec()),
+    ];
     assert_eq!(events(&read, 1, 0), all);
-    assert_eq!(events(&read, 1, 3), all, "the batch that holds event 3 begins before it");
+    assert_eq!(
+        events(&read, 1, 3),
+        all,
+        "the batch that holds event 3 begins before it"
+    );
     assert_eq!(events(&read, 1, 4), all[1..]);
     assert_eq!(events(&read, 1, 5), all[1..]);
     assert_eq!(events(&read, 1, 6), all[2..]);
-    assert_eq!(events(&read, 2, 1), [(1, 1, b"b1".to_vec()), (2, 4, b"b2".to_vec())]);
+    assert_eq!(
+        events(&read, 2, 1),
+        [(1, 1, b"b1".to_vec()), (2, 4, b"b2".to_vec())]
+    );
     assert_eq!(events(&read, 3, 1), []);
     let last = read.last_events(NS, RunId(1)).unwrap().unwrap();
     assert_eq!((last.first_event_id, last.end_event_id()), (6, 7));
-    let backwards: Vec<u64> =
-        read.events(NS, RunId(2), 1).unwrap().rev().map(|batch| batch.unwrap().first_event_id).collect();
+    let backwards: Vec<u64> = read
+        .events(NS, RunId(2), 1)
+        .unwrap()
+        .rev()
+        .map(|batch| batch.unwrap().first_event_id)
+        .collect();
     assert_eq!(backwards, [2, 1]);
 }
 
 #[test]
 fn pending_work_is_found_by_run_and_as_a_whole() {
     let mut bench = Bench::new();
-    let key = |run, order| RowKey { namespace: NS, run_id: RunId(run), order };
+    let key = |run, order| RowKey {
+        namespace: NS,
+        run_id: RunId(run),
+        order,
+    };
     for pending in Pending::ALL {
         let changes = [(2, 1), (1, 300), (1, 2)].map(|(run, order)| {
-            Change::PutPending(pending, key(run, order), row("w", format!("{pending:?} {run} {order}").as_bytes()))
+            Change::PutPending(
+                pending,
+                key(run, order),
+                row("w", format!("{pending:?} {run} {order}").as_bytes()),
+            )
         });
         bench.write(changes.into());
     }
@@ -86,14 +135,39 @@ fn pending_work_is_found_by_run_and_as_a_whole() {
     for pending in Pending::ALL {
         let all: Vec<_> = read.pending(pending).unwrap().map(|row| row.unwrap().0).collect();
         assert_eq!(all, [key(1, 2), key(1, 300), key(2, 1)]);
-        let of_run: Vec<_> = read.pending_of(pending, NS, RunId(1)).unwrap().map(|row| row.unwrap()).collect();
-        assert_eq!(of_run[1], (key(1, 300), row("w", format!("{pending:?} 1 300").as_bytes())));
+        let of_run: Vec<_> = read
+            .pending_of(pending, NS, RunId(1))
+            .unwrap()
+            .map(|row| row.unwrap())
+            .collect();
+        assert_eq!(
+            of_run[1],
+            (key(1, 300), row("w", format!("{pending:?} 1 300").as_bytes()))
+        );
     }
-    let timer = |due_ns, run, id| TimerKey { namespace: NS, due_ns, run_id: RunId(run), kind: 1, id };
+    let timer = |due_ns, run, id| TimerKey {
+        namespace: NS,
+        due_ns,
+        run_id: RunId(run),
+        kind: 1,
+        id,
+    };
     let timers = [timer(500, 1, 1), timer(5, 2, 9), timer(500, 1, 0)];
-    bench.write(timers.iter().map(|key| Change::PutTimer(*key, row("w", b"t"))).collect());
+    bench.write(
+        timers
+            .iter()
+            .map(|key| Change::PutTimer(*key, row("w", b"t")))
+            .collect(),
+    );
     let due = |bench: &Bench| -> Vec<TimerKey> {
-        bench.store.read().unwrap().timers().unwrap().map(|timer| timer.unwrap().0).collect()
+        bench
+            .store
+            .read()
+            .unwrap()
+            .timers()
+            .unwrap()
+            .map(|timer| timer.unwrap().0)
+            .collect()
     };
     assert_eq!(due(&bench), [timer(5, 2, 9), timer(500, 1, 0), timer(500, 1, 1)]);
     // To delete what is not there changes nothing.
@@ -104,7 +178,16 @@ fn pending_work_is_found_by_run_and_as_a_whole() {
         Change::DeletePending(Pending::Outbox, key(7, 7)),
     ]);
     assert_eq!(due(&bench), [timer(500, 1, 0), timer(500, 1, 1)]);
-    assert_eq!(bench.store.read().unwrap().pending(Pending::Outbox).unwrap().count(), 2);
+    assert_eq!(
+        bench
+            .store
+            .read()
+            .unwrap()
+            .pending(Pending::Outbox)
+            .unwrap()
+            .count(),
+        2
+    );
 }
 
 #[test]
@@ -113,21 +196,51 @@ fn the_current_run_is_the_one_started_last() {
     let mut first = execution("w", 9, 10);
     bench.write(vec![put(&first)]);
     let current = |bench: &Bench| bench.store.read().unwrap().current(NS, "w").unwrap();
-    assert_eq!(current(&bench), Some(Current { run_id: RunId(9), status: Status::Running }));
+    assert_eq!(
+        current(&bench),
+        Some(Current {
+            run_id: RunId(9),
+            status: Status::Running
+        })
+    );
     close(&mut first, Status::ContinuedAsNew, 20);
     // One transition closes a run and opens the next.
     let mut second = execution("w", 3, 20);
     bench.write(vec![put(&first), put(&second)]);
-    assert_eq!(current(&bench), Some(Current { run_id: RunId(3), status: Status::Running }));
+    assert_eq!(
+        current(&bench),
+        Some(Current {
+            run_id: RunId(3),
+            status: Status::Running
+        })
+    );
     close(&mut second, Status::Completed, 30);
     bench.write(vec![put(&second)]);
-    assert_eq!(current(&bench), Some(Current { run_id: RunId(3), status: Status::Completed }));
+    assert_eq!(
+        current(&bench),
+        Some(Current {
+            run_id: RunId(3),
+            status: Status::Completed
+        })
+    );
     // An older run that changes stays an older run, and to delete it changes nothing for the newer.
     first.state = vec![9];
     bench.write(vec![put(&first)]);
-    assert_eq!(current(&bench), Some(Current { run_id: RunId(3), status: Status::Completed }));
+    assert_eq!(
+        current(&bench),
+        Some(Current {
+            run_id: RunId(3),
+            status: Status::Completed
+        })
+    );
     bench.write(vec![Change::DeleteExecution(first.key())]);
-    assert_eq!(current(&bench), Some(Current { run_id: RunId(3), status: Status::Completed }));
+    assert_eq!(
+        current(&bench),
+        Some(Current {
+            run_id: RunId(3),
+            status: Status::Completed
+        })
+    );
     bench.write(vec![Change::DeleteExecution(second.key())]);
     assert_eq!(current(&bench), None);
 }
@@ -137,7 +250,9 @@ fn the_current_run_is_the_one_started_last() {
 fn deletion_leaves_nothing_of_a_run_and_all_of_the_others() {
     let mut bench = Bench::new();
     // Neighbours on every side: the runs before and after, and the greatest.
-    let mut records: Vec<_> = [4, 5, 6, u128::MAX].map(|run| execution(&format!("w{}", run % 2), run, 10)).into();
+    let mut records: Vec<_> = [4, 5, 6, u128::MAX]
+        .map(|run| execution(&format!("w{}", run % 2), run, 10))
+        .into();
     for record in &mut records {
         let run_id = record.run_id;
         let mut changes = vec![append(record, 2, b"one"), append(record, 1, b"two")];
@@ -156,10 +271,24 @@ fn deletion_leaves_nothing_of_a_run_and_all_of_the_others() {
                 sender_run_id: run_id,
                 order: order.into(),
             };
-            changes.push(Change::PutSeen(key, Seen { receiver_run_id: run_id, body: vec![order] }));
+            changes.push(Change::PutSeen(
+                key,
+                Seen {
+                    receiver_run_id: run_id,
+                    body: vec![order],
+                },
+            ));
             for pending in Pending::ALL {
-                let key = RowKey { namespace: NS, run_id, order: order.into() };
-                changes.push(Change::PutPending(pending, key, row(&record.workflow_id, &[order])));
+                let key = RowKey {
+                    namespace: NS,
+                    run_id,
+                    order: order.into(),
+                };
+                changes.push(Change::PutPending(
+                    pending,
+                    key,
+                    row(&record.workflow_id, &[order]),
+                ));
             }
         }
         bench.write(changes);
@@ -172,13 +301,19 @@ fn deletion_leaves_nothing_of_a_run_and_all_of_the_others() {
             sender_run_id: record.run_id,
             order,
         };
-        let pending =
-            Pending::ALL.iter().map(|p| read.pending_of(*p, NS, record.run_id).unwrap().count()).sum::<usize>();
+        let pending = Pending::ALL
+            .iter()
+            .map(|p| read.pending_of(*p, NS, record.run_id).unwrap().count())
+            .sum::<usize>();
         (
-            read.execution(NS, &record.workflow_id, record.run_id).unwrap().is_some(),
+            read.execution(NS, &record.workflow_id, record.run_id)
+                .unwrap()
+                .is_some(),
             read.events(NS, record.run_id, 1).unwrap().count(),
             read.requests(NS, record.run_id).unwrap().len(),
-            (0..3).filter(|order| read.seen(&seen(*order)).unwrap().is_some()).count(),
+            (0..3)
+                .filter(|order| read.seen(&seen(*order)).unwrap().is_some())
+                .count(),
             pending,
         )
     };
@@ -191,7 +326,16 @@ fn deletion_leaves_nothing_of_a_run_and_all_of_the_others() {
     }
     // Twice is once.
     bench.write(vec![Change::DeleteExecution(records[1].key())]);
-    assert_eq!(bench.store.read().unwrap().request(NS, RunId(4), "r2").unwrap().unwrap(), [2]);
+    assert_eq!(
+        bench
+            .store
+            .read()
+            .unwrap()
+            .request(NS, RunId(4), "r2")
+            .unwrap()
+            .unwrap(),
+        [2]
+    );
 }
 
 #[test]
@@ -200,17 +344,31 @@ fn the_clock_never_goes_back() {
     let mut record = execution("w", 1, 1000);
     let first = append(&mut record, 5, b"x");
     bench.write(vec![Change::SetSkipped(50), first]);
-    assert_eq!(bench.store.read().unwrap().clock().unwrap(), Clock { skipped_ns: 50, last_event_time_ns: 1001 });
+    assert_eq!(
+        bench.store.read().unwrap().clock().unwrap(),
+        Clock {
+            skipped_ns: 50,
+            last_event_time_ns: 1001
+        }
+    );
     record.start_time_ns = 0;
     let second = append(&mut record, 1, b"y");
     bench.write(vec![Change::SetSkipped(20), second]);
-    assert_eq!(bench.store.read().unwrap().clock().unwrap(), Clock { skipped_ns: 50, last_event_time_ns: 1001 });
+    assert_eq!(
+        bench.store.read().unwrap().clock().unwrap(),
+        Clock {
+            skipped_ns: 50,
+            last_event_time_ns: 1001
+        }
+    );
 }
 
 fn module(name: &str, version: u32, digest: u8, workflows: &[&str], activities: &[&str]) -> ModuleRecord {
     let types = |names: &[&str]| {
-        let describe =
-            |name: &&str| TypeDescription { name: (*name).to_owned(), description: name.as_bytes().to_vec() };
+        let describe = |name: &&str| TypeDescription {
+            name: (*name).to_owned(),
+            description: name.as_bytes().to_vec(),
+        };
         names.iter().map(describe).collect()
     };
     ModuleRecord {
@@ -229,7 +387,10 @@ fn module(name: &str, version: u32, digest: u8, workflows: &[&str], activities: 
 }
 
 fn put_module(record: &ModuleRecord, component: &[u8]) -> Change {
-    Change::PutModule { record: Box::new(record.clone()), component: component.to_vec() }
+    Change::PutModule {
+        record: Box::new(record.clone()),
+        component: component.to_vec(),
+    }
 }
 
 #[test]
@@ -242,26 +403,58 @@ fn modules_own_their_types_and_share_components() {
     bench.write(vec![put_module(&two, b"")]);
     let read = bench.store.read().unwrap();
     assert_eq!(read.module(NS, "orders", 1).unwrap().unwrap(), one);
-    assert_eq!(read.module_versions(NS, "orders").unwrap(), [one.clone(), two.clone()]);
+    assert_eq!(
+        read.module_versions(NS, "orders").unwrap(),
+        [one.clone(), two.clone()]
+    );
     assert_eq!(read.modules().unwrap().len(), 2);
     assert_eq!(read.component(&[1; 32]).unwrap().unwrap(), b"abc");
-    assert_eq!(read.workflow_type_owner(NS, "Order").unwrap().as_deref(), Some("orders"));
-    assert_eq!(read.activity_type_owner(NS, "q", "bill").unwrap().as_deref(), Some("orders"));
+    assert_eq!(
+        read.workflow_type_owner(NS, "Order").unwrap().as_deref(),
+        Some("orders")
+    );
+    assert_eq!(
+        read.activity_type_owner(NS, "q", "bill").unwrap().as_deref(),
+        Some("orders")
+    );
     assert_eq!(read.activity_type_owner(NS, "other", "bill").unwrap(), None);
 
     let error = bench.refused(vec![put_module(&module("thief", 1, 2, &["Order"], &[]), b"x")]);
-    assert!(error.contains(r#"the type "Order" belongs to module "orders", so module "thief" cannot define it"#));
+    assert!(
+        error.contains(r#"the type "Order" belongs to module "orders", so module "thief" cannot define it"#)
+    );
     let error = bench.refused(vec![put_module(&module("thief", 1, 2, &[], &["ship"]), b"x")]);
-    assert!(error.contains(r#"the type "ship" belongs to module "orders""#), "{error}");
-    assert!(bench.refused(vec![put_module(&two, b"")]).contains("has a version 2 already"));
-    assert_eq!(bench.store.read().unwrap().component(&[2; 32]).unwrap(), None, "a refused module leaves nothing");
+    assert!(
+        error.contains(r#"the type "ship" belongs to module "orders""#),
+        "{error}"
+    );
+    assert!(
+        bench
+            .refused(vec![put_module(&two, b"")])
+            .contains("has a version 2 already")
+    );
+    assert_eq!(
+        bench.store.read().unwrap().component(&[2; 32]).unwrap(),
+        None,
+        "a refused module leaves nothing"
+    );
 
-    let remove = |version| Change::RemoveModule { namespace: NS, name: "orders".to_owned(), version };
+    let remove = |version| Change::RemoveModule {
+        namespace: NS,
+        name: "orders".to_owned(),
+        version,
+    };
     bench.write(vec![remove(1)]);
     let read = bench.store.read().unwrap();
     assert_eq!(read.workflow_type_owner(NS, "Old").unwrap(), None);
-    assert_eq!(read.workflow_type_owner(NS, "Order").unwrap().as_deref(), Some("orders"));
-    assert!(read.component(&[1; 32]).unwrap().is_some(), "version 2 still has it");
+    assert_eq!(
+        read.workflow_type_owner(NS, "Order").unwrap().as_deref(),
+        Some("orders")
+    );
+    assert!(
+        read.component(&[1; 32]).unwrap().is_some(),
+        "version 2 still has it"
+    );
     bench.write(vec![remove(2), remove(2)]);
     let read = bench.store.read().unwrap();
     assert_eq!(read.workflow_type_owner(NS, "Order").unwrap(), None);
@@ -274,15 +467,39 @@ fn modules_own_their_types_and_share_components() {
 fn a_database_has_the_namespace_default() {
     let mut bench = Bench::new();
     let default = bench.store.read().unwrap().namespace("default").unwrap().unwrap();
-    assert_eq!((default.id, default.retention_s), (NamespaceId::DEFAULT, 7 * 86_400));
+    assert_eq!(
+        (default.id, default.retention_s),
+        (NamespaceId::DEFAULT, 7 * 86_400)
+    );
     assert_ne!(default.uuid, bench.store.identity().id);
-    let other =
-        NamespaceRecord { name: "other".to_owned(), id: NamespaceId(2), uuid: 5, retention_s: 1, created_at_ns: 2 };
+    let other = NamespaceRecord {
+        name: "other".to_owned(),
+        id: NamespaceId(2),
+        uuid: 5,
+        retention_s: 1,
+        created_at_ns: 2,
+    };
     bench.write(vec![Change::PutNamespace(other.clone())]);
-    assert_eq!(bench.store.read().unwrap().namespaces().unwrap(), [default.clone(), other.clone()]);
-    let changed = NamespaceRecord { retention_s: 9, ..other.clone() };
+    assert_eq!(
+        bench.store.read().unwrap().namespaces().unwrap(),
+        [default.clone(), other.clone()]
+    );
+    let changed = NamespaceRecord {
+        retention_s: 9,
+        ..other.clone()
+    };
     bench.write(vec![Change::PutNamespace(changed.clone())]);
-    assert_eq!(bench.store.read().unwrap().namespace("other").unwrap(), Some(changed));
-    let thief = NamespaceRecord { name: "thief".to_owned(), ..other };
-    assert!(bench.refused(vec![Change::PutNamespace(thief)]).contains("the name or the number is taken"));
+    assert_eq!(
+        bench.store.read().unwrap().namespace("other").unwrap(),
+        Some(changed)
+    );
+    let thief = NamespaceRecord {
+        name: "thief".to_owned(),
+        ..other
+    };
+    assert!(
+        bench
+            .refused(vec![Change::PutNamespace(thief)])
+            .contains("the name or the number is taken")
+    );
 }

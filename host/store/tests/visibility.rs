@@ -10,7 +10,10 @@ use longhaul_store::{
     Change, ExecutionRecord, Filter, Group, Limit, NamespaceId, Position, ReadError, RunId, Status, Store,
 };
 
-const PAGE: Limit = Limit { executions: 7, examined: 1000 };
+const PAGE: Limit = Limit {
+    executions: 7,
+    examined: 1000,
+};
 
 /// All pages of a list, as run ids.
 fn pages(store: &Store, filter: &Filter, limit: Limit, take: impl Fn(&ExecutionRecord) -> bool) -> Vec<u128> {
@@ -43,7 +46,11 @@ fn lists_and_counts_follow_every_change() {
     let mut random = Random(42);
     let mut model: BTreeMap<u128, ExecutionRecord> = BTreeMap::new();
     for step in 0..600u64 {
-        let closed_one = model.values().filter(|r| r.status.is_open()).nth(random.below(10) as usize).cloned();
+        let closed_one = model
+            .values()
+            .filter(|r| r.status.is_open())
+            .nth(random.below(10) as usize)
+            .cloned();
         match (random.below(10), closed_one) {
             (0..=2, Some(mut record)) => {
                 let status = Status::ALL[1 + random.below(6) as usize];
@@ -64,7 +71,9 @@ fn lists_and_counts_follow_every_change() {
                 // Ids that are open already would be refused, so each is used once at a time.
                 let free = (0..40).find(|id| {
                     let id = format!("id{id}");
-                    !model.values().any(|record| record.workflow_id == id && record.status.is_open())
+                    !model
+                        .values()
+                        .any(|record| record.workflow_id == id && record.status.is_open())
                 });
                 let Some(id) = free else { continue };
                 let mut record = execution(&format!("id{id}"), u128::from(random.next()), random.below(50));
@@ -78,17 +87,43 @@ fn lists_and_counts_follow_every_change() {
 
     let store = &bench.store;
     let any = |_: &ExecutionRecord| true;
-    assert_eq!(pages(store, &Filter::all(NS), PAGE, any), expected(&model, |_| true));
+    assert_eq!(
+        pages(store, &Filter::all(NS), PAGE, any),
+        expected(&model, |_| true)
+    );
     for status in Status::ALL {
-        let filter = Filter { statuses: vec![status], ..Filter::all(NS) };
+        let filter = Filter {
+            statuses: vec![status],
+            ..Filter::all(NS)
+        };
         let wanted = expected(&model, |record| record.status == status);
-        assert_eq!(store.read().unwrap().count(NS, &Group::All, status).unwrap(), wanted.len() as u64, "{status}");
+        assert_eq!(
+            store.read().unwrap().count(NS, &Group::All, status).unwrap(),
+            wanted.len() as u64,
+            "{status}"
+        );
         assert_eq!(pages(store, &filter, PAGE, any), wanted);
         for name in ["Type0", "Type1", "Type2", "none"] {
             let group = Group::WorkflowType(name.to_owned());
-            let wanted = expected(&model, |record| record.status == status && record.workflow_type == name);
-            assert_eq!(store.read().unwrap().count(NS, &group, status).unwrap(), wanted.len() as u64);
-            assert_eq!(pages(store, &Filter { group, ..filter.clone() }, PAGE, any), wanted);
+            let wanted = expected(&model, |record| {
+                record.status == status && record.workflow_type == name
+            });
+            assert_eq!(
+                store.read().unwrap().count(NS, &group, status).unwrap(),
+                wanted.len() as u64
+            );
+            assert_eq!(
+                pages(
+                    store,
+                    &Filter {
+                        group,
+                        ..filter.clone()
+                    },
+                    PAGE,
+                    any
+                ),
+                wanted
+            );
         }
     }
     for id in ["id0", "id1", "id10", "id"] {
@@ -96,9 +131,24 @@ fn lists_and_counts_follow_every_change() {
         let wanted = expected(&model, |record| record.workflow_id == id);
         let counts = Status::ALL.map(|status| store.read().unwrap().count(NS, &group, status).unwrap());
         assert_eq!(counts.iter().sum::<u64>(), wanted.len() as u64);
-        assert_eq!(pages(store, &Filter { group, ..Filter::all(NS) }, PAGE, any), wanted);
+        assert_eq!(
+            pages(
+                store,
+                &Filter {
+                    group,
+                    ..Filter::all(NS)
+                },
+                PAGE,
+                any
+            ),
+            wanted
+        );
     }
-    let bounded = Filter { open_from_ns: 30, closed_from_ns: 1020, ..Filter::all(NS) };
+    let bounded = Filter {
+        open_from_ns: 30,
+        closed_from_ns: 1020,
+        ..Filter::all(NS)
+    };
     let wanted = expected(&model, |r| match r.close_time_ns {
         Some(time) => time >= 1020,
         None => r.start_time_ns >= 30,
@@ -107,22 +157,52 @@ fn lists_and_counts_follow_every_change() {
     assert_eq!(pages(store, &Filter::all(NamespaceId(2)), PAGE, any), []);
 
     // A closure that takes few reads no more than it may, and loses nothing.
-    let few = |record: &ExecutionRecord| record.run_id.0 % 5 == 0;
+    let few = |record: &ExecutionRecord| record.run_id.0.is_multiple_of(5);
     let wanted = expected(&model, few);
-    assert_eq!(pages(store, &Filter::all(NS), Limit { executions: 3, examined: 4 }, few), wanted);
+    assert_eq!(
+        pages(
+            store,
+            &Filter::all(NS),
+            Limit {
+                executions: 3,
+                examined: 4
+            },
+            few
+        ),
+        wanted
+    );
     let mut examined = 0;
     let read = store.read().unwrap();
     let count = |_: &ExecutionRecord| {
         examined += 1;
         false
     };
-    let page = read.list(&Filter::all(NS), None, Limit { executions: 3, examined: 4 }, count).unwrap();
+    let page = read
+        .list(
+            &Filter::all(NS),
+            None,
+            Limit {
+                executions: 3,
+                examined: 4,
+            },
+            count,
+        )
+        .unwrap();
     assert!(page.executions.is_empty() && page.next.is_some());
     assert_eq!(examined, 4);
 
     // What is open is what a restart finds.
-    let open: BTreeSet<u128> = read.open_executions().unwrap().map(|record| record.unwrap().run_id.0).collect();
-    assert_eq!(open, expected(&model, |record| record.status.is_open()).into_iter().collect());
+    let open: BTreeSet<u128> = read
+        .open_executions()
+        .unwrap()
+        .map(|record| record.unwrap().run_id.0)
+        .collect();
+    assert_eq!(
+        open,
+        expected(&model, |record| record.status.is_open())
+            .into_iter()
+            .collect()
+    );
 
     // When all are gone, so are the counts.
     for record in model.values() {
@@ -138,7 +218,9 @@ fn lists_and_counts_follow_every_change() {
 fn paging_beside_writes_leaves_out_nothing_that_was_there_all_the_time() {
     let mut bench = Bench::new();
     let mut random = Random(7);
-    let mut records: Vec<_> = (0..200).map(|n| execution(&format!("w{n}"), n, 1000 + n as u64)).collect();
+    let mut records: Vec<_> = (0..200)
+        .map(|n| execution(&format!("w{n}"), n, 1000 + n as u64))
+        .collect();
     for record in &mut records {
         bench.write(vec![put(record)]);
         if record.run_id.0 % 3 == 0 {
@@ -151,7 +233,12 @@ fn paging_beside_writes_leaves_out_nothing_that_was_there_all_the_time() {
     let mut next_run = 1000;
     let mut closed_at = 10_000;
     loop {
-        let page = bench.store.read().unwrap().list(&Filter::all(NS), after, PAGE, |_| true).unwrap();
+        let page = bench
+            .store
+            .read()
+            .unwrap()
+            .list(&Filter::all(NS), after, PAGE, |_| true)
+            .unwrap();
         seen.extend(page.executions.iter().map(|record| record.run_id.0));
         let Some(next) = page.next else { break };
         after = Some(next);
@@ -173,8 +260,19 @@ fn paging_beside_writes_leaves_out_nothing_that_was_there_all_the_time() {
 
 #[test]
 fn a_page_token_that_we_did_not_make_is_refused() {
-    for bytes in [&[][..], &[1], &[1, 2, 3], &[2; 26], &[1; 25], &[1; 27], b"garbage"] {
-        assert!(matches!(Position::from_bytes(bytes), Err(ReadError::BadPosition)), "{bytes:?}");
+    for bytes in [
+        &[][..],
+        &[1],
+        &[1, 2, 3],
+        &[2; 26],
+        &[1; 25],
+        &[1; 27],
+        b"garbage",
+    ] {
+        assert!(
+            matches!(Position::from_bytes(bytes), Err(ReadError::BadPosition)),
+            "{bytes:?}"
+        );
     }
     assert!(Position::from_bytes(&[1; 26]).is_ok());
     assert_eq!(RunId(1).to_string(), "00000000-0000-0000-0000-000000000001");

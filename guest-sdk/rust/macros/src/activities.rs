@@ -11,9 +11,16 @@ struct Activity {
     options: Options,
 }
 
-pub(crate) fn expand(attributes: &TokenStream, mut item: ItemImpl, declared: bool) -> syn::Result<TokenStream> {
+pub(crate) fn expand(
+    attributes: &TokenStream,
+    mut item: ItemImpl,
+    declared: bool,
+) -> syn::Result<TokenStream> {
     if !attributes.is_empty() {
-        return Err(syn::Error::new_spanned(attributes, "this attribute takes nothing"));
+        return Err(syn::Error::new_spanned(
+            attributes,
+            "this attribute takes nothing",
+        ));
     }
     check_impl(&item)?;
     let mut activities = Vec::new();
@@ -25,7 +32,10 @@ pub(crate) fn expand(attributes: &TokenStream, mut item: ItemImpl, declared: boo
         }
     }
     if activities.is_empty() {
-        return Err(syn::Error::new_spanned(&item.self_ty, "no method here has `#[activity]`"));
+        return Err(syn::Error::new_spanned(
+            &item.self_ty,
+            "no method here has `#[activity]`",
+        ));
     }
     let generated = generate(&item.self_ty, &activities, declared)?;
     for item in &mut item.items {
@@ -35,7 +45,9 @@ pub(crate) fn expand(attributes: &TokenStream, mut item: ItemImpl, declared: boo
             method.attrs.retain(|attribute| !is_activity(attribute));
             method.sig.ident = inner_name(&method.sig.ident);
             if declared {
-                method.attrs.push(syn::parse_quote!(#[allow(dead_code, unused_variables, clippy::unimplemented)]));
+                method
+                    .attrs
+                    .push(syn::parse_quote!(#[allow(dead_code, unused_variables, clippy::unimplemented)]));
             }
         }
     }
@@ -43,7 +55,11 @@ pub(crate) fn expand(attributes: &TokenStream, mut item: ItemImpl, declared: boo
 }
 
 fn is_activity(attribute: &Attribute) -> bool {
-    attribute.path().segments.last().is_some_and(|segment| segment.ident == "activity")
+    attribute
+        .path()
+        .segments
+        .last()
+        .is_some_and(|segment| segment.ident == "activity")
 }
 
 fn parse(method: &ImplItemFn, attribute: &Attribute, declared: bool) -> syn::Result<Activity> {
@@ -52,7 +68,10 @@ fn parse(method: &ImplItemFn, attribute: &Attribute, declared: bool) -> syn::Res
         let is_arc = matches!(&*receiver.ty, Type::Path(path)
             if path.path.segments.last().is_some_and(|segment| segment.ident == "Arc"));
         if declared {
-            return Err(syn::Error::new_spanned(receiver, "a declared activity takes no `self`"));
+            return Err(syn::Error::new_spanned(
+                receiver,
+                "a declared activity takes no `self`",
+            ));
         }
         if receiver.colon_token.is_none() || !is_arc {
             let message = "an activity takes no `self`, or `self: Arc<Self>`";
@@ -70,7 +89,10 @@ fn parse(method: &ImplItemFn, attribute: &Attribute, declared: bool) -> syn::Res
             return Err(syn::Error::new_spanned(&method.block, message));
         }
     }
-    Ok(Activity { method: Method::parse(method, (!declared).then_some("ActivityContext"))?, options })
+    Ok(Activity {
+        method: Method::parse(method, (!declared).then_some("ActivityContext"))?,
+        options,
+    })
 }
 
 fn generate(this: &Type, activities: &[Activity], declared: bool) -> syn::Result<TokenStream> {
@@ -78,13 +100,16 @@ fn generate(this: &Type, activities: &[Activity], declared: bool) -> syn::Result
         Type::Path(path) => path.path.segments.last().map(|segment| segment.ident.to_string()),
         _ => None,
     };
-    let type_name = type_name.ok_or_else(|| syn::Error::new_spanned(this, "this has to be the name of a type"))?;
+    let type_name =
+        type_name.ok_or_else(|| syn::Error::new_spanned(this, "this has to be the name of a type"))?;
     let mut constants = Vec::new();
     let mut specs = Vec::new();
     let mut registrations = Vec::new();
     for (id, activity) in activities.iter().enumerate() {
         let method = &activity.method;
-        let name = activity.options.name_or(&format!("{type_name}::{}", method.ident));
+        let name = activity
+            .options
+            .name_or(&format!("{type_name}::{}", method.ident));
         constants.push(method.constant(&quote!(::longhaul_sdk::__private::Activity<#this, #id>)));
         let (input, output) = (method.input(), &method.output.value);
         specs.push(quote! {
@@ -117,8 +142,12 @@ fn generate(this: &Type, activities: &[Activity], declared: bool) -> syn::Result
 }
 
 fn registration(this: &Type, method: &Method, name: &TokenStream) -> TokenStream {
-    let (description, decode, names, inner) =
-        (&method.description, method.decode(), method.argument_names(), &method.inner);
+    let (description, decode, names, inner) = (
+        &method.description,
+        method.decode(),
+        method.argument_names(),
+        &method.inner,
+    );
     let receiver = method.has_self.then(|| {
         let span = syn::spanned::Spanned::span(this);
         quote_spanned!(span=> ::std::sync::Arc::new(<#this as ::std::default::Default>::default()),)

@@ -18,7 +18,9 @@ use syn::{ItemImpl, ItemStruct, parse_macro_input};
 #[proc_macro_attribute]
 pub fn workflow(attributes: TokenStream, item: TokenStream) -> TokenStream {
     let item = parse_macro_input!(item as ItemStruct);
-    workflow::expand(attributes.into(), item).unwrap_or_else(syn::Error::into_compile_error).into()
+    workflow::expand(attributes.into(), item)
+        .unwrap_or_else(syn::Error::into_compile_error)
+        .into()
 }
 
 /// Makes the methods of an impl block the handlers of a workflow type.
@@ -36,7 +38,9 @@ pub fn workflow(attributes: TokenStream, item: TokenStream) -> TokenStream {
 #[proc_macro_attribute]
 pub fn workflow_methods(attributes: TokenStream, item: TokenStream) -> TokenStream {
     let item = parse_macro_input!(item as ItemImpl);
-    workflow_methods::expand(&attributes.into(), item).unwrap_or_else(syn::Error::into_compile_error).into()
+    workflow_methods::expand(&attributes.into(), item)
+        .unwrap_or_else(syn::Error::into_compile_error)
+        .into()
 }
 
 /// Makes the methods of an impl block activities.
@@ -47,7 +51,9 @@ pub fn workflow_methods(attributes: TokenStream, item: TokenStream) -> TokenStre
 #[proc_macro_attribute]
 pub fn activities(attributes: TokenStream, item: TokenStream) -> TokenStream {
     let item = parse_macro_input!(item as ItemImpl);
-    activities::expand(&attributes.into(), item, false).unwrap_or_else(syn::Error::into_compile_error).into()
+    activities::expand(&attributes.into(), item, false)
+        .unwrap_or_else(syn::Error::into_compile_error)
+        .into()
 }
 
 /// Declares activities that are implemented elsewhere.
@@ -56,7 +62,9 @@ pub fn activities(attributes: TokenStream, item: TokenStream) -> TokenStream {
 #[proc_macro_attribute]
 pub fn activity_definitions(attributes: TokenStream, item: TokenStream) -> TokenStream {
     let item = parse_macro_input!(item as ItemImpl);
-    activities::expand(&attributes.into(), item, true).unwrap_or_else(syn::Error::into_compile_error).into()
+    activities::expand(&attributes.into(), item, true)
+        .unwrap_or_else(syn::Error::into_compile_error)
+        .into()
 }
 
 macro_rules! inner {

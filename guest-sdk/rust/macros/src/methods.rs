@@ -4,8 +4,8 @@ use proc_macro2::{Span, TokenStream};
 use quote::{format_ident, quote};
 use syn::spanned::Spanned;
 use syn::{
-    Attribute, Expr, ExprLit, FnArg, GenericArgument, Ident, ImplItemFn, ItemImpl, Lit, Meta, PathArguments, ReturnType,
-    Type,
+    Attribute, Expr, ExprLit, FnArg, GenericArgument, Ident, ImplItemFn, ItemImpl, Lit, Meta, PathArguments,
+    ReturnType, Type,
 };
 
 /// The largest number of arguments, because that is what `MultiArgs6` holds.
@@ -15,7 +15,9 @@ const MAX_ARGUMENTS: usize = 6;
 pub(crate) fn description(attributes: &[Attribute]) -> String {
     let lines = attributes.iter().filter_map(|attribute| match &attribute.meta {
         Meta::NameValue(meta) if meta.path.is_ident("doc") => match &meta.value {
-            Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => {
+            Expr::Lit(ExprLit {
+                lit: Lit::Str(text), ..
+            }) => {
                 let text = text.value();
                 Some(text.strip_prefix(' ').unwrap_or(&text).trim_end().to_owned())
             }
@@ -29,10 +31,16 @@ pub(crate) fn description(attributes: &[Attribute]) -> String {
 /// An error about an impl block that the macros cannot take.
 pub(crate) fn check_impl(item: &ItemImpl) -> syn::Result<()> {
     if let Some((_, path, _)) = &item.trait_ {
-        return Err(syn::Error::new_spanned(path, "this belongs on an inherent impl block, `impl Type { ... }`"));
+        return Err(syn::Error::new_spanned(
+            path,
+            "this belongs on an inherent impl block, `impl Type { ... }`",
+        ));
     }
     if !item.generics.params.is_empty() {
-        return Err(syn::Error::new_spanned(&item.generics, "handlers have fixed types: the impl block cannot be generic"));
+        return Err(syn::Error::new_spanned(
+            &item.generics,
+            "handlers have fixed types: the impl block cannot be generic",
+        ));
     }
     Ok(())
 }
@@ -54,8 +62,15 @@ impl Options {
         attribute.parse_nested_meta(|meta| {
             let key = meta.path.get_ident().map(Ident::to_string).unwrap_or_default();
             if !known.contains(&key.as_str()) {
-                let known = known.iter().map(|key| format!("`{key} = ...`")).collect::<Vec<_>>().join(" and ");
-                return Err(meta.error(format!("this attribute takes {}", if known.is_empty() { "nothing" } else { &known })));
+                let known = known
+                    .iter()
+                    .map(|key| format!("`{key} = ...`"))
+                    .collect::<Vec<_>>()
+                    .join(" and ");
+                return Err(meta.error(format!(
+                    "this attribute takes {}",
+                    if known.is_empty() { "nothing" } else { &known }
+                )));
             }
             let value = Some(meta.value()?.parse()?);
             match key.as_str() {
@@ -69,7 +84,9 @@ impl Options {
 
     /// The name as an expression; the default is the method's.
     pub(crate) fn name_or(&self, default: &str) -> TokenStream {
-        self.name.as_ref().map_or_else(|| quote!(#default), |name| quote!(#name))
+        self.name
+            .as_ref()
+            .map_or_else(|| quote!(#default), |name| quote!(#name))
     }
 }
 
@@ -111,7 +128,11 @@ impl Method {
             }
         }
         if let Some(context) = context {
-            if types.first().and_then(type_name).is_none_or(|name| name != type_ident(context)) {
+            if types
+                .first()
+                .and_then(type_name)
+                .is_none_or(|name| name != type_ident(context))
+            {
                 let span = types.first().map_or_else(|| signature.span(), Spanned::span);
                 let message = format!("the first argument has to be the context, `{context}`");
                 return Err(syn::Error::new(span, message));
@@ -149,7 +170,9 @@ impl Method {
 
     /// Names for the arguments.
     pub(crate) fn argument_names(&self) -> Vec<Ident> {
-        (0..self.arguments.len()).map(|index| format_ident!("argument_{index}")).collect()
+        (0..self.arguments.len())
+            .map(|index| format_ident!("argument_{index}"))
+            .collect()
     }
 
     /// Statements that decode the arguments from `arguments`, with `?`.
@@ -160,7 +183,11 @@ impl Method {
     /// A constant that stands for the handler in calls.
     pub(crate) fn constant(&self, marker: &TokenStream) -> TokenStream {
         let (visibility, ident) = (&self.visibility, &self.ident);
-        let doc = if self.description.is_empty() { format!("Names `{ident}` in calls.") } else { self.description.clone() };
+        let doc = if self.description.is_empty() {
+            format!("Names `{ident}` in calls.")
+        } else {
+            self.description.clone()
+        };
         quote! {
             #[doc = #doc]
             #[allow(non_upper_case_globals, dead_code)]
@@ -202,7 +229,10 @@ fn type_ident(text: &str) -> &str {
 
 fn output(output: &ReturnType) -> Output {
     let ReturnType::Type(_, returned) = output else {
-        return Output { value: syn::parse_quote!(()), fallible: false };
+        return Output {
+            value: syn::parse_quote!(()),
+            fallible: false,
+        };
     };
     if let Type::Path(path) = &**returned
         && let Some(segment) = path.path.segments.last()
@@ -210,7 +240,13 @@ fn output(output: &ReturnType) -> Output {
         && let PathArguments::AngleBracketed(arguments) = &segment.arguments
         && let Some(GenericArgument::Type(value)) = arguments.args.first()
     {
-        return Output { value: value.clone(), fallible: true };
+        return Output {
+            value: value.clone(),
+            fallible: true,
+        };
     }
-    Output { value: (**returned).clone(), fallible: false }
+    Output {
+        value: (**returned).clone(),
+        fallible: false,
+    }
 }

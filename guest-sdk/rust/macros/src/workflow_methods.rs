@@ -42,7 +42,10 @@ struct Workflow {
 
 pub(crate) fn expand(attributes: &TokenStream, mut item: ItemImpl) -> syn::Result<TokenStream> {
     if !attributes.is_empty() {
-        return Err(syn::Error::new_spanned(attributes, "`#[workflow_methods]` takes nothing"));
+        return Err(syn::Error::new_spanned(
+            attributes,
+            "`#[workflow_methods]` takes nothing",
+        ));
     }
     check_impl(&item)?;
     let workflow = Workflow::parse(&item)?;
@@ -54,10 +57,19 @@ pub(crate) fn expand(attributes: &TokenStream, mut item: ItemImpl) -> syn::Resul
 fn attribute(method: &ImplItemFn) -> syn::Result<Option<(&'static str, &Attribute)>> {
     let mut found: Option<(&'static str, &Attribute)> = None;
     for attribute in &method.attrs {
-        let last = attribute.path().segments.last().map(|segment| segment.ident.to_string());
-        let Some(name) = ATTRIBUTES.into_iter().find(|name| last.as_deref() == Some(name)) else { continue };
+        let last = attribute
+            .path()
+            .segments
+            .last()
+            .map(|segment| segment.ident.to_string());
+        let Some(name) = ATTRIBUTES.into_iter().find(|name| last.as_deref() == Some(name)) else {
+            continue;
+        };
         if found.is_some() {
-            return Err(syn::Error::new_spanned(attribute, "a method has one of these attributes only"));
+            return Err(syn::Error::new_spanned(
+                attribute,
+                "a method has one of these attributes only",
+            ));
         }
         found = Some((name, attribute));
     }
@@ -71,7 +83,11 @@ fn rename(item: &mut ItemImpl) {
             && matches!(attribute(method), Ok(Some(_)))
         {
             method.attrs.retain(|attribute| {
-                let last = attribute.path().segments.last().map(|segment| segment.ident.to_string());
+                let last = attribute
+                    .path()
+                    .segments
+                    .last()
+                    .map(|segment| segment.ident.to_string());
                 !ATTRIBUTES.iter().any(|name| last.as_deref() == Some(name))
             });
             method.sig.ident = inner_name(&method.sig.ident);
@@ -89,19 +105,29 @@ impl Workflow {
         for item in &item.items {
             let ImplItem::Fn(method) = item else { continue };
             has_name |= method.sig.ident == "name";
-            let Some((kind, attribute)) = attribute(method)? else { continue };
+            let Some((kind, attribute)) = attribute(method)? else {
+                continue;
+            };
             match kind {
                 "init" => {
                     Options::parse(attribute, &[])?;
                     if init.replace(parse_init(method)?).is_some() {
-                        return Err(syn::Error::new_spanned(attribute, "there is one `#[init]` method only"));
+                        return Err(syn::Error::new_spanned(
+                            attribute,
+                            "there is one `#[init]` method only",
+                        ));
                     }
                 }
                 "run" => {
-                    let handler =
-                        Handler { method: parse_run(method)?, options: Options::parse(attribute, &["name"])? };
+                    let handler = Handler {
+                        method: parse_run(method)?,
+                        options: Options::parse(attribute, &["name"])?,
+                    };
                     if run.replace(handler).is_some() {
-                        return Err(syn::Error::new_spanned(attribute, "there is one `#[run]` method only"));
+                        return Err(syn::Error::new_spanned(
+                            attribute,
+                            "there is one `#[run]` method only",
+                        ));
                     }
                 }
                 "signal" => signals.push(parse_handler(method, attribute, "a signal handler")?),
@@ -116,12 +142,22 @@ impl Workflow {
             return Err(syn::Error::new_spanned(&item.self_ty, message));
         };
         for (index, validator) in validators.iter().enumerate() {
-            if !updates.iter().any(|update| update.method.ident == validator.target) {
+            if !updates
+                .iter()
+                .any(|update| update.method.ident == validator.target)
+            {
                 let message = format!("there is no `#[update]` method `{}` here", validator.target);
                 return Err(syn::Error::new(validator.target.span(), message));
             }
-            if validators.iter().take(index).any(|other| other.target == validator.target) {
-                return Err(syn::Error::new(validator.target.span(), "an update has one validator only"));
+            if validators
+                .iter()
+                .take(index)
+                .any(|other| other.target == validator.target)
+            {
+                return Err(syn::Error::new(
+                    validator.target.span(),
+                    "an update has one validator only",
+                ));
             }
         }
         for handlers in [&signals, &queries, &updates] {
@@ -142,21 +178,33 @@ impl Workflow {
 
 fn parse_init(method: &ImplItemFn) -> syn::Result<Method> {
     if let Some(token) = &method.sig.asyncness {
-        return Err(syn::Error::new_spanned(token, "an `#[init]` method constructs the state: it cannot be async"));
+        return Err(syn::Error::new_spanned(
+            token,
+            "an `#[init]` method constructs the state: it cannot be async",
+        ));
     }
     let parsed = Method::parse(method, Some(VIEW))?;
     no_receiver(method, "an `#[init]` method constructs the state")?;
     if matches!(method.sig.output, syn::ReturnType::Default) {
-        return Err(syn::Error::new_spanned(&method.sig.ident, "an `#[init]` method returns `Self`"));
+        return Err(syn::Error::new_spanned(
+            &method.sig.ident,
+            "an `#[init]` method returns `Self`",
+        ));
     }
     Ok(parsed)
 }
 
 fn parse_run(method: &ImplItemFn) -> syn::Result<Method> {
     if method.sig.asyncness.is_none() {
-        return Err(syn::Error::new_spanned(method.sig.fn_token, "the `#[run]` method has to be async"));
+        return Err(syn::Error::new_spanned(
+            method.sig.fn_token,
+            "the `#[run]` method has to be async",
+        ));
     }
-    no_receiver(method, "the `#[run]` method has the state through `ctx.state` and `ctx.state_mut`")?;
+    no_receiver(
+        method,
+        "the `#[run]` method has the state through `ctx.state` and `ctx.state_mut`",
+    )?;
     let parsed = Method::parse(method, Some(ASYNC))?;
     if !parsed.output.fallible {
         let message = "the `#[run]` method returns `WorkflowResult<T>`";
@@ -171,7 +219,10 @@ fn parse_run(method: &ImplItemFn) -> syn::Result<Method> {
 fn parse_handler(method: &ImplItemFn, attribute: &Attribute, what: &str) -> syn::Result<Handler> {
     let options = Options::parse(attribute, &["name", "unfinished_policy"])?;
     let method = if method.sig.asyncness.is_some() {
-        no_receiver(method, &format!("{what} that is async has the state through `ctx.state` and `ctx.state_mut`"))?;
+        no_receiver(
+            method,
+            &format!("{what} that is async has the state through `ctx.state` and `ctx.state_mut`"),
+        )?;
         Method::parse(method, Some(ASYNC))?
     } else {
         receiver(method, true, what)?;
@@ -182,10 +233,16 @@ fn parse_handler(method: &ImplItemFn, attribute: &Attribute, what: &str) -> syn:
 
 fn parse_query(method: &ImplItemFn, attribute: &Attribute) -> syn::Result<Handler> {
     if let Some(token) = &method.sig.asyncness {
-        return Err(syn::Error::new_spanned(token, "a query answers at once: it cannot be async"));
+        return Err(syn::Error::new_spanned(
+            token,
+            "a query answers at once: it cannot be async",
+        ));
     }
     receiver(method, false, "a query")?;
-    Ok(Handler { method: Method::parse(method, Some(VIEW))?, options: Options::parse(attribute, &["name"])? })
+    Ok(Handler {
+        method: Method::parse(method, Some(VIEW))?,
+        options: Options::parse(attribute, &["name"])?,
+    })
 }
 
 fn parse_validator(method: &ImplItemFn, attribute: &Attribute) -> syn::Result<Validator> {
@@ -194,7 +251,10 @@ fn parse_validator(method: &ImplItemFn, attribute: &Attribute) -> syn::Result<Va
         syn::Error::new_spanned(attribute, message)
     })?;
     if let Some(token) = &method.sig.asyncness {
-        return Err(syn::Error::new_spanned(token, "a validator answers at once: it cannot be async"));
+        return Err(syn::Error::new_spanned(
+            token,
+            "a validator answers at once: it cannot be async",
+        ));
     }
     receiver(method, false, "a validator")?;
     let parsed = Method::parse(method, Some(VIEW))?;
@@ -223,7 +283,10 @@ fn parse_validator(method: &ImplItemFn, attribute: &Attribute) -> syn::Result<Va
 
 fn no_receiver(method: &ImplItemFn, why: &str) -> syn::Result<()> {
     match method.sig.receiver() {
-        Some(receiver) => Err(syn::Error::new_spanned(receiver, format!("{why}: it takes no `self`"))),
+        Some(receiver) => Err(syn::Error::new_spanned(
+            receiver,
+            format!("{why}: it takes no `self`"),
+        )),
         None => Ok(()),
     }
 }
@@ -247,12 +310,17 @@ fn check_names(handlers: &[Handler]) -> syn::Result<()> {
     let mut seen = Vec::new();
     for handler in handlers {
         let (name, span) = match &handler.options.name {
-            Some(Expr::Lit(ExprLit { lit: Lit::Str(name), .. })) => (name.value(), name.span()),
+            Some(Expr::Lit(ExprLit {
+                lit: Lit::Str(name), ..
+            })) => (name.value(), name.span()),
             Some(_) => continue,
             None => (handler.method.ident.to_string(), handler.method.span),
         };
         if seen.contains(&name) {
-            return Err(syn::Error::new(span, format!("there is another handler `{name}` of this kind")));
+            return Err(syn::Error::new(
+                span,
+                format!("there is another handler `{name}` of this kind"),
+            ));
         }
         seen.push(name);
     }

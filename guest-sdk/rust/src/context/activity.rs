@@ -62,12 +62,21 @@ impl<T: TemporalDeserializable + 'static> ActivityFuture<T> {
                 let kind = Kind::Activity(options.cancellation_type);
                 let (command, token) = options.into_command(name.to_owned(), input);
                 let token = token.unwrap_or_else(|| runtime.root.clone());
-                let operation =
-                    runtime.start(kind, Some(token), |seq| runtime.host.schedule_activity(seq, &command));
-                State::Running(Awaited::end(runtime, operation, Awaits::Activity(name.into()), place))
+                let operation = runtime.start(kind, Some(token), |seq| {
+                    runtime.host.schedule_activity(seq, &command)
+                });
+                State::Running(Awaited::end(
+                    runtime,
+                    operation,
+                    Awaits::Activity(name.into()),
+                    place,
+                ))
             }
         };
-        Self { state, output: PhantomData }
+        Self {
+            state,
+            output: PhantomData,
+        }
     }
 }
 

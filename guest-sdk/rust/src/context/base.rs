@@ -72,9 +72,10 @@ impl MessageInfo {
             time: time(meta.time),
             sender: match meta.sender {
                 Sender::Client(identity) => MessageSender::Client(identity),
-                Sender::Workflow(execution) => {
-                    MessageSender::Workflow { workflow_id: execution.workflow_id, run_id: execution.run_id }
-                }
+                Sender::Workflow(execution) => MessageSender::Workflow {
+                    workflow_id: execution.workflow_id,
+                    run_id: execution.run_id,
+                },
             },
             update,
             header: meta.header,
@@ -103,17 +104,26 @@ pub struct BaseWorkflowContext {
 
 impl fmt::Debug for BaseWorkflowContext {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("BaseWorkflowContext").field("workflow_id", &self.workflow_id()).finish_non_exhaustive()
+        f.debug_struct("BaseWorkflowContext")
+            .field("workflow_id", &self.workflow_id())
+            .finish_non_exhaustive()
     }
 }
 
 impl BaseWorkflowContext {
     pub(crate) fn new(runtime: Rc<Runtime>, signals: Rc<SignalBox>) -> Self {
-        Self { runtime, signals, message: None }
+        Self {
+            runtime,
+            signals,
+            message: None,
+        }
     }
 
     pub(crate) fn for_message(&self, message: MessageInfo) -> Self {
-        Self { message: Some(Rc::new(message)), ..self.clone() }
+        Self {
+            message: Some(Rc::new(message)),
+            ..self.clone()
+        }
     }
 
     pub(crate) fn runtime(&self) -> &Rc<Runtime> {
@@ -260,7 +270,13 @@ impl BaseWorkflowContext {
         input: impl Into<A::Input>,
         options: ActivityOptions,
     ) -> ActivityFuture<A::Output> {
-        ActivityFuture::start(&self.runtime, activity.name(), &input.into(), options, Location::caller())
+        ActivityFuture::start(
+            &self.runtime,
+            activity.name(),
+            &input.into(),
+            options,
+            Location::caller(),
+        )
     }
 
     /// Run an activity; another name of [`execute_activity`](Self::execute_activity).
@@ -282,7 +298,13 @@ impl BaseWorkflowContext {
         input: impl Into<A::Input>,
         options: LocalActivityOptions,
     ) -> LocalActivityFuture<A::Output> {
-        LocalActivityFuture::start(&self.runtime, activity.name(), &input.into(), options, Location::caller())
+        LocalActivityFuture::start(
+            &self.runtime,
+            activity.name(),
+            &input.into(),
+            options,
+            Location::caller(),
+        )
     }
 
     /// Run an activity inside the workflow task; another name of
@@ -305,7 +327,13 @@ impl BaseWorkflowContext {
         input: impl Into<W::Input>,
         options: ChildWorkflowOptions,
     ) -> ChildWorkflowStartFuture<W> {
-        ChildWorkflowStartFuture::start(&self.runtime, workflow.name(), &input.into(), options, Location::caller())
+        ChildWorkflowStartFuture::start(
+            &self.runtime,
+            workflow.name(),
+            &input.into(),
+            options,
+            Location::caller(),
+        )
     }
 
     /// Start a child workflow; another name of [`start_child_workflow`](Self::start_child_workflow).

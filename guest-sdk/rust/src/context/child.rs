@@ -12,9 +12,7 @@ use futures_util::future::FusedFuture;
 use super::external::{SignalFuture, Target};
 use super::random::uuid4;
 use super::{CancellableFuture, CancellableFutureWithReason};
-use crate::data_converters::{
-    PayloadConversionError, TemporalDeserializable, decode_all, encode_all,
-};
+use crate::data_converters::{PayloadConversionError, TemporalDeserializable, decode_all, encode_all};
 use crate::definition::{SignalDefinition, WorkflowDefinition};
 use crate::error::{
     ChildWorkflowExecutionError, ChildWorkflowStartError, StartChildWorkflowExecutionFailedCause,
@@ -32,7 +30,11 @@ pub struct ChildWorkflowStartFuture<W> {
 }
 
 enum State {
-    Starting { awaited: Awaited, workflow_id: String, workflow_type: String },
+    Starting {
+        awaited: Awaited,
+        workflow_id: String,
+        workflow_type: String,
+    },
     Unsent(Option<PayloadConversionError>),
 }
 
@@ -56,9 +58,13 @@ impl<W: WorkflowDefinition> ChildWorkflowStartFuture<W> {
                     workflow_id: workflow_id.as_str().into(),
                     workflow_type: name.into(),
                 };
-                let token = options.cancellation_token.clone().unwrap_or_else(|| runtime.root.clone());
+                let token = options
+                    .cancellation_token
+                    .clone()
+                    .unwrap_or_else(|| runtime.root.clone());
                 let command = options.into_command(name.to_owned(), workflow_id.clone(), input);
-                let operation = runtime.start(kind, Some(token), |seq| runtime.host.start_child(seq, &command));
+                let operation =
+                    runtime.start(kind, Some(token), |seq| runtime.host.start_child(seq, &command));
                 State::Starting {
                     awaited: Awaited::start(runtime, operation, Awaits::ChildStart(name.into()), place),
                     workflow_id,
@@ -66,7 +72,10 @@ impl<W: WorkflowDefinition> ChildWorkflowStartFuture<W> {
                 }
             }
         };
-        Self { state, workflow: PhantomData }
+        Self {
+            state,
+            workflow: PhantomData,
+        }
     }
 }
 
@@ -79,11 +88,19 @@ impl<W: WorkflowDefinition> Future for ChildWorkflowStartFuture<W> {
                 Some(error) => Poll::Ready(Err(error.into())),
                 None => Poll::Pending,
             },
-            State::Starting { awaited, workflow_id, workflow_type } => awaited.poll(context).map(|outcome| match outcome {
+            State::Starting {
+                awaited,
+                workflow_id,
+                workflow_type,
+            } => awaited.poll(context).map(|outcome| match outcome {
                 Outcome::ChildStarted(run_id) => {
                     let awaits = Awaits::Child(workflow_type.as_str().into());
-                    let end =
-                        Awaited::end(awaited.runtime(), awaited.operation().clone(), awaits, awaited.place());
+                    let end = Awaited::end(
+                        awaited.runtime(),
+                        awaited.operation().clone(),
+                        awaits,
+                        awaited.place(),
+                    );
                     Ok(StartedChildWorkflow {
                         run_id,
                         workflow_id: workflow_id.clone(),
@@ -113,7 +130,9 @@ impl<W: WorkflowDefinition> Future for ChildWorkflowStartFuture<W> {
 }
 
 fn strange_outcome() -> PayloadConversionError {
-    PayloadConversionError::EncodingError("the host resolved a child with an outcome that children do not have".into())
+    PayloadConversionError::EncodingError(
+        "the host resolved a child with an outcome that children do not have".into(),
+    )
 }
 
 impl<W: WorkflowDefinition> FusedFuture for ChildWorkflowStartFuture<W> {
@@ -167,7 +186,10 @@ impl<W: WorkflowDefinition> StartedChildWorkflow<W> {
 
     /// The child's result.
     pub fn result(self) -> ChildWorkflowFuture<W::Output> {
-        ChildWorkflowFuture { end: self.end, output: PhantomData }
+        ChildWorkflowFuture {
+            end: self.end,
+            output: PhantomData,
+        }
     }
 
     /// Cancel the child.
@@ -185,7 +207,14 @@ impl<W: WorkflowDefinition> StartedChildWorkflow<W> {
     ) -> SignalFuture {
         let target = Target::Child(self.end.operation().seq);
         let place = std::panic::Location::caller();
-        SignalFuture::send(self.end.runtime(), &target, signal.name(), encode_all(&input), options, place)
+        SignalFuture::send(
+            self.end.runtime(),
+            &target,
+            signal.name(),
+            encode_all(&input),
+            options,
+            place,
+        )
     }
 }
 

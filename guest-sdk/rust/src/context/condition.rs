@@ -32,8 +32,17 @@ impl<'a, W> WaitCondition<'a, W> {
         options: WaitConditionOptions,
         place: Place,
     ) -> Self {
-        let token = options.cancellation_token.unwrap_or_else(|| context.cancellation_token());
-        Self { context, condition, token, place, parked: Parked::default(), done: false }
+        let token = options
+            .cancellation_token
+            .unwrap_or_else(|| context.cancellation_token());
+        Self {
+            context,
+            condition,
+            token,
+            place,
+            parked: Parked::default(),
+            done: false,
+        }
     }
 
     fn holds(&mut self) -> bool {
@@ -69,7 +78,13 @@ impl<'a, W> WaitCondition<'a, W> {
         if ended {
             return self.finish(Ok(false));
         }
-        if self.parked.park(self.context.runtime(), context, || Awaits::Condition, None, self.place) {
+        if self.parked.park(
+            self.context.runtime(),
+            context,
+            || Awaits::Condition,
+            None,
+            self.place,
+        ) {
             self.parked.watch(&self.token);
             self.parked.make_condition();
         }
@@ -106,7 +121,11 @@ impl<'a, W> WaitConditionTimeout<'a, W> {
         place: Place,
     ) -> Self {
         let wait = WaitCondition::new(context, condition, WaitConditionOptions::default(), place);
-        Self { wait, timeout, timer: None }
+        Self {
+            wait,
+            timeout,
+            timer: None,
+        }
     }
 }
 
@@ -125,10 +144,15 @@ impl<W> Future for WaitConditionTimeout<'_, W> {
                 timer.cancel();
             }
         } else if this.timer.is_none() && !this.wait.done {
-            let options = TimerOptions::builder(this.timeout).cancellation_token(this.wait.token.clone()).build();
+            let options = TimerOptions::builder(this.timeout)
+                .cancellation_token(this.wait.token.clone())
+                .build();
             let mut timer = TimerFuture::start(this.wait.context.runtime(), options, this.wait.place);
             let fired = Pin::new(&mut timer).poll(context);
-            debug_assert!(fired.is_pending(), "a timer cannot fire in the call that starts it");
+            debug_assert!(
+                fired.is_pending(),
+                "a timer cannot fire in the call that starts it"
+            );
             this.timer = Some(timer);
         }
         poll

@@ -43,7 +43,10 @@ impl fmt::Debug for ExternalWorkflowHandle {
 
 impl ExternalWorkflowHandle {
     pub(super) fn new(runtime: &Rc<Runtime>, workflow_id: String, run_id: Option<String>) -> Self {
-        Self { runtime: runtime.clone(), target: ExternalExecution { workflow_id, run_id } }
+        Self {
+            runtime: runtime.clone(),
+            target: ExternalExecution { workflow_id, run_id },
+        }
     }
 
     /// The workflow's id.
@@ -65,14 +68,23 @@ impl ExternalWorkflowHandle {
         options: SignalWorkflowOptions,
     ) -> SignalFuture {
         let target = Target::External(self.target.clone());
-        SignalFuture::send(&self.runtime, &target, signal.name(), encode_all(&input), options, Location::caller())
+        SignalFuture::send(
+            &self.runtime,
+            &target,
+            signal.name(),
+            encode_all(&input),
+            options,
+            Location::caller(),
+        )
     }
 
     /// Request the execution's cancellation. Resolves when the request was delivered, or could not be.
     #[track_caller]
     pub fn cancel(&self, reason: Option<String>) -> CancelExternalFuture {
         let operation = self.runtime.start(Kind::CancelExternal, None, |seq| {
-            self.runtime.host.cancel_external(seq, &self.target, reason.as_deref().unwrap_or_default());
+            self.runtime
+                .host
+                .cancel_external(seq, &self.target, reason.as_deref().unwrap_or_default());
         });
         let awaits = Awaits::CancelExternal(self.target.workflow_id.as_str().into());
         CancelExternalFuture(Awaited::end(&self.runtime, operation, awaits, Location::caller()))
@@ -106,7 +118,12 @@ impl SignalFuture {
             Target::Child(child) => runtime.host.signal_child(seq, *child, name, &input),
             Target::External(target) => runtime.host.signal_external(seq, target, name, &input),
         });
-        Self(State::Sending(Awaited::end(runtime, operation, Awaits::SendSignal(name.into()), place)))
+        Self(State::Sending(Awaited::end(
+            runtime,
+            operation,
+            Awaits::SendSignal(name.into()),
+            place,
+        )))
     }
 }
 

@@ -62,7 +62,10 @@ pub struct SyncWorkflowContext<W> {
 
 impl<W> Clone for SyncWorkflowContext<W> {
     fn clone(&self) -> Self {
-        Self { base: self.base.clone(), workflow: PhantomData }
+        Self {
+            base: self.base.clone(),
+            workflow: PhantomData,
+        }
     }
 }
 
@@ -100,7 +103,9 @@ impl<W> SyncWorkflowContext<W> {
                 .map(crate::search_attributes::SearchAttributes::into_wit),
             retry_policy: options.retry_policy.map(Into::into),
         };
-        Err(WorkflowTermination::ContinueAsNew(Box::new(ContinueAsNewRequest(request))))
+        Err(WorkflowTermination::ContinueAsNew(Box::new(
+            ContinueAsNewRequest(request),
+        )))
     }
 }
 
@@ -114,7 +119,10 @@ pub struct WorkflowContext<W> {
 
 impl<W> Clone for WorkflowContext<W> {
     fn clone(&self) -> Self {
-        Self { sync: self.sync.clone(), state: self.state.clone() }
+        Self {
+            sync: self.sync.clone(),
+            state: self.state.clone(),
+        }
     }
 }
 
@@ -129,7 +137,10 @@ impl<W> Deref for WorkflowContext<W> {
 impl<W> WorkflowContext<W> {
     pub(crate) fn new(base: BaseWorkflowContext, state: W) -> Self {
         Self {
-            sync: SyncWorkflowContext { base, workflow: PhantomData },
+            sync: SyncWorkflowContext {
+                base,
+                workflow: PhantomData,
+            },
             state: Rc::new(RefCell::new(state)),
         }
     }
@@ -137,7 +148,13 @@ impl<W> WorkflowContext<W> {
     /// The same state for the handler of a message.
     pub(crate) fn for_message(&self, message: MessageInfo) -> Self {
         let base = self.sync.base.for_message(message);
-        Self { sync: SyncWorkflowContext { base, workflow: PhantomData }, state: self.state.clone() }
+        Self {
+            sync: SyncWorkflowContext {
+                base,
+                workflow: PhantomData,
+            },
+            state: self.state.clone(),
+        }
     }
 
     /// The context without the state.
@@ -165,7 +182,12 @@ impl<W> WorkflowContext<W> {
         &'a self,
         condition: impl FnMut(&W) -> bool + 'a,
     ) -> impl FusedFuture<Output = Result<(), WorkflowCancellationError>> + 'a {
-        WaitCondition::new(self, Box::new(condition), WaitConditionOptions::default(), Location::caller())
+        WaitCondition::new(
+            self,
+            Box::new(condition),
+            WaitConditionOptions::default(),
+            Location::caller(),
+        )
     }
 
     /// Wait until the condition holds for the state, with options.

@@ -69,7 +69,10 @@ pub struct WorkflowRandomStream {
 
 impl WorkflowRandomStream {
     pub(super) fn new(runtime: &Rc<Runtime>, name: String) -> Self {
-        Self { runtime: runtime.clone(), name }
+        Self {
+            runtime: runtime.clone(),
+            name,
+        }
     }
 
     /// The next value. Not for secrets.

@@ -47,7 +47,12 @@ impl SignalBox {
     /// Keep a signal. The waits that it ends.
     pub(crate) fn keep(&self, meta: &MessageMeta, name: String, input: Vec<Payload>) -> Vec<u64> {
         let woken = self.waiting.borrow().get(&name).cloned().unwrap_or_default();
-        let kept = Kept { event_id: meta.event_id, time: meta.time, input, seen: false };
+        let kept = Kept {
+            event_id: meta.event_id,
+            time: meta.time,
+            input,
+            seen: false,
+        };
         self.newest.borrow_mut().insert(name, kept);
         woken
     }
@@ -55,11 +60,16 @@ impl SignalBox {
     /// Names of signals that nobody has looked at.
     pub(crate) fn unseen(&self) -> Vec<String> {
         let newest = self.newest.borrow();
-        newest.iter().filter(|(_, kept)| !kept.seen).map(|(name, _)| name.clone()).collect()
+        newest
+            .iter()
+            .filter(|(_, kept)| !kept.seen)
+            .map(|(name, _)| name.clone())
+            .collect()
     }
 
     pub(super) fn start_headers(&self, header: &Header) -> &HashMap<String, Payload> {
-        self.start_headers.get_or_init(|| header.iter().cloned().collect())
+        self.start_headers
+            .get_or_init(|| header.iter().cloned().collect())
     }
 
     fn newest<T: TemporalDeserializable + 'static>(
@@ -71,7 +81,11 @@ impl SignalBox {
         let kept = newest.get_mut(name).filter(|kept| kept.event_id > after)?;
         kept.seen = true;
         let (event_id, moment) = (kept.event_id, time(kept.time));
-        Some(decode_all(kept.input.clone()).map(|value| SignalDelivery { value, event_id, time: moment }))
+        Some(decode_all(kept.input.clone()).map(|value| SignalDelivery {
+            value,
+            event_id,
+            time: moment,
+        }))
     }
 }
 
@@ -137,7 +151,10 @@ impl<T: TemporalDeserializable + 'static> WaitSignal<T> {
     /// The newest value, without waiting.
     pub fn peek(&self) -> Option<Result<SignalDelivery<T>, WaitSignalError>> {
         self.signals.newest(&self.name, self.after).map(|delivery| {
-            delivery.map_err(|source| WaitSignalError::Decode { name: self.name.clone(), source })
+            delivery.map_err(|source| WaitSignalError::Decode {
+                name: self.name.clone(),
+                source,
+            })
         })
     }
 
@@ -169,7 +186,10 @@ impl<T: TemporalDeserializable + 'static> Future for WaitSignal<T> {
                 if this.parked.park(&this.runtime, context, awaits, None, this.place) {
                     this.parked.watch(&token);
                     let mut waiting = this.signals.waiting.borrow_mut();
-                    waiting.entry(this.name.clone()).or_default().extend(this.parked.number());
+                    waiting
+                        .entry(this.name.clone())
+                        .or_default()
+                        .extend(this.parked.number());
                 }
                 return Poll::Pending;
             }

@@ -21,9 +21,16 @@ impl TimerFuture {
     pub(crate) fn start(runtime: &Rc<Runtime>, options: TimerOptions, place: Place) -> Self {
         let token = options.cancellation_token.unwrap_or_else(|| runtime.root.clone());
         let operation = runtime.start(Kind::Timer, Some(token), |seq| {
-            runtime.host.start_timer(seq, nanos(options.duration), options.summary.as_deref());
+            runtime
+                .host
+                .start_timer(seq, nanos(options.duration), options.summary.as_deref());
         });
-        Self(Awaited::end(runtime, operation, Awaits::Timer(options.duration), place))
+        Self(Awaited::end(
+            runtime,
+            operation,
+            Awaits::Timer(options.duration),
+            place,
+        ))
     }
 }
 

@@ -73,13 +73,19 @@ pub struct WorkflowContextView {
 
 impl std::fmt::Debug for WorkflowContextView {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("WorkflowContextView").field("workflow_id", &self.workflow_id()).finish_non_exhaustive()
+        f.debug_struct("WorkflowContextView")
+            .field("workflow_id", &self.workflow_id())
+            .finish_non_exhaustive()
     }
 }
 
 impl WorkflowContextView {
     pub(crate) fn new(runtime: &Rc<Runtime>, message: Option<Rc<MessageInfo>>) -> Self {
-        Self { runtime: runtime.clone(), info: runtime.info.clone(), message }
+        Self {
+            runtime: runtime.clone(),
+            info: runtime.info.clone(),
+            message,
+        }
     }
 
     /// The workflow's id.
@@ -154,7 +160,10 @@ impl WorkflowContextView {
 
     /// The topmost ancestor, if that is another execution.
     pub fn root(&self) -> Option<WorkflowExecution> {
-        self.info.root.clone().map(|root| WorkflowExecution::new(root.workflow_id, root.run_id))
+        self.info
+            .root
+            .clone()
+            .map(|root| WorkflowExecution::new(root.workflow_id, root.run_id))
     }
 
     /// How the workflow is retried.
@@ -187,7 +196,9 @@ impl WorkflowContextView {
         if self.info.last_completion_result.is_empty() {
             return Ok(None);
         }
-        DecodablePayloads::new(self.info.last_completion_result.clone()).deserialize().map(Some)
+        DecodablePayloads::new(self.info.last_completion_result.clone())
+            .deserialize()
+            .map(Some)
     }
 
     /// The failure of the last run that failed, in a cron or retry chain.
@@ -202,6 +213,9 @@ impl WorkflowContextView {
 
     /// Values that came with the message beside its arguments; empty where there is no message.
     pub fn headers(&self) -> HashMap<String, Payload> {
-        self.message.as_ref().map(|message| message.headers().clone()).unwrap_or_default()
+        self.message
+            .as_ref()
+            .map(|message| message.headers().clone())
+            .unwrap_or_default()
     }
 }

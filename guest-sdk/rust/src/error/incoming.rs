@@ -110,9 +110,10 @@ macro_rules! each {
 impl IncomingError {
     pub(crate) fn new(failure: Failure) -> Self {
         let cause = failure.cause.clone().map(|cause| Box::new(Self::new(*cause)));
+        let failure = Box::new(failure);
         match failure.info.clone() {
             FailureInfo::None => Self::Application(ApplicationFailure::from_failure(
-                failure,
+                *failure,
                 wit::ApplicationFailure {
                     type_: String::new(),
                     non_retryable: false,
@@ -123,7 +124,7 @@ impl IncomingError {
                 cause,
             )),
             FailureInfo::Application(info) => {
-                Self::Application(ApplicationFailure::from_failure(failure, info, cause))
+                Self::Application(ApplicationFailure::from_failure(*failure, info, cause))
             }
             FailureInfo::Timeout(info) => Self::Timeout(TimeoutError {
                 failure,
@@ -139,12 +140,16 @@ impl IncomingError {
             FailureInfo::Terminated => Self::Terminated(TerminatedError { failure, cause }),
             FailureInfo::Server(_) => Self::Server(ServerError { failure, cause }),
             FailureInfo::Reset(_) => Self::ResetWorkflow(ResetWorkflowError { failure, cause }),
-            FailureInfo::Activity(info) => Self::Activity(ActivityFailureError { failure, cause, info }),
+            FailureInfo::Activity(info) => Self::Activity(ActivityFailureError {
+                failure,
+                cause,
+                info: Box::new(info),
+            }),
             FailureInfo::ChildWorkflow(info) => Self::ChildWorkflowExecution(ChildWorkflowFailureError {
                 failure,
                 cause,
                 execution: WorkflowExecution::new(info.workflow_id.clone(), info.run_id.clone()),
-                info,
+                info: Box::new(info),
             }),
         }
     }
@@ -227,12 +232,12 @@ macro_rules! wrapper {
 
             /// The failure as it was received.
             pub fn into_failure(self) -> Failure {
-                self.failure
+                *self.failure
             }
 
             /// The failure as it was received, and what caused it.
             pub fn into_parts(self) -> (Failure, Option<IncomingError>) {
-                (self.failure, self.cause.map(|cause| *cause))
+                (*self.failure, self.cause.map(|cause| *cause))
             }
         }
 
@@ -244,7 +249,9 @@ macro_rules! wrapper {
 
         impl std::error::Error for $name {
             fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-                self.cause.as_deref().map(|cause| cause as &(dyn std::error::Error + 'static))
+                self.cause
+                    .as_deref()
+                    .map(|cause| cause as &(dyn std::error::Error + 'static))
             }
         }
     };
@@ -252,7 +259,7 @@ macro_rules! wrapper {
         #[doc = $doc]
         #[derive(Debug)]
         pub struct $name {
-            failure: Failure,
+            failure: Box<Failure>,
             cause: Option<Box<IncomingError>>,
         }
 
@@ -263,7 +270,7 @@ macro_rules! wrapper {
 /// A limit has passed.
 #[derive(Debug)]
 pub struct TimeoutError {
-    failure: Failure,
+    failure: Box<Failure>,
     cause: Option<Box<IncomingError>>,
     timeout_type: TimeoutType,
     last_heartbeat_details: DecodablePayloads,
@@ -296,7 +303,7 @@ impl TimeoutError {
 /// Something was cancelled.
 #[derive(Debug)]
 pub struct CancelledError {
-    failure: Failure,
+    failure: Box<Failure>,
     cause: Option<Box<IncomingError>>,
     details: DecodablePayloads,
 }
@@ -325,9 +332,9 @@ wrapper!(ResetWorkflowError, "The execution was reset.");
 /// An activity failed; the cause tells why.
 #[derive(Debug)]
 pub struct ActivityFailureError {
-    failure: Failure,
+    failure: Box<Failure>,
     cause: Option<Box<IncomingError>>,
-    info: wit::ActivityFailure,
+    info: Box<wit::ActivityFailure>,
 }
 
 wrapper!(ActivityFailureError);
@@ -384,16 +391,20 @@ impl ActivityFailureError {
             activity_id: String::new(),
             retry_state: wit::RetryState::Unspecified,
         };
-        Self { failure, cause, info }
+        Self {
+            failure: Box::new(failure),
+            cause,
+            info: Box::new(info),
+        }
     }
 }
 
 /// A child failed; the cause tells why.
 #[derive(Debug)]
 pub struct ChildWorkflowFailureError {
-    failure: Failure,
+    failure: Box<Failure>,
     cause: Option<Box<IncomingError>>,
-    info: wit::ChildWorkflowFailure,
+    info: Box<wit::ChildWorkflowFailure>,
     execution: WorkflowExecution,
 }
 
@@ -452,12 +463,21 @@ impl ChildWorkflowFailureError {
             started_event_id: 0,
             retry_state: wit::RetryState::Unspecified,
         };
-        Self { failure, cause, info, execution: WorkflowExecution::new(String::new(), String::new()) }
+        Self {
+            failure: Box::new(failure),
+            cause,
+            info: Box::new(info),
+            execution: WorkflowExecution::new(String::new(), String::new()),
+        }
     }
 }
 
 fn read<T: TemporalDeserializable + 'static>(
     payloads: &DecodablePayloads,
 ) -> Result<Option<T>, PayloadConversionError> {
-    if payloads.raw().is_empty() { Ok(None) } else { payloads.deserialize().map(Some) }
+    if payloads.raw().is_empty() {
+        Ok(None)
+    } else {
+        payloads.deserialize().map(Some)
+    }
 }

@@ -125,7 +125,9 @@ impl ChildWorkflowStartError {
     pub(crate) fn cancelled(failure: Failure) -> Self {
         match find_cancelled(failure) {
             Ok(error) => Self::Cancelled(Box::new(error)),
-            Err(failure) => Self::Serialization(PayloadConversionError::EncodingError(failure.to_string().into())),
+            Err(failure) => {
+                Self::Serialization(PayloadConversionError::EncodingError(failure.to_string().into()))
+            }
         }
     }
 

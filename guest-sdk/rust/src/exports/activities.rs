@@ -29,15 +29,21 @@ impl<M: ActivityModule> Guest for ExportedActivities<M> {
             input_schema: None,
             output_schema: None,
         });
-        Description { sdk: super::workflows::sdk(), activities: handlers.collect() }
+        Description {
+            sdk: super::workflows::sdk(),
+            activities: handlers.collect(),
+        }
     }
 
     fn execute(activity_type: String, input: Vec<Payload>) -> Result<Vec<Payload>, ExecuteError> {
         super::report_panics();
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(|error| {
-            let message = format!("the activity's runtime could not be started: {error}");
-            ExecuteError::Failed(Failure::application("RuntimeError", message).into_wit())
-        })?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .build()
+            .map_err(|error| {
+                let message = format!("the activity's runtime could not be started: {error}");
+                ExecuteError::Failed(Failure::application("RuntimeError", message).into_wit())
+            })?;
         let context = ActivityContext::new(Arc::new(activities::imports()));
         runtime.block_on(activities::run(&M::activities(), &activity_type, context, input))
     }

@@ -6,9 +6,12 @@ use std::marker::PhantomData;
 use crate::bindings::workflow::exports::longhaul::workflow::definition::{
     Description, Guest, MessageMeta, Outcome, UpdateHandler, WaitingTask, WorkflowDefinition,
 };
-use crate::bindings::workflow::longhaul::workflow::types::{ExecutionInfo, FailureCause, Handler, Header, Payload, Sdk};
+use crate::bindings::workflow::longhaul::workflow::types::{
+    ExecutionInfo, FailureCause, Handler, Header, Payload, Sdk,
+};
 use crate::definitions::HandlerDescriptor;
 use crate::failure::Failure;
+use crate::host::Imports;
 use crate::instance::{self, Execution, WorkflowEntry};
 use crate::runtime::Runtime;
 
@@ -49,12 +52,18 @@ fn handler(name: &str, description: &str) -> Handler {
 }
 
 fn handlers(descriptors: &[HandlerDescriptor]) -> Vec<Handler> {
-    descriptors.iter().map(|descriptor| handler(descriptor.name, descriptor.description)).collect()
+    descriptors
+        .iter()
+        .map(|descriptor| handler(descriptor.name, descriptor.description))
+        .collect()
 }
 
 /// The SDK that this is.
 pub(super) fn sdk() -> Sdk {
-    Sdk { name: "longhaul-rust".to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() }
+    Sdk {
+        name: "longhaul-rust".to_owned(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+    }
 }
 
 fn definition(entry: &WorkflowEntry) -> WorkflowDefinition {
@@ -80,19 +89,12 @@ fn definition(entry: &WorkflowEntry) -> WorkflowDefinition {
     }
 }
 
-#[cfg(target_arch = "wasm32")]
-fn runtime(info: ExecutionInfo) -> std::rc::Rc<Runtime> {
-    Runtime::new(Box::new(crate::host::Imports), info)
-}
-
-#[cfg(not(target_arch = "wasm32"))]
-fn runtime(_: ExecutionInfo) -> std::rc::Rc<Runtime> {
-    unreachable!("the exports of a component are called in a component")
-}
-
 impl<M: WorkflowModule> Guest for ExportedWorkflows<M> {
     fn describe() -> Description {
-        Description { sdk: sdk(), workflows: M::workflows().iter().map(definition).collect() }
+        Description {
+            sdk: sdk(),
+            workflows: M::workflows().iter().map(definition).collect(),
+        }
     }
 
     fn prepare() {
@@ -102,7 +104,7 @@ impl<M: WorkflowModule> Guest for ExportedWorkflows<M> {
 
     fn start(info: ExecutionInfo, input: Vec<Payload>) -> Result<(), Vec<FailureCause>> {
         super::report_panics();
-        let runtime = runtime(info);
+        let runtime = Runtime::new(Box::new(Imports), info);
         runtime.enter();
         let execution = instance::start(&M::workflows(), &runtime, input).map_err(Failure::into_wit)?;
         EXECUTION.set(Some(execution));
@@ -119,8 +121,12 @@ impl<M: WorkflowModule> Guest for ExportedWorkflows<M> {
         name: String,
         input: Vec<Payload>,
     ) -> Result<(), Vec<FailureCause>> {
-        with(|execution| execution.validate_update(id, meta, &name, input).map_err(Failure::into_wit))
-            .unwrap_or_else(|| Err(not_started()))
+        with(|execution| {
+            execution
+                .validate_update(id, meta, &name, input)
+                .map_err(Failure::into_wit)
+        })
+        .unwrap_or_else(|| Err(not_started()))
     }
 
     fn update(id: String, meta: MessageMeta, name: String, input: Vec<Payload>) {

@@ -160,7 +160,9 @@ impl Runtime {
     /// An operation has ended, or a child has started. Marks it only. An outcome that is not awaited any more, because
     /// the operation was cancelled here, is dropped.
     pub(crate) fn resolve(&self, seq: u32, outcome: Outcome) {
-        let Some(operation) = self.operations.borrow().get(&seq).cloned() else { return };
+        let Some(operation) = self.operations.borrow().get(&seq).cloned() else {
+            return;
+        };
         let wait = operation.resolve(outcome);
         if operation.has_ended() {
             self.forget(&operation);
@@ -233,7 +235,12 @@ impl Runtime {
 
     /// A value that differs whenever something has happened that may make a condition true.
     fn progress(&self) -> (u64, u64, usize, usize) {
-        (self.changes.get(), self.wait.get(), self.waits.borrow().len(), self.tasks.borrow().len())
+        (
+            self.changes.get(),
+            self.wait.get(),
+            self.waits.borrow().len(),
+            self.tasks.borrow().len(),
+        )
     }
 
     fn poll_task(&self, id: u64) {
@@ -259,17 +266,27 @@ impl Runtime {
         let mut waiting = Vec::new();
         for (id, task) in self.tasks.borrow().iter() {
             let before = waiting.len();
-            waiting.extend(waits.values().filter(|wait| wait.task == *id).map(|wait| WaitingTask {
-                task: task.name.to_string(),
-                seq: wait.seq,
-                awaits: wait.awaits.to_string(),
-                place: wait.place.to_string(),
-            }));
+            waiting.extend(
+                waits
+                    .values()
+                    .filter(|wait| wait.task == *id)
+                    .map(|wait| WaitingTask {
+                        task: task.name.to_string(),
+                        seq: wait.seq,
+                        awaits: wait.awaits.to_string(),
+                        place: wait.place.to_string(),
+                    }),
+            );
             if waiting.len() == before {
                 waiting.push(WaitingTask {
                     task: task.name.to_string(),
                     seq: None,
-                    awaits: if task.started { "a future that is not of this SDK" } else { "its start" }.to_owned(),
+                    awaits: if task.started {
+                        "a future that is not of this SDK"
+                    } else {
+                        "its start"
+                    }
+                    .to_owned(),
                     place: String::new(),
                 });
             }

@@ -16,7 +16,11 @@ pub(crate) enum Kind {
     Timer,
     Activity(ActivityCancellationType),
     LocalActivity(ActivityCancellationType),
-    Child { cancellation: ChildWorkflowCancellationType, workflow_id: Rc<str>, workflow_type: Rc<str> },
+    Child {
+        cancellation: ChildWorkflowCancellationType,
+        workflow_id: Rc<str>,
+        workflow_type: Rc<str>,
+    },
     Signal,
     CancelExternal,
 }
@@ -107,7 +111,9 @@ impl Runtime {
 
     /// Cancel an operation, once, unless it has ended. The waits that end by it.
     pub(crate) fn cancel_operation(&self, seq: u32, reason: Option<&str>) -> Vec<u64> {
-        let Some(operation) = self.operations.borrow().get(&seq).cloned() else { return Vec::new() };
+        let Some(operation) = self.operations.borrow().get(&seq).cloned() else {
+            return Vec::new();
+        };
         if operation.has_ended() || operation.cancelled.get() {
             return Vec::new();
         }
@@ -159,8 +165,14 @@ impl Runtime {
         match kind {
             Kind::Timer => Failure::cancelled("Timer cancelled"),
             Kind::Activity(_) | Kind::LocalActivity(_) => Failure::cancelled("Activity cancelled"),
-            Kind::Signal | Kind::CancelExternal => Failure::cancelled("Signal was cancelled before being sent"),
-            Kind::Child { workflow_id, workflow_type, .. } => {
+            Kind::Signal | Kind::CancelExternal => {
+                Failure::cancelled("Signal was cancelled before being sent")
+            }
+            Kind::Child {
+                workflow_id,
+                workflow_type,
+                ..
+            } => {
                 let info = FailureInfo::ChildWorkflow(ChildWorkflowFailure {
                     namespace: self.info.namespace.clone(),
                     workflow_id: workflow_id.as_ref().to_owned(),
@@ -193,12 +205,28 @@ impl Awaited {
     /// Await the operation's end.
     pub(crate) fn end(runtime: &Rc<Runtime>, operation: Rc<Operation>, awaits: Awaits, place: Place) -> Self {
         let runtime = runtime.clone();
-        Self { runtime, operation, start: false, awaits, place, parked: Parked::default(), taken: false }
+        Self {
+            runtime,
+            operation,
+            start: false,
+            awaits,
+            place,
+            parked: Parked::default(),
+            taken: false,
+        }
     }
 
     /// Await the child's start.
-    pub(crate) fn start(runtime: &Rc<Runtime>, operation: Rc<Operation>, awaits: Awaits, place: Place) -> Self {
-        Self { start: true, ..Self::end(runtime, operation, awaits, place) }
+    pub(crate) fn start(
+        runtime: &Rc<Runtime>,
+        operation: Rc<Operation>,
+        awaits: Awaits,
+        place: Place,
+    ) -> Self {
+        Self {
+            start: true,
+            ..Self::end(runtime, operation, awaits, place)
+        }
     }
 
     pub(crate) fn runtime(&self) -> &Rc<Runtime> {
@@ -225,7 +253,11 @@ impl Awaited {
 
     /// The outcome, once.
     pub(crate) fn poll(&mut self, context: &Context<'_>) -> Poll<Outcome> {
-        let stage = if self.start { &self.operation.started } else { &self.operation.ended };
+        let stage = if self.start {
+            &self.operation.started
+        } else {
+            &self.operation.ended
+        };
         if let Some(outcome) = stage.outcome.borrow_mut().take() {
             self.taken = true;
             self.parked.leave();
@@ -233,7 +265,10 @@ impl Awaited {
         }
         if !self.taken {
             let seq = Some(self.operation.seq);
-            if self.parked.park(&self.runtime, context, || self.awaits.clone(), seq, self.place) {
+            if self
+                .parked
+                .park(&self.runtime, context, || self.awaits.clone(), seq, self.place)
+            {
                 stage.wait.set(self.parked.number());
             }
         }

@@ -46,8 +46,18 @@ impl Task {
         future: LocalBoxFuture<'static, ()>,
         queue: &Arc<ReadyQueue>,
     ) -> Self {
-        let notify = Arc::new(Notify { id, queued: AtomicBool::new(false), queue: queue.clone() });
-        Self { name, future: Some(future), waker: notify.clone().into(), started: false, notify }
+        let notify = Arc::new(Notify {
+            id,
+            queued: AtomicBool::new(false),
+            queue: queue.clone(),
+        });
+        Self {
+            name,
+            future: Some(future),
+            waker: notify.clone().into(),
+            started: false,
+            notify,
+        }
     }
 
     /// Take the future out to poll it. Whatever wakes the task from now on queues it again.
@@ -67,7 +77,10 @@ pub(super) struct ReadyQueue {
 
 impl ReadyQueue {
     pub(super) fn pop(&self) -> Option<u64> {
-        self.ids.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
+        self.ids
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .pop_front()
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -88,7 +101,11 @@ impl Wake for Notify {
 
     fn wake_by_ref(self: &Arc<Self>) {
         if !self.queued.swap(true, Ordering::Relaxed) {
-            self.queue.ids.lock().unwrap_or_else(PoisonError::into_inner).push_back(self.id);
+            self.queue
+                .ids
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push_back(self.id);
         }
     }
 }
@@ -129,8 +146,18 @@ impl Runtime {
         policy: HandlerUnfinishedPolicy,
     ) -> HandlerGuard {
         let id = self.next_id();
-        self.handlers.borrow_mut().insert(id, Handler { kind, name: name.to_owned(), policy });
-        HandlerGuard { runtime: self.clone(), id }
+        self.handlers.borrow_mut().insert(
+            id,
+            Handler {
+                kind,
+                name: name.to_owned(),
+                policy,
+            },
+        );
+        HandlerGuard {
+            runtime: self.clone(),
+            id,
+        }
     }
 
     /// Has every handler that has begun ended?
@@ -141,10 +168,9 @@ impl Runtime {
     /// Names of unfinished handlers that their users want to hear of.
     pub(crate) fn unfinished_handlers(&self, kind: HandlerKind) -> Vec<String> {
         let handlers = self.handlers.borrow();
-        let unfinished =
-            handlers.values().filter(|handler| {
-                handler.kind == kind && handler.policy == HandlerUnfinishedPolicy::WarnAndAbandon
-            });
+        let unfinished = handlers.values().filter(|handler| {
+            handler.kind == kind && handler.policy == HandlerUnfinishedPolicy::WarnAndAbandon
+        });
         unfinished.map(|handler| handler.name.clone()).collect()
     }
 }

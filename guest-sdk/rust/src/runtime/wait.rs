@@ -67,7 +67,10 @@ impl fmt::Display for Human {
         if self.0.is_zero() {
             return f.write_str("0s");
         }
-        parts.iter().filter(|(amount, _)| *amount > 0).try_for_each(|(amount, unit)| write!(f, "{amount}{unit}"))
+        parts
+            .iter()
+            .filter(|(amount, _)| *amount > 0)
+            .try_for_each(|(amount, unit)| write!(f, "{amount}{unit}"))
     }
 }
 
@@ -124,7 +127,11 @@ impl Parked {
             place,
         };
         runtime.waits.borrow_mut().insert(number, wait);
-        self.entry = Some(Entry { runtime: Rc::downgrade(runtime), number, token: None });
+        self.entry = Some(Entry {
+            runtime: Rc::downgrade(runtime),
+            number,
+            token: None,
+        });
         true
     }
 
@@ -175,7 +182,13 @@ mod tests {
 
     #[test]
     fn durations_read_as_people_write_them() {
-        let cases = [(0, "0s"), (7 * 86_400_000, "7d"), (5_400_000, "1h30m"), (250, "250ms"), (61_001, "1m1s1ms")];
+        let cases = [
+            (0, "0s"),
+            (7 * 86_400_000, "7d"),
+            (5_400_000, "1h30m"),
+            (250, "250ms"),
+            (61_001, "1m1s1ms"),
+        ];
         for (millis, text) in cases {
             assert_eq!(Human(Duration::from_millis(millis)).to_string(), text);
         }

@@ -8,12 +8,12 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use super::host::Driver;
+use crate::data_converters::RawValue;
 use crate::workflows::{join_all, select};
 use crate::{
     ActivityOptions, CancellableFuture, SyncWorkflowContext, TimerResult, UntypedActivity, WorkflowContext,
     WorkflowContextView, WorkflowResult, workflow, workflow_methods,
 };
-use crate::data_converters::RawValue;
 
 fn secs(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
@@ -45,7 +45,12 @@ impl Order {
     }
 
     #[signal]
-    async fn reach(ctx: &mut WorkflowContext<Self>, name: String, level: u32, next: u32) -> WorkflowResult<()> {
+    async fn reach(
+        ctx: &mut WorkflowContext<Self>,
+        name: String,
+        level: u32,
+        next: u32,
+    ) -> WorkflowResult<()> {
         ctx.wait_condition(|s| s.level >= level).await?;
         ctx.state_mut(|s| {
             s.log.push(format!("{name} at {}", s.level));
@@ -84,9 +89,15 @@ fn handlers_run_before_the_main_routine_and_up_to_their_first_wait() {
 #[test]
 fn tasks_wake_in_the_order_in_which_their_waits_began() {
     let driver = Driver::start::<Order>(&[]);
-    driver.signal("sleep", &["\"a\""]).signal("sleep", &["\"b\""]).advance();
+    driver
+        .signal("sleep", &["\"a\""])
+        .signal("sleep", &["\"b\""])
+        .advance();
     driver.complete(2, &[]).complete(1, &[]).advance();
-    assert_eq!(driver.query("log", &[]).unwrap(), "\"a begins, b begins, run, a ends, b ends\"");
+    assert_eq!(
+        driver.query("log", &[]).unwrap(),
+        "\"a begins, b begins, run, a ends, b ends\""
+    );
 }
 
 // W1
@@ -107,7 +118,9 @@ fn conditions_are_tried_in_order_and_again_from_the_first() {
 fn a_condition_that_another_task_makes_false_again_does_not_wake() {
     let driver = Driver::start::<Order>(&[]);
     driver.advance();
-    driver.signal("reach", &["\"first\"", "1", "0"]).signal("reach", &["\"second\"", "1", "0"]);
+    driver
+        .signal("reach", &["\"first\"", "1", "0"])
+        .signal("reach", &["\"second\"", "1", "0"]);
     driver.signal("set", &["1"]).advance();
     assert_eq!(driver.query("log", &[]).unwrap(), "\"run, first at 1\"");
 }
@@ -117,9 +130,17 @@ fn waiting_tells_task_operation_and_place() {
     let driver = Driver::start::<Order>(&[]);
     driver.signal("sleep", &["\"a\""]).advance();
     let waiting = driver.waiting();
-    let texts: Vec<_> = waiting.iter().map(|wait| format!("{}: {} {:?}", wait.task, wait.awaits, wait.seq)).collect();
+    let texts: Vec<_> = waiting
+        .iter()
+        .map(|wait| format!("{}: {} {:?}", wait.task, wait.awaits, wait.seq))
+        .collect();
     assert_eq!(texts, ["signal sleep: timer 1s Some(1)", "run: condition None"]);
-    assert!(waiting.iter().all(|wait| wait.place.contains("tests/executor.rs:")), "{waiting:?}");
+    assert!(
+        waiting
+            .iter()
+            .all(|wait| wait.place.contains("tests/executor.rs:")),
+        "{waiting:?}"
+    );
 }
 
 /// Races, and futures of many kinds.
@@ -127,59 +148,6 @@ fn waiting_tells_task_operation_and_place() {
 #[derive(Default)]
 struct Races {
     ready: bool,
-}
-
-fn echo(ctx: &WorkflowContext<Races>) -> impl CancellableFuture<Output = bool> + use<> {
-    use futures_util::FutureExt;
-    struct Both<F>(F);
-    impl<F: Future + Unpin> Future for Both<F> {
-        type Output = F::Output;
-        fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
-            self.0.poll_unpin(context)
-        }
-    }
-    impl<F: CancellableFuture + Unpin> futures_util::future::FusedFuture for Both<F> {
-        fn is_terminated(&self) -> bool {
-            self.0.is_terminated()
-        }
-    }
-    impl<F: CancellableFuture + Unpin> CancellableFuture for Both<F> {
-        fn cancel(&self) {
-            self.0.cancel();
-        }
-    }
-    let timer = Both(ctx.timer(secs(1)));
-    drop(timer);
-    let options = ActivityOptions::start_to_close_timeout(secs(1));
-    let activity = ctx.execute_activity(UntypedActivity::new("Echo"), RawValue::empty(), options);
-    MapOk(activity)
-}
-
-struct MapOk<F>(F);
-
-impl<F: Future<Output = Result<RawValue, crate::ActivityExecutionError>> + Unpin> Future for MapOk<F> {
-    type Output = bool;
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<bool> {
-        Pin::new(&mut self.0).poll(context).map(|result| result.is_ok())
-    }
-}
-
-impl<F> futures_util::future::FusedFuture for MapOk<F>
-where
-    F: CancellableFuture<Output = Result<RawValue, crate::ActivityExecutionError>> + Unpin,
-{
-    fn is_terminated(&self) -> bool {
-        self.0.is_terminated()
-    }
-}
-
-impl<F> CancellableFuture for MapOk<F>
-where
-    F: CancellableFuture<Output = Result<RawValue, crate::ActivityExecutionError>> + Unpin,
-{
-    fn cancel(&self) {
-        self.0.cancel();
-    }
 }
 
 #[workflow_methods]
@@ -190,19 +158,30 @@ impl Races {
             "select" => Ok(select! {
                 _ = ctx.timer(secs(10)) => "timer",
                 result = ctx.wait_condition(|s| s.ready) => { result?; "condition" }
-                ok = echo(ctx) => if ok { "activity" } else { "failed" }
+                result = ctx.execute_activity(
+                    UntypedActivity::new("Echo"),
+                    RawValue::empty(),
+                    ActivityOptions::start_to_close_timeout(secs(1)),
+                ) => { result?; "activity" }
             }
             .to_owned()),
             "join_all" => {
                 let timers: Vec<_> = (1..=3).map(|n| ctx.timer(secs(n))).collect();
-                let fired = join_all(timers).await.iter().filter(|r| **r == TimerResult::Fired).count();
+                let fired = join_all(timers)
+                    .await
+                    .iter()
+                    .filter(|r| **r == TimerResult::Fired)
+                    .count();
                 Ok(fired.to_string())
             }
             "join" => {
                 let (a, b) = crate::workflows::join!(ctx.timer(secs(1)), async { 7 });
                 Ok(format!("{a:?} {b}"))
             }
-            "timeout" => Ok(ctx.wait_condition_timeout(|s| s.ready, secs(60)).await?.to_string()),
+            "timeout" => Ok(ctx
+                .wait_condition_timeout(|s| s.ready, secs(60))
+                .await?
+                .to_string()),
             "cancel" => {
                 let timer = ctx.timer(secs(600));
                 timer.cancel();
@@ -221,11 +200,14 @@ impl Races {
 #[test]
 fn select_takes_the_first_that_is_ready_and_cancels_nothing() {
     let driver = Driver::start::<Races>(&["\"select\""]);
-    assert_eq!(driver.advance(), ["timer 1 10s", "timer 2 1s", "activity 3 Echo [-]"]);
-    assert_eq!(driver.signal("ready", &[]).advance(), ["complete [\"condition\"]"]);
+    assert_eq!(driver.advance(), ["timer 1 10s", "activity 2 Echo [-]"]);
+    assert_eq!(
+        driver.signal("ready", &[]).advance(),
+        ["complete [\"condition\"]"]
+    );
     let driver = Driver::start::<Races>(&["\"select\""]);
     driver.advance();
-    assert_eq!(driver.complete(3, &[]).advance(), ["complete [\"activity\"]"]);
+    assert_eq!(driver.complete(2, &[]).advance(), ["complete [\"activity\"]"]);
 }
 
 #[test]
@@ -244,22 +226,36 @@ fn join_all_waits_for_all() {
 fn a_condition_with_a_timeout_is_one_timer_that_is_cancelled_at_once() {
     let driver = Driver::start::<Races>(&["\"timeout\""]);
     assert_eq!(driver.advance(), ["timer 1 60s"]);
-    assert_eq!(driver.signal("ready", &[]).advance(), ["cancel-timer 1", "complete [\"true\"]"]);
+    assert_eq!(
+        driver.signal("ready", &[]).advance(),
+        ["cancel-timer 1", "complete [\"true\"]"]
+    );
     let driver = Driver::start::<Races>(&["\"timeout\""]);
     driver.advance();
     assert_eq!(driver.complete(1, &[]).advance(), ["complete [\"false\"]"]);
     let driver = Driver::start::<Races>(&["\"timeout\""]);
     driver.advance();
     driver.signal("ready", &[]).complete(1, &[]);
-    assert_eq!(driver.advance(), ["complete [\"true\"]"], "the condition counts if both happen in one task");
+    assert_eq!(
+        driver.advance(),
+        ["complete [\"true\"]"],
+        "the condition counts if both happen in one task"
+    );
     let driver = Driver::start::<Races>(&["\"timeout\""]);
-    assert_eq!(driver.signal("ready", &[]).advance(), ["complete [\"true\"]"], "no timer if it holds at once");
+    assert_eq!(
+        driver.signal("ready", &[]).advance(),
+        ["complete [\"true\"]"],
+        "no timer if it holds at once"
+    );
 }
 
 #[test]
 fn a_cancelled_timer_resolves_in_place() {
     let driver = Driver::start::<Races>(&["\"cancel\""]);
-    assert_eq!(driver.advance(), ["timer 1 600s", "cancel-timer 1", "complete [\"Cancelled\"]"]);
+    assert_eq!(
+        driver.advance(),
+        ["timer 1 600s", "cancel-timer 1", "complete [\"Cancelled\"]"]
+    );
 }
 
 /// A thousand futures, each of which counts its polls.

@@ -7,8 +7,9 @@ use crate::data_converters::{encode, payload};
 use crate::definitions::WorkflowImplementation;
 use crate::failure::Failure;
 use crate::host::{
-    ActivityOptions, Changes, ChildOptions, ContinueAsNewOptions, ExecutionInfo, ExternalExecution, FailureCause, Host,
-    LocalActivityOptions, LogLevel, MessageMeta, Outcome, Payload, Sender, WaitingTask, WorkflowTask,
+    ActivityOptions, Changes, ChildOptions, ContinueAsNewOptions, ExecutionInfo, ExternalExecution,
+    FailureCause, Host, LocalActivityOptions, LogLevel, MessageMeta, Outcome, Payload, Sender, WaitingTask,
+    WorkflowTask,
 };
 use crate::instance::{self, Execution, WorkflowEntry};
 use crate::runtime::Runtime;
@@ -43,13 +44,20 @@ fn chain(failure: &[FailureCause]) -> String {
 
 impl Host for FakeHost {
     fn schedule_activity(&self, seq: u32, options: &ActivityOptions) {
-        self.0.add(format!("activity {seq} {} {}", options.activity_type, text(&options.input)));
+        self.0.add(format!(
+            "activity {seq} {} {}",
+            options.activity_type,
+            text(&options.input)
+        ));
     }
     fn cancel_activity(&self, seq: u32) {
         self.0.add(format!("cancel-activity {seq}"));
     }
     fn schedule_local_activity(&self, seq: u32, options: &LocalActivityOptions) {
-        self.0.add(format!("local-activity {seq} {} attempt {}", options.activity_type, options.attempt));
+        self.0.add(format!(
+            "local-activity {seq} {} attempt {}",
+            options.activity_type, options.attempt
+        ));
     }
     fn cancel_local_activity(&self, seq: u32) {
         self.0.add(format!("cancel-local-activity {seq}"));
@@ -62,22 +70,29 @@ impl Host for FakeHost {
     }
     fn start_child(&self, seq: u32, options: &ChildOptions) {
         let (name, id) = (&options.workflow_type, &options.workflow_id);
-        self.0.add(format!("child {seq} {name} {id} {}", text(&options.input)));
+        self.0
+            .add(format!("child {seq} {name} {id} {}", text(&options.input)));
     }
     fn cancel_child(&self, seq: u32, reason: &str) {
         self.0.add(format!("cancel-child {seq} {reason}"));
     }
     fn signal_child(&self, seq: u32, child: u32, name: &str, input: &[Payload]) {
-        self.0.add(format!("signal-child {seq} {child} {name} {}", text(input)));
+        self.0
+            .add(format!("signal-child {seq} {child} {name} {}", text(input)));
     }
     fn signal_external(&self, seq: u32, target: &ExternalExecution, name: &str, input: &[Payload]) {
-        self.0.add(format!("signal-external {seq} {} {name} {}", target.workflow_id, text(input)));
+        self.0.add(format!(
+            "signal-external {seq} {} {name} {}",
+            target.workflow_id,
+            text(input)
+        ));
     }
     fn cancel_signal_external(&self, seq: u32) {
         self.0.add(format!("cancel-signal-external {seq}"));
     }
     fn cancel_external(&self, seq: u32, target: &ExternalExecution, reason: &str) {
-        self.0.add(format!("cancel-external {seq} {} {reason}", target.workflow_id));
+        self.0
+            .add(format!("cancel-external {seq} {} {reason}", target.workflow_id));
     }
     fn patched(&self, id: &str, deprecated: bool) -> bool {
         self.0.add(format!("patched {id} {deprecated}"));
@@ -185,13 +200,20 @@ impl Driver {
         Self::try_start_as::<W>(W::descriptor().name, input)
     }
 
-    pub(super) fn try_start_as<W: WorkflowImplementation>(name: &str, input: &[&str]) -> Result<Self, Failure> {
+    pub(super) fn try_start_as<W: WorkflowImplementation>(
+        name: &str,
+        input: &[&str],
+    ) -> Result<Self, Failure> {
         let record = Rc::new(Record::default());
         let runtime = Runtime::new(Box::new(FakeHost(record.clone())), info(name));
         runtime.enter();
         let input = input.iter().map(|value| json(value)).collect();
         let execution = instance::start(&[WorkflowEntry::of::<W>()], &runtime, input)?;
-        Ok(Self { record, execution, event_id: Cell::new(0) })
+        Ok(Self {
+            record,
+            execution,
+            event_id: Cell::new(0),
+        })
     }
 
     pub(super) fn start<W: WorkflowImplementation>(input: &[&str]) -> Self {
@@ -209,24 +231,32 @@ impl Driver {
     }
 
     pub(super) fn signal(&self, name: &str, input: &[&str]) -> &Self {
-        self.execution.signal(self.meta(), name.to_owned(), input.iter().map(|value| json(value)).collect());
+        self.execution.signal(
+            self.meta(),
+            name.to_owned(),
+            input.iter().map(|value| json(value)).collect(),
+        );
         self
     }
 
     pub(super) fn update(&self, id: &str, name: &str, input: &[&str]) -> &Self {
         let input = input.iter().map(|value| json(value)).collect();
-        self.execution.update(id.to_owned(), self.meta(), name.to_owned(), input);
+        self.execution
+            .update(id.to_owned(), self.meta(), name.to_owned(), input);
         self
     }
 
     pub(super) fn validate(&self, name: &str, input: &[&str]) -> Result<(), Failure> {
         let input = input.iter().map(|value| json(value)).collect();
-        self.execution.validate_update("u".to_owned(), self.meta(), name, input)
+        self.execution
+            .validate_update("u".to_owned(), self.meta(), name, input)
     }
 
     pub(super) fn query(&self, name: &str, input: &[&str]) -> Result<String, Failure> {
         let input = input.iter().map(|value| json(value)).collect();
-        self.execution.query(name, input).map(|answer| String::from_utf8_lossy(&answer.data).into_owned())
+        self.execution
+            .query(name, input)
+            .map(|answer| String::from_utf8_lossy(&answer.data).into_owned())
     }
 
     pub(super) fn resolve(&self, seq: u32, outcome: Outcome) -> &Self {
@@ -236,7 +266,10 @@ impl Driver {
 
     /// The operation completed with these values.
     pub(super) fn complete(&self, seq: u32, output: &[&str]) -> &Self {
-        self.resolve(seq, Outcome::Completed(output.iter().map(|value| json(value)).collect()))
+        self.resolve(
+            seq,
+            Outcome::Completed(output.iter().map(|value| json(value)).collect()),
+        )
     }
 
     pub(super) fn cancel(&self, reason: &str) -> &Self {
@@ -247,7 +280,9 @@ impl Driver {
     /// End the workflow task. The commands since the last one.
     pub(super) fn advance(&self) -> Vec<String> {
         self.execution.advance();
-        self.record.history_length.set(self.record.history_length.get() + 3);
+        self.record
+            .history_length
+            .set(self.record.history_length.get() + 3);
         self.commands()
     }
 

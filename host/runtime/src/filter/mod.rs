@@ -22,7 +22,7 @@
 //!
 //! A query goes through three stages: text is [parsed](parse) and checked against the fields' types at once; the typed tree is
 //! [planned](plan), which takes from it what the store's indexes can answer; and it is [evaluated](eval) on each execution that the
-//! indexes name.
+//! indexes name, in bounded [reads](read).
 
 mod error;
 mod eval;
@@ -31,6 +31,7 @@ mod field;
 mod parse;
 mod plan;
 mod query;
+mod read;
 mod token;
 mod typed;
 
@@ -41,6 +42,7 @@ mod tests;
 
 pub(crate) use plan::Plan;
 pub(crate) use query::Query;
+pub(crate) use read::{Budget, Counts, count_step, look_up, page};
 
 /// How large a query may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -276,3 +276,59 @@ impl Test<i128> {
         u64::try_from(lowest.max(0)).unwrap_or(u64::MAX)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::filter::testing::{NS, query};
+
+    #[test]
+    fn the_indexes_answer_what_they_can() {
+        let plan = |text: &str| {
+            let plan = query(text).plan();
+            (plan.filter(NS), plan.is_exact())
+        };
+        let (filter, exact) =
+            plan("WorkflowType = 'a' AND ExecutionStatus IN ('Failed', 'TimedOut') AND StartTime > 5");
+        let filter = filter.unwrap();
+        assert_eq!(filter.group, Group::WorkflowType("a".into()));
+        assert_eq!(filter.statuses, [Status::Failed, Status::TimedOut]);
+        assert_eq!((filter.open_from_ns, filter.closed_from_ns, exact), (6, 6, false));
+
+        let (filter, exact) = plan("NOT (CloseTime IS NULL OR ExecutionStatus = 'Failed')");
+        assert!(exact && filter.unwrap().statuses.len() == 5);
+        let (filter, exact) = plan("WorkflowType = 'a' AND WorkflowId IN ('b')");
+        assert!(!exact && filter.unwrap().group == Group::WorkflowId("b".into()));
+        let (filter, _) = plan("CloseTime >= 7 AND WorkflowType IN ('a', 'a')");
+        let filter = filter.unwrap();
+        assert_eq!(
+            (filter.closed_from_ns, filter.group),
+            (7, Group::WorkflowType("a".into()))
+        );
+        assert!(!filter.statuses.contains(&Status::Running));
+        let (filter, _) = plan("ExecutionStatus = 'Running' OR CloseTime >= 7");
+        assert_eq!(
+            filter.map(|filter| (filter.open_from_ns, filter.closed_from_ns)),
+            Some((0, 7))
+        );
+        for nothing in [
+            "WorkflowType = 'a' AND WorkflowType = 'b'",
+            "CloseTime > 5 AND CloseTime IS NULL",
+        ] {
+            assert_eq!(plan(nothing).0, None, "{nothing}");
+        }
+        for everything in [
+            "NOT WorkflowType = 'a'",
+            "WorkflowType = 'a' OR WorkflowType = 'b'",
+            "TaskQueue = 'a'",
+        ] {
+            let (filter, exact) = plan(everything);
+            let filter = filter.unwrap();
+            assert_eq!(
+                (filter.group, filter.statuses.len(), exact),
+                (Group::All, 7, false),
+                "{everything}"
+            );
+        }
+    }
+}

@@ -1,13 +1,13 @@
 //! The language, from text to what it takes.
 
-use longhaul_store::{Group, Limit, Status};
+use longhaul_store::Status;
 use proptest::prelude::*;
 
 use super::{
     Limits, Query,
     expr::{Comparison, Condition, Expr, Test},
     field::{Field, NumberField, TextField},
-    testing::{NS, SECOND, closed, execution, executions, expected, filters, listed, query, store},
+    testing::{SECOND, closed, execution, query},
 };
 
 fn parsed(text: &str) -> Expr {
@@ -413,80 +413,8 @@ fn conditions_hold_for_what_they_say() {
     }
 }
 
-#[test]
-fn the_indexes_answer_what_they_can() {
-    let plan = |text: &str| {
-        let plan = query(text).plan();
-        (plan.filter(NS), plan.is_exact())
-    };
-    let (filter, exact) =
-        plan("WorkflowType = 'a' AND ExecutionStatus IN ('Failed', 'TimedOut') AND StartTime > 5");
-    let filter = filter.unwrap();
-    assert_eq!(filter.group, Group::WorkflowType("a".into()));
-    assert_eq!(filter.statuses, [Status::Failed, Status::TimedOut]);
-    assert_eq!((filter.open_from_ns, filter.closed_from_ns, exact), (6, 6, false));
-
-    let (filter, exact) = plan("NOT (CloseTime IS NULL OR ExecutionStatus = 'Failed')");
-    assert!(exact && filter.unwrap().statuses.len() == 5);
-    let (filter, exact) = plan("WorkflowType = 'a' AND WorkflowId IN ('b')");
-    assert!(!exact && filter.unwrap().group == Group::WorkflowId("b".into()));
-    let (filter, _) = plan("CloseTime >= 7 AND WorkflowType IN ('a', 'a')");
-    let filter = filter.unwrap();
-    assert_eq!(
-        (filter.closed_from_ns, filter.group),
-        (7, Group::WorkflowType("a".into()))
-    );
-    assert!(!filter.statuses.contains(&Status::Running));
-    let (filter, _) = plan("ExecutionStatus = 'Running' OR CloseTime >= 7");
-    assert_eq!(
-        filter.map(|filter| (filter.open_from_ns, filter.closed_from_ns)),
-        Some((0, 7))
-    );
-    for nothing in [
-        "WorkflowType = 'a' AND WorkflowType = 'b'",
-        "CloseTime > 5 AND CloseTime IS NULL",
-    ] {
-        assert_eq!(plan(nothing).0, None, "{nothing}");
-    }
-    for everything in [
-        "NOT WorkflowType = 'a'",
-        "WorkflowType = 'a' OR WorkflowType = 'b'",
-        "TaskQueue = 'a'",
-    ] {
-        let (filter, exact) = plan(everything);
-        let filter = filter.unwrap();
-        assert_eq!(
-            (filter.group, filter.statuses.len(), exact),
-            (Group::All, 7, false),
-            "{everything}"
-        );
-    }
-}
-
 proptest! {
     #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
-
-    #[test]
-    fn what_the_indexes_answer_is_what_reading_everything_gives(
-        records in executions(),
-        filters in prop::collection::vec(filters(), 10),
-        size in 1..8_usize,
-        examined in 1..20_usize,
-    ) {
-        let store = store(&records);
-        for text in filters {
-            let query = query(&text);
-            let wanted = expected(&records, |record| query.takes(record));
-            let limit = Limit { executions: size, examined };
-            prop_assert_eq!(listed(&store, &query, limit), wanted.clone(), "{}", &text);
-            let plan = query.plan();
-            if plan.is_exact() {
-                let snapshot = store.read().unwrap();
-                let counted = plan.statuses().map(|status| snapshot.count(NS, plan.group(), status).unwrap());
-                prop_assert_eq!(counted.sum::<u64>(), wanted.len() as u64, "{}", &text);
-            }
-        }
-    }
 
     #[test]
     fn no_text_panics(text in "\\PC*", shuffled in prop::collection::vec(prop::sample::select(vec![

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use longhaul_engine::proto::workflowservice::v1 as wire;
 use longhaul_history::payload;
-use longhaul_store::{ExecutionRecord, Limit, NamespaceId, Page, Position, Snapshot, Status};
+use longhaul_store::{Limit, NamespaceId, Position, Snapshot, Status};
 use sha2::{Digest as _, Sha256};
 use wire::count_workflow_executions_response::AggregationGroup;
 
@@ -12,7 +12,7 @@ use crate::{
     Error, Runtime,
     core::Core,
     executions,
-    filter::{Limits, Plan, Query},
+    filter::{self, Budget, Counts, Limits, Query},
 };
 
 /// Executions that one read looks at, as a multiple of a full page.
@@ -63,7 +63,7 @@ impl Runtime {
         for _ in 0..LIST_READS {
             let query = query.clone();
             let page = read(core, move |snapshot| {
-                page(snapshot, namespace, &query, after, budget)
+                filter::page(snapshot, namespace, &query, after, budget)
             })
             .await?;
             executions = page.executions;
@@ -102,10 +102,10 @@ impl Runtime {
         let grouped = query.is_grouped();
         let plan = query.plan();
         let counts = match plan.is_exact() {
-            true => read(core, move |snapshot| look_up(snapshot, namespace, &plan)).await?,
+            true => read(core, move |snapshot| filter::look_up(snapshot, namespace, &plan)).await?,
             false => count_one_by_one(core, namespace, query).await?,
         };
-        Ok(counts.answer(grouped))
+        Ok(answer(counts, grouped))
     }
 }
 
@@ -119,97 +119,22 @@ async fn read<T: Send + 'static>(
     done.unwrap_or_else(|error| Err(Error::Internal(format!("reading a list has panicked: {error}"))))
 }
 
-/// How much one read of a list may look at and hold.
-#[derive(Debug, Clone, Copy)]
-struct Budget {
-    limit: Limit,
-    /// Of the executions' rows; the first is taken whatever its size.
-    bytes: usize,
-}
-
-fn page(
-    snapshot: &Snapshot,
-    namespace: NamespaceId,
-    query: &Query,
-    after: Option<Position>,
-    budget: Budget,
-) -> Result<Page, Error> {
-    let Some(filter) = query.plan().filter(namespace) else {
-        return Ok(Page {
-            executions: Vec::new(),
-            next: None,
-        });
+/// A count as Temporal's server answers it; groups that are empty are left out.
+fn answer(counts: Counts, grouped: bool) -> wire::CountWorkflowExecutionsResponse {
+    let number = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
+    let of_status = |(status, count): (Status, u64)| {
+        let mut value = payload::json_payload(&status.to_string().into());
+        value.metadata.insert(TYPE.to_owned(), b"Keyword".to_vec());
+        AggregationGroup {
+            group_values: vec![value],
+            count: number(count),
+        }
     };
-    let (mut taken, mut bytes, mut full) = (0, 0_usize, false);
-    let page = snapshot.list(&filter, after, budget.limit, |record| {
-        if full || !query.takes(record) {
-            return false;
-        }
-        bytes = bytes.saturating_add(weight(record));
-        full = bytes > budget.bytes && taken > 0;
-        taken += usize::from(!full);
-        !full
-    })?;
-    if !full {
-        return Ok(page);
+    let groups = counts.by_status().filter(|(_, count)| grouped && *count > 0);
+    wire::CountWorkflowExecutionsResponse {
+        count: number(counts.total()),
+        groups: groups.map(of_status).collect(),
     }
-    // The page has read on behind what fits. Once more, up to there, so that the next one begins at the right place.
-    let limit = Limit {
-        executions: taken,
-        ..budget.limit
-    };
-    Ok(snapshot.list(&filter, after, limit, |record| query.takes(record))?)
-}
-
-/// About what an execution takes in an answer.
-fn weight(record: &ExecutionRecord) -> usize {
-    /// Times, numbers and ids of fixed size.
-    const FIXED: usize = 256;
-    let text = 2 * record.workflow_id.len() + record.workflow_type.len() + record.task_queue.len();
-    FIXED + text + record.memo.len() + record.search_attributes.len()
-}
-
-/// Executions by status, in the order of the statuses' numbers.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-struct Counts([u64; Status::ALL.len()]);
-
-impl Counts {
-    fn add(&mut self, status: Status, count: u64) {
-        for (sum, known) in self.0.iter_mut().zip(Status::ALL) {
-            if known == status {
-                *sum += count;
-            }
-        }
-    }
-
-    fn answer(self, grouped: bool) -> wire::CountWorkflowExecutionsResponse {
-        let number = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
-        let of_status = |(status, count): (Status, u64)| {
-            let mut value = payload::json_payload(&status.to_string().into());
-            value.metadata.insert(TYPE.to_owned(), b"Keyword".to_vec());
-            AggregationGroup {
-                group_values: vec![value],
-                count: number(count),
-            }
-        };
-        let groups = Status::ALL
-            .into_iter()
-            .zip(self.0)
-            .filter(|(_, count)| grouped && *count > 0);
-        wire::CountWorkflowExecutionsResponse {
-            count: number(self.0.iter().sum()),
-            groups: groups.map(of_status).collect(),
-        }
-    }
-}
-
-/// Count what the plan says all about.
-fn look_up(snapshot: &Snapshot, namespace: NamespaceId, plan: &Plan) -> Result<Counts, Error> {
-    let mut counts = Counts::default();
-    for status in plan.statuses() {
-        counts.add(status, snapshot.count(namespace, plan.group(), status)?);
-    }
-    Ok(counts)
 }
 
 /// Count by reading; every step reads anew, so that none keeps an old state of the database alive for long.
@@ -221,12 +146,10 @@ async fn count_one_by_one(core: &Arc<Core>, namespace: NamespaceId, query: Query
     for _ in 0..COUNT_READS {
         let query = query.clone();
         let (found, next) = read(core, move |snapshot| {
-            count_step(snapshot, namespace, &query, after, step)
+            filter::count_step(snapshot, namespace, &query, after, step)
         })
         .await?;
-        for (status, count) in Status::ALL.into_iter().zip(found.0) {
-            counts.add(status, count);
-        }
+        counts.merge(found);
         after = next;
         if after.is_none() {
             return Ok(counts);
@@ -237,35 +160,6 @@ async fn count_one_by_one(core: &Arc<Core>, namespace: NamespaceId, query: Query
          CloseTime",
         step.saturating_mul(COUNT_READS)
     )))
-}
-
-fn count_step(
-    snapshot: &Snapshot,
-    namespace: NamespaceId,
-    query: &Query,
-    after: Option<Position>,
-    examined: usize,
-) -> Result<(Counts, Option<Position>), Error> {
-    let mut counts = Counts::default();
-    let Some(filter) = query.plan().filter(namespace) else {
-        return Ok((counts, None));
-    };
-    let page = snapshot.list(
-        &filter,
-        after,
-        Limit {
-            executions: usize::MAX,
-            examined,
-        },
-        |record| {
-            if query.takes(record) {
-                counts.add(record.status, 1);
-            }
-            // Nothing is kept.
-            false
-        },
-    )?;
-    Ok((counts, page.next))
 }
 
 /// What a query is known by in its tokens.
@@ -304,20 +198,8 @@ fn from_token(fingerprint: Fingerprint, token: &[u8]) -> Result<Position, Error>
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-
     use super::*;
-    use crate::filter::testing::{
-        NS, SECOND, closed, execution, executions, expected, filters, query, store,
-    };
-
-    const BUDGET: Budget = Budget {
-        limit: Limit {
-            executions: 10,
-            examined: 1_000,
-        },
-        bytes: 1_000_000,
-    };
+    use crate::filter::testing::{NS, SECOND, execution, query, store};
 
     #[test]
     fn a_token_is_of_its_query_alone() {
@@ -328,11 +210,11 @@ mod tests {
         let budget = Budget {
             limit: Limit {
                 executions: 1,
-                ..BUDGET.limit
+                examined: 10,
             },
-            ..BUDGET
+            bytes: 1_000_000,
         };
-        let position = page(&snapshot, NS, &query(""), None, budget)
+        let position = filter::page(&snapshot, NS, &query(""), None, budget)
             .unwrap()
             .next
             .unwrap();
@@ -359,46 +241,18 @@ mod tests {
     }
 
     #[test]
-    fn a_page_ends_where_it_becomes_too_large() {
-        let mut records: Vec<_> = (1..=9)
-            .map(|run| execution(&format!("w{run}"), "Order", run, SECOND))
-            .collect();
-        for record in &mut records {
-            record.memo = vec![0; if record.run_id.0 == 5 { 5_000 } else { 1_000 }];
-        }
-        let snapshot = store(&records).read().unwrap();
-        let budget = Budget {
-            bytes: 3_000,
-            ..BUDGET
-        };
-        let (mut sizes, mut runs, mut after) = (Vec::new(), Vec::new(), None);
-        loop {
-            let page = page(&snapshot, NS, &query("WorkflowType = 'Order'"), after, budget).unwrap();
-            sizes.push(page.executions.len());
-            runs.extend(page.executions.iter().map(|record| record.run_id));
-            after = page.next;
-            if after.is_none() {
-                break;
-            }
-        }
-        assert_eq!(runs, expected(&records, |_| true));
-        // The one that is too large by itself comes alone.
-        assert_eq!(sizes, [2, 2, 1, 2, 2]);
-    }
-
-    #[test]
     fn counts_are_grouped_on_demand() {
         let mut counts = Counts::default();
         counts.add(Status::TimedOut, 2);
         counts.add(Status::Running, 3);
         assert_eq!(
-            counts.answer(false),
+            answer(counts, false),
             wire::CountWorkflowExecutionsResponse {
                 count: 5,
                 groups: Vec::new()
             }
         );
-        let answer = counts.answer(true);
+        let answer = answer(counts, true);
         assert_eq!(answer.count, 5);
         let groups: Vec<_> = answer
             .groups
@@ -412,58 +266,5 @@ mod tests {
         assert_eq!(running.metadata["encoding"], b"json/plain");
         assert_eq!(running.metadata["type"], b"Keyword");
         assert_eq!(timed_out.data, b"\"TimedOut\"");
-    }
-
-    #[test]
-    fn a_count_is_looked_up_or_read() {
-        let mut records = vec![
-            execution("a", "Order", 1, SECOND),
-            execution("b", "Other", 2, SECOND),
-        ];
-        records.push(closed(
-            execution("c", "Order", 3, SECOND),
-            Status::Failed,
-            2 * SECOND,
-        ));
-        let snapshot = store(&records).read().unwrap();
-        for (text, running, failed) in [
-            ("", 2, 1),
-            ("WorkflowType = 'Order'", 1, 1),
-            ("WorkflowId = 'c'", 0, 1),
-            ("ExecutionStatus = 'Running' AND WorkflowType = 'Other'", 1, 0),
-            ("WorkflowType = 'a' AND WorkflowType = 'b'", 0, 0),
-        ] {
-            let mut wanted = Counts::default();
-            wanted.add(Status::Running, running);
-            wanted.add(Status::Failed, failed);
-            let query = query(text);
-            assert!(query.plan().is_exact(), "{text}");
-            assert_eq!(look_up(&snapshot, NS, &query.plan()).unwrap(), wanted, "{text}");
-            assert_eq!(
-                count_step(&snapshot, NS, &query, None, 100).unwrap(),
-                (wanted, None),
-                "{text}"
-            );
-        }
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig { cases: 50, failure_persistence: None, ..ProptestConfig::default() })]
-
-        #[test]
-        fn counting_in_steps_leaves_out_nothing(records in executions(), text in filters(), examined in 1..10_usize) {
-            let snapshot = store(&records).read().unwrap();
-            let query = query(&text);
-            let (mut count, mut after) = (0, None);
-            loop {
-                let (found, next) = count_step(&snapshot, NS, &query, after, examined).unwrap();
-                count += found.0.iter().sum::<u64>();
-                after = next;
-                if after.is_none() {
-                    break;
-                }
-            }
-            prop_assert_eq!(count, expected(&records, |record| query.takes(record)).len() as u64);
-        }
     }
 }

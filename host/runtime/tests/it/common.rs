@@ -17,10 +17,10 @@ use longhaul_store::{Store, faults::FaultyDisk};
 use serde_json::Value;
 
 /// 2026-01-01T00:00:00Z.
-pub const EPOCH_NS: u64 = 1_767_225_600_000_000_000;
+pub(crate) const EPOCH_NS: u64 = 1_767_225_600_000_000_000;
 
 /// A component that `cargo xtask guests` has built.
-pub fn component(name: &str) -> Vec<u8> {
+pub(crate) fn component(name: &str) -> Vec<u8> {
     let folder = std::env::var_os("LONGHAUL_GUESTS").map_or_else(
         || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../target/guests"),
         PathBuf::from,
@@ -30,7 +30,7 @@ pub fn component(name: &str) -> Vec<u8> {
 }
 
 /// Settings for tests: small, and nothing beside the database.
-pub fn options() -> Options {
+pub(crate) fn options() -> Options {
     let mut options = Options::new("simulated.redb");
     options.sandbox.cache_dir = None;
     options.sandbox.arena_slots = 64;
@@ -40,12 +40,12 @@ pub fn options() -> Options {
 }
 
 /// A simulated runtime on a disk.
-pub fn open(disk: FaultyDisk, options: Options) -> Simulation {
+pub(crate) fn open(disk: FaultyDisk, options: Options) -> Simulation {
     let store = Store::open_with_backend(options.store.clone(), disk).unwrap();
     Simulation::open(options, store, Clock::simulated(EPOCH_NS), 1).unwrap()
 }
 
-pub fn upload(name: &str, queue: &str) -> Upload {
+pub(crate) fn upload(name: &str, queue: &str) -> Upload {
     Upload {
         namespace: "default".into(),
         name: name.into(),
@@ -55,15 +55,15 @@ pub fn upload(name: &str, queue: &str) -> Upload {
     }
 }
 
-pub fn values(values: &[Value]) -> Option<Payloads> {
+pub(crate) fn values(values: &[Value]) -> Option<Payloads> {
     Some(payload::from_values(values))
 }
 
-pub fn execution(workflow_id: &str) -> Option<WorkflowExecution> {
+pub(crate) fn execution(workflow_id: &str) -> Option<WorkflowExecution> {
     Some(WorkflowExecution { workflow_id: workflow_id.into(), run_id: String::new() })
 }
 
-pub async fn start(
+pub(crate) async fn start(
     runtime: Runtime,
     workflow_id: &str,
     workflow_type: &str,
@@ -82,7 +82,7 @@ pub async fn start(
     Ok(runtime.start_workflow(request).await?.run_id)
 }
 
-pub async fn signal(runtime: Runtime, workflow_id: &str, name: &str, input: &[Value], id: &str) -> Result<(), Error> {
+pub(crate) async fn signal(runtime: Runtime, workflow_id: &str, name: &str, input: &[Value], id: &str) -> Result<(), Error> {
     let request = wire::SignalWorkflowExecutionRequest {
         namespace: "default".into(),
         workflow_execution: execution(workflow_id),
@@ -94,7 +94,7 @@ pub async fn signal(runtime: Runtime, workflow_id: &str, name: &str, input: &[Va
     runtime.signal_workflow(request).await.map(|_| ())
 }
 
-pub async fn query(runtime: Runtime, workflow_id: &str, name: &str) -> Result<Value, Error> {
+pub(crate) async fn query(runtime: Runtime, workflow_id: &str, name: &str) -> Result<Value, Error> {
     let request = wire::QueryWorkflowRequest {
         namespace: "default".into(),
         execution: execution(workflow_id),
@@ -106,7 +106,7 @@ pub async fn query(runtime: Runtime, workflow_id: &str, name: &str) -> Result<Va
 }
 
 /// The update's result, or its failure's message.
-pub async fn update(
+pub(crate) async fn update(
     runtime: Runtime,
     workflow_id: &str,
     name: &str,
@@ -136,7 +136,7 @@ pub async fn update(
 }
 
 /// The workflow's result; waits for the closing event.
-pub async fn result(runtime: Runtime, workflow_id: &str) -> Result<Value, Error> {
+pub(crate) async fn result(runtime: Runtime, workflow_id: &str) -> Result<Value, Error> {
     use longhaul_history::Attributes;
     let mut request = wire::GetWorkflowExecutionHistoryRequest {
         namespace: "default".into(),
@@ -161,7 +161,7 @@ pub async fn result(runtime: Runtime, workflow_id: &str) -> Result<Value, Error>
 }
 
 /// The durable history as text.
-pub fn history(runtime: &Runtime, workflow_id: &str) -> String {
+pub(crate) fn history(runtime: &Runtime, workflow_id: &str) -> String {
     let history = runtime.whole_history("default", workflow_id, "").unwrap();
     longhaul_history::text::history(&history.events)
 }

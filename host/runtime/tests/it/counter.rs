@@ -26,7 +26,29 @@ async fn messages_reach_the_code_in_order_and_become_history() {
     text::assert_history(
         &events,
         "
-        ",
+  1 WorkflowExecutionStarted type=Counter id=c queue=default
+  2 WorkflowTaskScheduled
+  3 WorkflowTaskStarted scheduled=2
+  4 WorkflowTaskCompleted scheduled=2 started=3
+  5 WorkflowExecutionSignaled name=add input=(3)
+  6 WorkflowTaskScheduled
+  7 WorkflowTaskStarted scheduled=6
+  8 WorkflowTaskCompleted scheduled=6 started=7
+  9 WorkflowExecutionSignaled name=add input=(4)
+ 10 WorkflowTaskScheduled
+ 11 WorkflowTaskStarted scheduled=10
+ 12 WorkflowTaskCompleted scheduled=10 started=11
+ 13 WorkflowTaskScheduled
+ 14 WorkflowTaskStarted scheduled=13
+ 15 WorkflowTaskCompleted scheduled=13 started=14
+ 16 WorkflowExecutionUpdateAccepted id=u1 name=add_and_get input=(5) task=13
+ 17 WorkflowExecutionUpdateCompleted id=u1 accepted=16 result=12
+ 18 WorkflowExecutionSignaled name=finish
+ 19 WorkflowTaskScheduled
+ 20 WorkflowTaskStarted scheduled=19
+ 21 WorkflowTaskCompleted scheduled=19 started=20
+ 22 WorkflowExecutionCompleted result=12
+",
     );
 }
 

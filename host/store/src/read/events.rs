@@ -16,7 +16,9 @@ pub struct Events {
 
 impl std::fmt::Debug for Events {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Events").field("run_id", &self.run_id).finish_non_exhaustive()
+        f.debug_struct("Events")
+            .field("run_id", &self.run_id)
+            .finish_non_exhaustive()
     }
 }
 
@@ -32,7 +34,11 @@ impl Snapshot {
     }
 
     /// The last batch of a run's history: where it is closed, the one with its closing event.
-    pub fn last_events(&self, namespace: NamespaceId, run_id: RunId) -> Result<Option<EventBatch>, ReadError> {
+    pub fn last_events(
+        &self,
+        namespace: NamespaceId,
+        run_id: RunId,
+    ) -> Result<Option<EventBatch>, ReadError> {
         self.events(namespace, run_id, 0)?.next_back().transpose()
     }
 
@@ -44,20 +50,39 @@ impl Snapshot {
         range: impl RangeBounds<(u32, u128, u64)>,
     ) -> Result<Events, ReadError> {
         let journal = self.0.open_table(tables::JOURNAL)?;
-        Ok(Events { namespace, run_id, index: index.range(range)?, journal })
+        Ok(Events {
+            namespace,
+            run_id,
+            index: index.range(range)?,
+            journal,
+        })
     }
 }
 
-type IndexRow = (redb::AccessGuard<'static, (u32, u128, u64)>, redb::AccessGuard<'static, (u64, u32, u32)>);
+type IndexRow = (
+    redb::AccessGuard<'static, (u32, u128, u64)>,
+    redb::AccessGuard<'static, (u64, u32, u32)>,
+);
 
 impl Events {
     fn read(&self, row: Result<IndexRow, redb::StorageError>) -> Result<EventBatch, ReadError> {
         let (key, value) = row?;
         let ((_, _, first_event_id), (sequence, count, _)) = (key.value(), value.value());
-        let name = || format!("{}, run {}, event {first_event_id}, sequence {sequence}", self.namespace, self.run_id);
+        let name = || {
+            format!(
+                "{}, run {}, event {first_event_id}, sequence {sequence}",
+                self.namespace, self.run_id
+            )
+        };
         let row = self.journal.get(sequence)?;
-        let row = row.ok_or_else(|| ReadError::corrupt("journal", name(), "the index names it, and it is not there"))?;
-        Ok(EventBatch { first_event_id, count, bytes: raw("journal", name, row.value())?.to_vec() })
+        let row = row.ok_or_else(|| {
+            ReadError::corrupt("journal", name(), "the index names it, and it is not there")
+        })?;
+        Ok(EventBatch {
+            first_event_id,
+            count,
+            bytes: raw("journal", name, row.value())?.to_vec(),
+        })
     }
 }
 

@@ -54,7 +54,13 @@ pub struct Filter {
 impl Filter {
     /// All executions of a namespace.
     pub fn all(namespace: NamespaceId) -> Self {
-        Self { namespace, group: Group::All, statuses: Vec::new(), open_from_ns: 0, closed_from_ns: 0 }
+        Self {
+            namespace,
+            group: Group::All,
+            statuses: Vec::new(),
+            open_from_ns: 0,
+            closed_from_ns: 0,
+        }
     }
 
     fn statuses(&self) -> Vec<Status> {
@@ -104,10 +110,16 @@ impl Position {
 
     /// From what [`to_bytes`](Self::to_bytes) gave.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, ReadError> {
-        let [Self::VERSION, open @ (0 | 1), rest @ ..] = bytes else { return Err(ReadError::BadPosition) };
+        let [Self::VERSION, open @ (0 | 1), rest @ ..] = bytes else {
+            return Err(ReadError::BadPosition);
+        };
         let (time, run) = rest.split_first_chunk::<8>().ok_or(ReadError::BadPosition)?;
         let run = run.try_into().map_err(|_| ReadError::BadPosition)?;
-        Ok(Self { open: *open == 1, inverted_time: u64::from_be_bytes(*time), run_id: u128::from_be_bytes(run) })
+        Ok(Self {
+            open: *open == 1,
+            inverted_time: u64::from_be_bytes(*time),
+            run_id: u128::from_be_bytes(run),
+        })
     }
 }
 
@@ -130,7 +142,10 @@ impl Lane {
     fn advance(&mut self) -> Result<Option<Entry>, ReadError> {
         let next = self.range.next().transpose()?.map(|(key, workflow_id)| {
             let (_, _, _, _, inverted_time, run_id) = key.value();
-            Entry { at: (inverted_time, run_id), workflow_id: workflow_id.value().to_owned() }
+            Entry {
+                at: (inverted_time, run_id),
+                workflow_id: workflow_id.value().to_owned(),
+            }
         });
         Ok(std::mem::replace(&mut self.head, next))
     }
@@ -162,7 +177,10 @@ impl Merge {
             if after.is_some_and(|at| at >= (!from_ns, u128::MAX)) {
                 continue;
             }
-            let mut lane = Lane { range: table.range((first, Bound::Included(last)))?, head: None };
+            let mut lane = Lane {
+                range: table.range((first, Bound::Included(last)))?,
+                head: None,
+            };
             lane.advance()?;
             lanes.push(lane);
         }
@@ -170,10 +188,14 @@ impl Merge {
     }
 
     fn next(&mut self) -> Result<Option<Entry>, ReadError> {
-        let first = self.0.iter_mut().filter(|lane| lane.head.is_some()).min_by_key(|lane| {
-            // Without a head it was filtered out.
-            lane.head.as_ref().map(|entry| entry.at)
-        });
+        let first = self
+            .0
+            .iter_mut()
+            .filter(|lane| lane.head.is_some())
+            .min_by_key(|lane| {
+                // Without a head it was filtered out.
+                lane.head.as_ref().map(|entry| entry.at)
+            });
         first.map_or(Ok(None), Lane::advance)
     }
 }
@@ -189,10 +211,17 @@ impl Snapshot {
     ) -> Result<Page, ReadError> {
         let table = self.0.open_table(tables::VISIBILITY)?;
         let executions = self.0.open_table(tables::EXECUTIONS)?;
-        let (open, closed): (Vec<_>, Vec<_>) = filter.statuses().into_iter().partition(|status| status.is_open());
-        let mut page = Page { executions: Vec::new(), next: None };
+        let (open, closed): (Vec<_>, Vec<_>) =
+            filter.statuses().into_iter().partition(|status| status.is_open());
+        let mut page = Page {
+            executions: Vec::new(),
+            next: None,
+        };
         let mut examined = 0;
-        for (is_open, statuses, from_ns) in [(true, open, filter.open_from_ns), (false, closed, filter.closed_from_ns)] {
+        for (is_open, statuses, from_ns) in [
+            (true, open, filter.open_from_ns),
+            (false, closed, filter.closed_from_ns),
+        ] {
             let after = match after {
                 Some(position) if position.open == is_open => Some((position.inverted_time, position.run_id)),
                 // Behind the open ones already.
@@ -212,7 +241,11 @@ impl Snapshot {
                 };
                 let record = read_listed(&executions, &key)?;
                 examined += 1;
-                page.next = Some(Position { open: is_open, inverted_time, run_id });
+                page.next = Some(Position {
+                    open: is_open,
+                    inverted_time,
+                    run_id,
+                });
                 if take(&record) {
                     page.executions.push(record);
                 }
@@ -232,7 +265,10 @@ impl Snapshot {
             let rows = table.range(key(0, 0)..=key(u64::MAX, u128::MAX))?;
             return rows.map(|row| row.map(|_| 1).map_err(ReadError::from)).sum();
         }
-        let count = self.0.open_table(tables::COUNTERS)?.get((namespace.0, facet as u8, name, status as u8))?;
+        let count =
+            self.0
+                .open_table(tables::COUNTERS)?
+                .get((namespace.0, facet as u8, name, status as u8))?;
         Ok(count.map_or(0, |count| count.value()))
     }
 }
@@ -244,11 +280,24 @@ pub(super) fn open_keys(
     keys: &mut Vec<ExecutionKey>,
 ) -> Result<(), ReadError> {
     let table = transaction.open_table(tables::VISIBILITY)?;
-    let key = |time, run| (namespace.0, Facet::All as u8, "", Status::Running as u8, time, run);
+    let key = |time, run| {
+        (
+            namespace.0,
+            Facet::All as u8,
+            "",
+            Status::Running as u8,
+            time,
+            run,
+        )
+    };
     for row in table.range(key(0, 0)..=key(u64::MAX, u128::MAX))? {
         let (key, workflow_id) = row?;
         let run_id = RunId(key.value().5);
-        keys.push(ExecutionKey { namespace, workflow_id: workflow_id.value().to_owned(), run_id });
+        keys.push(ExecutionKey {
+            namespace,
+            workflow_id: workflow_id.value().to_owned(),
+            run_id,
+        });
     }
     Ok(())
 }

@@ -7,8 +7,8 @@ mod pending;
 use redb::{ReadOnlyTable, ReadTransaction, ReadableTable};
 
 use crate::{
-    Clock, ComponentDigest, Current, ExecutionKey, ExecutionRecord, ModuleRecord, NamespaceId, NamespaceRecord,
-    ReadError, RunId, Seen, SeenKey, Status, codec, meta,
+    Clock, ComponentDigest, Current, ExecutionKey, ExecutionRecord, ModuleRecord, NamespaceId,
+    NamespaceRecord, ReadError, RunId, Seen, SeenKey, Status, codec, meta,
     record::decode_execution,
     tables::{self, RAW_VERSION},
 };
@@ -64,20 +64,30 @@ impl Snapshot {
         workflow_id: &str,
         run_id: RunId,
     ) -> Result<Option<ExecutionRecord>, ReadError> {
-        let row = self.0.open_table(tables::EXECUTIONS)?.get((namespace.0, workflow_id, run_id.0))?;
-        row.map(|row| decode_execution(namespace, workflow_id, run_id, row.value())).transpose()
+        let row = self
+            .0
+            .open_table(tables::EXECUTIONS)?
+            .get((namespace.0, workflow_id, run_id.0))?;
+        row.map(|row| decode_execution(namespace, workflow_id, run_id, row.value()))
+            .transpose()
     }
 
     /// The run that a workflow id stands for: the one that was started last, unless it was deleted.
     pub fn current(&self, namespace: NamespaceId, workflow_id: &str) -> Result<Option<Current>, ReadError> {
-        let row = self.0.open_table(tables::CURRENT)?.get((namespace.0, workflow_id))?;
+        let row = self
+            .0
+            .open_table(tables::CURRENT)?
+            .get((namespace.0, workflow_id))?;
         row.map(|row| {
             let (run, status) = row.value();
             let status = Status::from_u8(status).ok_or_else(|| {
                 let key = format!("{namespace}, workflow {workflow_id:?}");
                 ReadError::corrupt("current", key, &format!("it names the unknown status {status}"))
             })?;
-            Ok(Current { run_id: RunId(run), status })
+            Ok(Current {
+                run_id: RunId(run),
+                status,
+            })
         })
         .transpose()
     }
@@ -101,13 +111,21 @@ impl Snapshot {
         run_id: RunId,
         request_id: &str,
     ) -> Result<Option<Vec<u8>>, ReadError> {
-        let row = self.0.open_table(tables::REQUESTS)?.get((namespace.0, run_id.0, request_id))?;
+        let row = self
+            .0
+            .open_table(tables::REQUESTS)?
+            .get((namespace.0, run_id.0, request_id))?;
         let key = || format!("{namespace}, run {run_id}, request {request_id:?}");
-        row.map(|row| raw("requests", key, row.value()).map(<[u8]>::to_vec)).transpose()
+        row.map(|row| raw("requests", key, row.value()).map(<[u8]>::to_vec))
+            .transpose()
     }
 
     /// Every request to a run with what it led to, by id.
-    pub fn requests(&self, namespace: NamespaceId, run_id: RunId) -> Result<Vec<(String, Vec<u8>)>, ReadError> {
+    pub fn requests(
+        &self,
+        namespace: NamespaceId,
+        run_id: RunId,
+    ) -> Result<Vec<(String, Vec<u8>)>, ReadError> {
         let table = self.0.open_table(tables::REQUESTS)?;
         let mut requests = Vec::new();
         for row in table.range((namespace.0, run_id.0, "")..)? {
@@ -117,7 +135,10 @@ impl Snapshot {
                 break;
             }
             let name = || format!("{namespace}, run {run_id}, request {request_id:?}");
-            requests.push((request_id.to_owned(), raw("requests", name, value.value())?.to_vec()));
+            requests.push((
+                request_id.to_owned(),
+                raw("requests", name, value.value())?.to_vec(),
+            ));
         }
         Ok(requests)
     }
@@ -125,8 +146,14 @@ impl Snapshot {
     /// What a message from another execution led to.
     pub fn seen(&self, key: &SeenKey) -> Result<Option<Seen>, ReadError> {
         let table = self.0.open_table(tables::SEEN)?;
-        let row = table.get((key.namespace.0, key.workflow_id.as_str(), key.sender_run_id.0, key.order))?;
-        row.map(|row| codec::decode("outbox_seen", || format!("{key:?}"), row.value())).transpose()
+        let row = table.get((
+            key.namespace.0,
+            key.workflow_id.as_str(),
+            key.sender_run_id.0,
+            key.order,
+        ))?;
+        row.map(|row| codec::decode("outbox_seen", || format!("{key:?}"), row.value()))
+            .transpose()
     }
 
     /// A version of a module.
@@ -136,12 +163,20 @@ impl Snapshot {
         name: &str,
         version: u32,
     ) -> Result<Option<ModuleRecord>, ReadError> {
-        let row = self.0.open_table(tables::MODULES)?.get((namespace.0, name, version))?;
-        row.map(|row| decode_module((namespace.0, name, version), row.value())).transpose()
+        let row = self
+            .0
+            .open_table(tables::MODULES)?
+            .get((namespace.0, name, version))?;
+        row.map(|row| decode_module((namespace.0, name, version), row.value()))
+            .transpose()
     }
 
     /// All versions of a module, from the first.
-    pub fn module_versions(&self, namespace: NamespaceId, name: &str) -> Result<Vec<ModuleRecord>, ReadError> {
+    pub fn module_versions(
+        &self,
+        namespace: NamespaceId,
+        name: &str,
+    ) -> Result<Vec<ModuleRecord>, ReadError> {
         let modules = self.0.open_table(tables::MODULES)?;
         let rows = modules.range((namespace.0, name, 0)..=(namespace.0, name, u32::MAX))?;
         rows.map(|row| {
@@ -174,7 +209,10 @@ impl Snapshot {
         namespace: NamespaceId,
         workflow_type: &str,
     ) -> Result<Option<String>, ReadError> {
-        let row = self.0.open_table(tables::WORKFLOW_TYPES)?.get((namespace.0, workflow_type))?;
+        let row = self
+            .0
+            .open_table(tables::WORKFLOW_TYPES)?
+            .get((namespace.0, workflow_type))?;
         Ok(row.map(|row| row.value().to_owned()))
     }
 
@@ -185,12 +223,17 @@ impl Snapshot {
         queue: &str,
         activity_type: &str,
     ) -> Result<Option<String>, ReadError> {
-        let row = self.0.open_table(tables::ACTIVITY_TYPES)?.get((namespace.0, queue, activity_type))?;
+        let row = self
+            .0
+            .open_table(tables::ACTIVITY_TYPES)?
+            .get((namespace.0, queue, activity_type))?;
         Ok(row.map(|row| row.value().to_owned()))
     }
 
     /// All open executions of all namespaces, the newest first in each. For opening.
-    pub fn open_executions(&self) -> Result<impl Iterator<Item = Result<ExecutionRecord, ReadError>>, ReadError> {
+    pub fn open_executions(
+        &self,
+    ) -> Result<impl Iterator<Item = Result<ExecutionRecord, ReadError>>, ReadError> {
         let executions = self.0.open_table(tables::EXECUTIONS)?;
         let mut keys = Vec::new();
         for namespace in self.namespaces()? {
@@ -206,7 +249,13 @@ fn read_listed(
     key: &ExecutionKey,
 ) -> Result<ExecutionRecord, ReadError> {
     let row = executions.get((key.namespace.0, key.workflow_id.as_str(), key.run_id.0))?;
-    let row = row.ok_or_else(|| ReadError::corrupt("executions", key.to_string(), "a list names it, and it is not there"))?;
+    let row = row.ok_or_else(|| {
+        ReadError::corrupt(
+            "executions",
+            key.to_string(),
+            "a list names it, and it is not there",
+        )
+    })?;
     decode_execution(key.namespace, &key.workflow_id, key.run_id, row.value())
 }
 
@@ -214,14 +263,25 @@ fn decode_namespace(name: &str, row: &[u8]) -> Result<NamespaceRecord, ReadError
     codec::decode("namespaces", || format!("namespace {name:?}"), row)
 }
 
-fn decode_module((namespace, name, version): (u32, &str, u32), row: &[u8]) -> Result<ModuleRecord, ReadError> {
-    codec::decode("modules", || format!("namespace {namespace}, module {name:?}, version {version}"), row)
+fn decode_module(
+    (namespace, name, version): (u32, &str, u32),
+    row: &[u8],
+) -> Result<ModuleRecord, ReadError> {
+    codec::decode(
+        "modules",
+        || format!("namespace {namespace}, module {name:?}, version {version}"),
+        row,
+    )
 }
 
 /// The caller's bytes of a row that holds nothing else.
 fn raw<'a>(table: &'static str, key: impl FnOnce() -> String, row: &'a [u8]) -> Result<&'a [u8], ReadError> {
     match row {
         [RAW_VERSION, bytes @ ..] => Ok(bytes),
-        _ => Err(ReadError::corrupt(table, key(), "it is empty or has an unknown version")),
+        _ => Err(ReadError::corrupt(
+            table,
+            key(),
+            "it is empty or has an unknown version",
+        )),
     }
 }

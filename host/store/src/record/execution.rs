@@ -128,7 +128,11 @@ pub struct ExecutionRecord {
 impl ExecutionRecord {
     /// Its key.
     pub fn key(&self) -> ExecutionKey {
-        ExecutionKey { namespace: self.namespace, workflow_id: self.workflow_id.clone(), run_id: self.run_id }
+        ExecutionKey {
+            namespace: self.namespace,
+            workflow_id: self.workflow_id.clone(),
+            run_id: self.run_id,
+        }
     }
 
     pub(crate) fn header(&self) -> ExecutionHeader {
@@ -166,7 +170,11 @@ impl ExecutionHeader {
 
     /// What its indexes are ordered by: open executions by their start, closed ones by their close.
     pub(crate) fn sort_time_ns(&self) -> u64 {
-        if self.status.is_open() { self.start_time_ns } else { self.close_time_ns }
+        if self.status.is_open() {
+            self.start_time_ns
+        } else {
+            self.close_time_ns
+        }
     }
 
     fn encode(self, out: &mut Vec<u8>) {
@@ -179,7 +187,9 @@ impl ExecutionHeader {
     /// Reads the head of a row; `None` if it is too short, of another version or names an unknown status.
     pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
         let (head, _) = bytes.split_first_chunk::<{ Self::LEN }>()?;
-        let [VERSION, status, times @ ..] = head else { return None };
+        let [VERSION, status, times @ ..] = head else {
+            return None;
+        };
         let (start, close) = times.split_first_chunk::<8>()?;
         Some(Self {
             status: Status::from_u8(*status)?,
@@ -246,10 +256,15 @@ pub(crate) fn decode_execution(
     let key = || format!("{namespace}, workflow {workflow_id:?}, run {run_id}");
     let corrupt = |detail: &str| ReadError::corrupt("executions", key(), detail);
     if bytes.first().is_some_and(|version| *version != VERSION) {
-        return Err(corrupt(&format!("its version is {}, known is {VERSION}", bytes[0])));
+        return Err(corrupt(&format!(
+            "its version is {}, known is {VERSION}",
+            bytes[0]
+        )));
     }
-    let header = ExecutionHeader::decode(bytes).ok_or_else(|| corrupt("its head is too short or names an unknown status"))?;
-    let body: Body<'_> = postcard::from_bytes(&bytes[ExecutionHeader::LEN..]).map_err(|e| corrupt(&e.to_string()))?;
+    let header = ExecutionHeader::decode(bytes)
+        .ok_or_else(|| corrupt("its head is too short or names an unknown status"))?;
+    let body: Body<'_> =
+        postcard::from_bytes(&bytes[ExecutionHeader::LEN..]).map_err(|e| corrupt(&e.to_string()))?;
     Ok(ExecutionRecord {
         namespace,
         workflow_id: workflow_id.to_owned(),

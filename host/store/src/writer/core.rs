@@ -41,14 +41,21 @@ struct Submission {
 enum Outcome {
     Committed,
     /// One submitter's transition cannot be written; the others' can.
-    Refused { submitter: usize, error: WriteError },
+    Refused {
+        submitter: usize,
+        error: WriteError,
+    },
     /// Nothing can be written any more.
     Lost(Fault),
 }
 
 impl Core {
     pub(crate) fn new(store: Arc<Inner>) -> Self {
-        Self { store, submitters: BTreeMap::new(), stopped: false }
+        Self {
+            store,
+            submitters: BTreeMap::new(),
+            stopped: false,
+        }
     }
 
     pub(crate) fn stopped(&self) -> bool {
@@ -61,15 +68,30 @@ impl Core {
         let mut message = Some(message);
         while let Some(current) = message.take() {
             match current {
-                Message::Submit { submitter, ticket, transition } => {
-                    let first = Submission { submitter, ticket, transition };
+                Message::Submit {
+                    submitter,
+                    ticket,
+                    transition,
+                } => {
+                    let first = Submission {
+                        submitter,
+                        ticket,
+                        transition,
+                    };
                     let (batch, behind) = self.gather(first, &mut next);
                     committed |= self.write(batch);
                     // What ended the batch stands behind it in the queue, and is handled after it.
                     message = behind;
                 }
                 Message::Register { submitter, notify } => {
-                    self.submitters.insert(submitter, Registered { notify, epoch: 0, failed: false });
+                    self.submitters.insert(
+                        submitter,
+                        Registered {
+                            notify,
+                            epoch: 0,
+                            failed: false,
+                        },
+                    );
                 }
                 Message::Resume { submitter, epoch } => {
                     if let Some(registered) = self.submitters.get_mut(&submitter) {
@@ -107,9 +129,17 @@ impl Core {
         let mut batch = vec![first];
         while batch.len() < options.batch_max_transitions && bytes < options.batch_max_bytes {
             match next() {
-                Some(Message::Submit { submitter, ticket, transition }) => {
+                Some(Message::Submit {
+                    submitter,
+                    ticket,
+                    transition,
+                }) => {
                     bytes += transition.size_bytes();
-                    batch.push(Submission { submitter, ticket, transition });
+                    batch.push(Submission {
+                        submitter,
+                        ticket,
+                        transition,
+                    });
                 }
                 behind => return (batch, behind),
             }
@@ -157,7 +187,9 @@ impl Core {
             Ok(outcome) => outcome,
             Err(panic) => {
                 let text = panic.downcast_ref::<String>().map(String::as_str);
-                let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message");
+                let text = text
+                    .or_else(|| panic.downcast_ref::<&str>().copied())
+                    .unwrap_or("no message");
                 Outcome::Lost(Fault::Failed(format!("the database library panicked: {text}")))
             }
         }
@@ -168,14 +200,16 @@ impl Core {
             Ok(transaction) => transaction,
             Err(error) => return self.lost(&error),
         };
-        let applied = Tables::open(&transaction).map_err(|refusal| (batch[0].submitter, refusal)).and_then(|mut tables| {
-            for submission in batch {
-                for change in &submission.transition.changes {
-                    apply(&mut tables, change).map_err(|refusal| (submission.submitter, refusal))?;
+        let applied = Tables::open(&transaction)
+            .map_err(|refusal| (batch[0].submitter, refusal))
+            .and_then(|mut tables| {
+                for submission in batch {
+                    for change in &submission.transition.changes {
+                        apply(&mut tables, change).map_err(|refusal| (submission.submitter, refusal))?;
+                    }
                 }
-            }
-            tables.finish().map_err(|refusal| (batch[0].submitter, refusal))
-        });
+                tables.finish().map_err(|refusal| (batch[0].submitter, refusal))
+            });
         match applied {
             Ok(()) => {}
             Err((submitter, refusal)) => {
@@ -196,7 +230,11 @@ impl Core {
 
     /// What the disk said first counts; what the library makes of it later says less.
     fn lost(&self, error: &redb::Error) -> Outcome {
-        Outcome::Lost(self.store.fault().unwrap_or_else(|| Fault::Failed(error.to_string())))
+        Outcome::Lost(
+            self.store
+                .fault()
+                .unwrap_or_else(|| Fault::Failed(error.to_string())),
+        )
     }
 
     /// Tries to write again after the disk was full.
@@ -208,7 +246,10 @@ impl Core {
         }
         let reopened = self.store.reopen_for_writing().map_err(|error| match error {
             crate::OpenError::NoSpace { source, .. } => Fault::NoSpace(source.to_string()),
-            error => self.store.fault().unwrap_or_else(|| Fault::Failed(error.to_string())),
+            error => self
+                .store
+                .fault()
+                .unwrap_or_else(|| Fault::Failed(error.to_string())),
         });
         let proved = reopened.and_then(|()| {
             let probe = self.store.begin_write().and_then(|transaction| {
@@ -233,7 +274,11 @@ impl Core {
     fn drop_failed(&self, batch: &mut Vec<Submission>) {
         let before = batch.len();
         // A submitter that has left still wants what it submitted to be written.
-        batch.retain(|submission| self.submitters.get(&submission.submitter).is_none_or(|s| !s.failed));
+        batch.retain(|submission| {
+            self.submitters
+                .get(&submission.submitter)
+                .is_none_or(|s| !s.failed)
+        });
         self.count_rejected(before - batch.len());
     }
 
@@ -250,7 +295,10 @@ impl Core {
             && !registered.failed
         {
             registered.failed = true;
-            (registered.notify)(Notice::Failed { epoch: registered.epoch, error: error.clone() });
+            (registered.notify)(Notice::Failed {
+                epoch: registered.epoch,
+                error: error.clone(),
+            });
         }
     }
 
@@ -262,7 +310,10 @@ impl Core {
         }
         for (submitter, up_to) in highest {
             if let Some(registered) = self.submitters.get_mut(&submitter) {
-                (registered.notify)(Notice::Durable { epoch: registered.epoch, up_to });
+                (registered.notify)(Notice::Durable {
+                    epoch: registered.epoch,
+                    up_to,
+                });
             }
         }
     }
@@ -276,6 +327,9 @@ impl Core {
     }
 
     fn count_rejected(&self, transitions: usize) {
-        self.store.counters.rejected.fetch_add(transitions as u64, Ordering::Relaxed);
+        self.store
+            .counters
+            .rejected
+            .fetch_add(transitions as u64, Ordering::Relaxed);
     }
 }

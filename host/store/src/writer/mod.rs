@@ -49,11 +49,25 @@ pub enum Notice {
 type Notify = Box<dyn FnMut(Notice) + Send>;
 
 pub(crate) enum Message {
-    Register { submitter: usize, notify: Notify },
-    Submit { submitter: usize, ticket: u64, transition: Transition },
-    Resume { submitter: usize, epoch: u64 },
-    Leave { submitter: usize },
-    Recover { reply: SyncSender<Result<(), WriteError>> },
+    Register {
+        submitter: usize,
+        notify: Notify,
+    },
+    Submit {
+        submitter: usize,
+        ticket: u64,
+        transition: Transition,
+    },
+    Resume {
+        submitter: usize,
+        epoch: u64,
+    },
+    Leave {
+        submitter: usize,
+    },
+    Recover {
+        reply: SyncSender<Result<(), WriteError>>,
+    },
     Stop,
 }
 
@@ -68,8 +82,14 @@ struct Shared {
 }
 
 enum Queue {
-    Thread { sender: SyncSender<Message>, thread: Mutex<Option<JoinHandle<()>>> },
-    Inline { state: Mutex<Inline>, capacity: usize },
+    Thread {
+        sender: SyncSender<Message>,
+        thread: Mutex<Option<JoinHandle<()>>>,
+    },
+    Inline {
+        state: Mutex<Inline>,
+        capacity: usize,
+    },
 }
 
 struct Inline {
@@ -83,7 +103,9 @@ impl Writer {
         let (sender, receiver) = mpsc::sync_channel(store.options.queue_capacity.max(1));
         let transition_max_bytes = store.options.transition_max_bytes;
         let core = Core::new(store);
-        let thread = thread::Builder::new().name("longhaul-writer".to_owned()).spawn(move || run(core, &receiver));
+        let thread = thread::Builder::new()
+            .name("longhaul-writer".to_owned())
+            .spawn(move || run(core, &receiver));
         let thread = match thread {
             Ok(thread) => Some(thread),
             Err(error) => {
@@ -93,7 +115,10 @@ impl Writer {
             }
         };
         Self(Arc::new(Shared {
-            queue: Queue::Thread { sender, thread: Mutex::new(thread) },
+            queue: Queue::Thread {
+                sender,
+                thread: Mutex::new(thread),
+            },
             next_submitter: AtomicUsize::new(0),
             transition_max_bytes,
         }))
@@ -102,7 +127,11 @@ impl Writer {
     pub(crate) fn inline(store: Arc<Inner>) -> Self {
         let capacity = store.options.queue_capacity.max(1);
         let transition_max_bytes = store.options.transition_max_bytes;
-        let state = Mutex::new(Inline { core: Core::new(store), waiting: VecDeque::new(), stopped: false });
+        let state = Mutex::new(Inline {
+            core: Core::new(store),
+            waiting: VecDeque::new(),
+            stopped: false,
+        });
         Self(Arc::new(Shared {
             queue: Queue::Inline { state, capacity },
             next_submitter: AtomicUsize::new(0),
@@ -116,8 +145,16 @@ impl Writer {
     pub fn register(&self, notify: impl FnMut(Notice) + Send + 'static) -> Submitter {
         let submitter = self.0.next_submitter.fetch_add(1, Ordering::Relaxed);
         // If the writer has stopped, the submitter finds out when it submits.
-        let _ = self.0.send(Message::Register { submitter, notify: Box::new(notify) });
-        Submitter { shared: Arc::clone(&self.0), submitter, epoch: 0, next_ticket: 1 }
+        let _ = self.0.send(Message::Register {
+            submitter,
+            notify: Box::new(notify),
+        });
+        Submitter {
+            shared: Arc::clone(&self.0),
+            submitter,
+            epoch: 0,
+            next_ticket: 1,
+        }
     }
 
     /// Tries to write again after [`WriteError::NoSpace`]: opens the file anew and commits once. `Ok` if the store takes writes now (or
@@ -127,7 +164,9 @@ impl Writer {
         match &self.0.queue {
             Queue::Thread { sender, .. } => {
                 let (reply, answer) = mpsc::sync_channel(1);
-                sender.send(Message::Recover { reply }).map_err(|_| WriteError::Stopped)?;
+                sender
+                    .send(Message::Recover { reply })
+                    .map_err(|_| WriteError::Stopped)?;
                 answer.recv().map_err(|_| WriteError::Stopped)?
             }
             Queue::Inline { state, .. } => {
@@ -140,7 +179,9 @@ impl Writer {
     /// Inline writer: writes all that is queued, in groups, and gives notice; returns the number of commits. With a thread it does
     /// nothing.
     pub fn pump(&self) -> usize {
-        let Queue::Inline { state, .. } = &self.0.queue else { return 0 };
+        let Queue::Inline { state, .. } = &self.0.queue else {
+            return 0;
+        };
         let state = &mut *lock(state);
         let mut commits = 0;
         while let Some(message) = state.waiting.pop_front() {
@@ -256,12 +297,21 @@ impl Submitter {
             return Err(SubmitError::TooLarge { found, limit });
         }
         let ticket = self.next_ticket;
-        match send(&self.shared, Message::Submit { submitter: self.submitter, ticket, transition }) {
+        match send(
+            &self.shared,
+            Message::Submit {
+                submitter: self.submitter,
+                ticket,
+                transition,
+            },
+        ) {
             Ok(()) => {
                 self.next_ticket += 1;
                 Ok(ticket)
             }
-            Err(Refused::Full(Message::Submit { transition, .. })) => Err(SubmitError::Full(Box::new(transition))),
+            Err(Refused::Full(Message::Submit { transition, .. })) => {
+                Err(SubmitError::Full(Box::new(transition)))
+            }
             Err(Refused::Full(_) | Refused::Stopped) => Err(SubmitError::Stopped),
         }
     }
@@ -273,7 +323,10 @@ impl Submitter {
     pub fn resume(&mut self) -> u64 {
         self.epoch += 1;
         // If the writer has stopped, the next submission says so.
-        let _ = self.shared.send(Message::Resume { submitter: self.submitter, epoch: self.epoch });
+        let _ = self.shared.send(Message::Resume {
+            submitter: self.submitter,
+            epoch: self.epoch,
+        });
         self.epoch
     }
 
@@ -295,7 +348,9 @@ impl fmt::Debug for Submitter {
 
 impl Drop for Submitter {
     fn drop(&mut self) {
-        let _ = self.shared.send(Message::Leave { submitter: self.submitter });
+        let _ = self.shared.send(Message::Leave {
+            submitter: self.submitter,
+        });
     }
 }
 

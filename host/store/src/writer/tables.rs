@@ -14,6 +14,9 @@ use crate::{
 /// A table that is opened when it is first used.
 type Lazy<'t, K, V> = Option<Table<'t, K, V>>;
 
+/// An open table of pending work.
+type PendingRows<'t> = Table<'t, (u32, u128, u64), &'static [u8]>;
+
 /// What a transition is applied to.
 pub(crate) struct Tables<'t> {
     transaction: &'t WriteTransaction,
@@ -30,7 +33,7 @@ pub(crate) struct Tables<'t> {
     journal: Lazy<'t, u64, &'static [u8]>,
     journal_index: Lazy<'t, (u32, u128, u64), (u64, u32, u32)>,
     timers: Lazy<'t, (u32, u64, u128, u8, u64), &'static [u8]>,
-    pending: [Lazy<'t, (u32, u128, u64), &'static [u8]>; 4],
+    pending: [Option<PendingRows<'t>>; 4],
     requests: Lazy<'t, (u32, u128, &'static str), &'static [u8]>,
     seen: Lazy<'t, (u32, &'static str, u128, u64), &'static [u8]>,
     modules: Lazy<'t, (u32, &'static str, u32), &'static [u8]>,
@@ -106,10 +109,7 @@ impl<'t> Tables<'t> {
         })
     }
 
-    pub(crate) fn pending(
-        &mut self,
-        pending: Pending,
-    ) -> Result<&mut Table<'t, (u32, u128, u64), &'static [u8]>, Refusal> {
+    pub(crate) fn pending(&mut self, pending: Pending) -> Result<&mut PendingRows<'t>, Refusal> {
         Ok(match &mut self.pending[pending as usize] {
             Some(table) => table,
             slot => slot.insert(self.transaction.open_table(pending_table(pending))?),
@@ -118,7 +118,10 @@ impl<'t> Tables<'t> {
 
     /// Counts an execution in or out.
     pub(crate) fn count(&mut self, namespace: u32, facet: Facet, name: &str, status: Status, by: i64) {
-        *self.counts.entry((namespace, facet as u8, name.to_owned(), status as u8)).or_default() += by;
+        *self
+            .counts
+            .entry((namespace, facet as u8, name.to_owned(), status as u8))
+            .or_default() += by;
     }
 
     /// Writes what was gathered, and closes the tables.

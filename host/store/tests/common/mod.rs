@@ -5,15 +5,20 @@
 use std::sync::{Arc, Mutex};
 
 use longhaul_store::{
-    Append, Change, ExecutionRecord, ModuleRef, NamespaceId, Notice, Options, RunId, Status, Store, SubmitError,
-    Submitter, Transition, Writer, faults::FaultyDisk,
+    Append, Change, ExecutionRecord, ModuleRef, NamespaceId, Notice, Options, RunId, Status, Store,
+    SubmitError, Submitter, Transition, Writer, faults::FaultyDisk,
 };
 
 pub(crate) const NS: NamespaceId = NamespaceId::DEFAULT;
 
 /// Options of a database that is the same at every run.
 pub(crate) fn options() -> Options {
-    Options { database_id: Some(7), created_at_ns: Some(1), cache_size_bytes: 8 << 20, ..Options::new("test.redb") }
+    Options {
+        database_id: Some(7),
+        created_at_ns: Some(1),
+        cache_size_bytes: 8 << 20,
+        ..Options::new("test.redb")
+    }
 }
 
 pub(crate) fn open(disk: &FaultyDisk) -> Store {
@@ -29,7 +34,11 @@ pub(crate) fn execution(workflow_id: &str, run: u128, start_time_ns: u64) -> Exe
         status: Status::Running,
         workflow_type: "Order".to_owned(),
         task_queue: "default".to_owned(),
-        module: ModuleRef { name: "orders".to_owned(), version: 1, digest: [3; 32] },
+        module: ModuleRef {
+            name: "orders".to_owned(),
+            version: 1,
+            digest: [3; 32],
+        },
         start_time_ns,
         execution_time_ns: start_time_ns,
         close_time_ns: None,
@@ -99,7 +108,10 @@ impl Notices {
 pub(crate) fn register(writer: &Writer) -> (Submitter, Notices) {
     let notices = Notices::default();
     let sink = notices.clone();
-    (writer.register(move |notice| sink.0.lock().unwrap().push(notice)), notices)
+    (
+        writer.register(move |notice| sink.0.lock().unwrap().push(notice)),
+        notices,
+    )
 }
 
 impl Bench {
@@ -110,7 +122,12 @@ impl Bench {
     pub(crate) fn on(store: Store) -> Self {
         let writer = store.inline_writer().unwrap();
         let (submitter, notices) = register(&writer);
-        Self { store, writer, submitter, notices }
+        Self {
+            store,
+            writer,
+            submitter,
+            notices,
+        }
     }
 
     pub(crate) fn submit(&mut self, changes: Vec<Change>) -> Result<u64, SubmitError> {
@@ -129,7 +146,9 @@ impl Bench {
         self.submit(changes).unwrap();
         self.writer.pump();
         let notices = self.notices.take();
-        let [Notice::Failed { error, .. }] = notices.as_slice() else { panic!("no failure: {notices:?}") };
+        let [Notice::Failed { error, .. }] = notices.as_slice() else {
+            panic!("no failure: {notices:?}")
+        };
         self.submitter.resume();
         error.to_string()
     }

@@ -60,8 +60,17 @@ pub(super) fn expand(workflow: &Workflow, item: &ItemImpl) -> TokenStream {
 /// The constants by which calls name the handlers.
 fn constants(workflow: &Workflow) -> Vec<TokenStream> {
     let this = &workflow.this;
-    let mut consts = vec![workflow.run.method.constant(&quote!(::longhaul_sdk::__private::Run<#this>))];
-    let kinds = [("Signal", &workflow.signals), ("Query", &workflow.queries), ("Update", &workflow.updates)];
+    let mut consts = vec![
+        workflow
+            .run
+            .method
+            .constant(&quote!(::longhaul_sdk::__private::Run<#this>)),
+    ];
+    let kinds = [
+        ("Signal", &workflow.signals),
+        ("Query", &workflow.queries),
+        ("Update", &workflow.updates),
+    ];
     for (kind, handlers) in kinds {
         let kind = format_ident!("{kind}");
         for (id, handler) in handlers.iter().enumerate() {
@@ -285,7 +294,12 @@ fn update(handler: &Handler) -> TokenStream {
 /// Decode the arguments and call the handler: a plain one at once, of an async one its future.
 fn begin(handler: &Handler, call: &TokenStream, result: &dyn Fn(TokenStream) -> TokenStream) -> TokenStream {
     let method = &handler.method;
-    let (name, decode, names, inner) = (handler.name(), method.decode(), method.argument_names(), &method.inner);
+    let (name, decode, names, inner) = (
+        handler.name(),
+        method.decode(),
+        method.argument_names(),
+        &method.inner,
+    );
     let begun = if method.is_async {
         let result = result(quote_spanned!(method.span=> Self::#inner(&mut context, #(#names),*).await));
         quote! {
@@ -312,7 +326,12 @@ fn begin(handler: &Handler, call: &TokenStream, result: &dyn Fn(TokenStream) -> 
 
 fn query(handler: &Handler) -> TokenStream {
     let method = &handler.method;
-    let (name, decode, names, inner) = (handler.name(), method.decode(), method.argument_names(), &method.inner);
+    let (name, decode, names, inner) = (
+        handler.name(),
+        method.decode(),
+        method.argument_names(),
+        &method.inner,
+    );
     let call = quote_spanned!(method.span=> self.#inner(view, #(#names),*));
     let output = if method.output.fallible {
         quote! {
@@ -338,13 +357,25 @@ fn validator(workflow: &Workflow, update: &Handler) -> TokenStream {
     let name = update.name();
     let body = match workflow.validator_of(update) {
         Some(validator) => {
-            let names: Vec<_> =
-                (0..validator.arguments.len()).map(|index| format_ident!("argument_{index}")).collect();
-            let types: Vec<Type> = validator.arguments.iter().map(|(argument, _)| argument.clone()).collect();
+            let names: Vec<_> = (0..validator.arguments.len())
+                .map(|index| format_ident!("argument_{index}"))
+                .collect();
+            let types: Vec<Type> = validator
+                .arguments
+                .iter()
+                .map(|(argument, _)| argument.clone())
+                .collect();
             let decode = decode(&names, &types);
-            let passed = names.iter().zip(&validator.arguments).map(|(name, (_, by_reference))| {
-                if *by_reference { quote!(&#name) } else { quote!(#name) }
-            });
+            let passed = names
+                .iter()
+                .zip(&validator.arguments)
+                .map(|(name, (_, by_reference))| {
+                    if *by_reference {
+                        quote!(&#name)
+                    } else {
+                        quote!(#name)
+                    }
+                });
             let inner = &validator.inner;
             let call = quote_spanned!(validator.fallible_span=> self.#inner(view, #(#passed),*));
             quote! {
@@ -373,6 +404,8 @@ impl Handler {
 
 impl Workflow {
     fn validator_of(&self, update: &Handler) -> Option<&Validator> {
-        self.validators.iter().find(|validator| validator.target == update.method.ident)
+        self.validators
+            .iter()
+            .find(|validator| validator.target == update.method.ident)
     }
 }

@@ -19,7 +19,11 @@ struct Listed<'a> {
 }
 
 /// The id of the event that comes next in a run's history.
-pub(super) fn history_end(tables: &mut Tables<'_>, namespace: NamespaceId, run_id: RunId) -> Result<u64, Refusal> {
+pub(super) fn history_end(
+    tables: &mut Tables<'_>,
+    namespace: NamespaceId,
+    run_id: RunId,
+) -> Result<u64, Refusal> {
     if let Some(end) = tables.history_ends.get(&(namespace.0, run_id.0)) {
         return Ok(*end);
     }
@@ -42,7 +46,12 @@ pub(super) fn put(tables: &mut Tables<'_>, record: &ExecutionRecord) -> Result<(
     }
     let history = history_end(tables, record.namespace, record.run_id)?;
     if record.next_event_id != history {
-        return Err(Violation::NextEvent { key: record.key(), record: record.next_event_id, history }.into());
+        return Err(Violation::NextEvent {
+            key: record.key(),
+            record: record.next_event_id,
+            history,
+        }
+        .into());
     }
     let header = record.header();
     let now = Listed {
@@ -54,7 +63,9 @@ pub(super) fn put(tables: &mut Tables<'_>, record: &ExecutionRecord) -> Result<(
     };
     let key = (record.namespace.0, record.workflow_id.as_str(), record.run_id.0);
     let before = {
-        let old = tables.executions()?.insert(key, encode_execution(record).as_slice())?;
+        let old = tables
+            .executions()?
+            .insert(key, encode_execution(record).as_slice())?;
         old.map(|old| head(record, old.value())).transpose()?
     };
     match before {
@@ -64,7 +75,13 @@ pub(super) fn put(tables: &mut Tables<'_>, record: &ExecutionRecord) -> Result<(
             Err(Violation::Reopened(record.key()).into())
         }
         Some(before) => {
-            unlist(tables, &Listed { header: before, ..now })?;
+            unlist(
+                tables,
+                &Listed {
+                    header: before,
+                    ..now
+                },
+            )?;
             list(tables, &now)?;
             set_current(tables, record)
         }
@@ -77,7 +94,11 @@ pub(super) fn put(tables: &mut Tables<'_>, record: &ExecutionRecord) -> Result<(
 
 fn head(record: &ExecutionRecord, row: &[u8]) -> Result<ExecutionHeader, ReadError> {
     ExecutionHeader::decode(row).ok_or_else(|| {
-        ReadError::corrupt("executions", record.key().to_string(), "its head is too short or names an unknown status")
+        ReadError::corrupt(
+            "executions",
+            record.key().to_string(),
+            "its head is too short or names an unknown status",
+        )
     })
 }
 
@@ -92,20 +113,29 @@ fn set_current(tables: &mut Tables<'_>, record: &ExecutionRecord) -> Result<(), 
                 return Ok(());
             }
             if status == Status::Running as u8 {
-                return Err(Violation::TwoOpen { key: record.key(), open: RunId(run) }.into());
+                return Err(Violation::TwoOpen {
+                    key: record.key(),
+                    open: RunId(run),
+                }
+                .into());
             }
         }
         Some(_) | None => {}
     }
-    tables.current()?.insert(key, (record.run_id.0, record.status as u8))?;
+    tables
+        .current()?
+        .insert(key, (record.run_id.0, record.status as u8))?;
     Ok(())
 }
 
 pub(super) fn delete(tables: &mut Tables<'_>, key: &ExecutionKey) -> Result<(), Refusal> {
     let (namespace, run_id) = (key.namespace.0, key.run_id.0);
     let row = {
-        let row = tables.executions()?.remove((namespace, key.workflow_id.as_str(), run_id))?;
-        row.map(|row| decode_execution(key.namespace, &key.workflow_id, key.run_id, row.value())).transpose()?
+        let row = tables
+            .executions()?
+            .remove((namespace, key.workflow_id.as_str(), run_id))?;
+        row.map(|row| decode_execution(key.namespace, &key.workflow_id, key.run_id, row.value()))
+            .transpose()?
     };
     if let Some(record) = row {
         unlist(
@@ -120,7 +150,10 @@ pub(super) fn delete(tables: &mut Tables<'_>, key: &ExecutionKey) -> Result<(), 
         )?;
     }
     let workflow = (namespace, key.workflow_id.as_str());
-    let is_current = tables.current()?.get(workflow)?.is_some_and(|current| current.value().0 == run_id);
+    let is_current = tables
+        .current()?
+        .get(workflow)?
+        .is_some_and(|current| current.value().0 == run_id);
     if is_current {
         tables.current()?.remove(workflow)?;
     }
@@ -153,7 +186,9 @@ fn delete_requests(tables: &mut Tables<'_>, namespace: u32, run_id: u128) -> Res
     let requests = tables.requests()?;
     match run_id.checked_add(1) {
         Some(next) => requests.retain_in((namespace, run_id, "")..(namespace, next, ""), |_, _| false)?,
-        None => requests.retain_in((namespace, run_id, "").., |(n, run, _), _| (n, run) != (namespace, run_id))?,
+        None => requests.retain_in((namespace, run_id, "").., |(n, run, _), _| {
+            (n, run) != (namespace, run_id)
+        })?,
     }
     Ok(())
 }
@@ -164,7 +199,13 @@ fn delete_seen(tables: &mut Tables<'_>, key: &ExecutionKey) -> Result<(), Refusa
     let range = (key.namespace.0, workflow_id, 0, 0)..=(key.namespace.0, workflow_id, u128::MAX, u64::MAX);
     let mut unreadable = None;
     tables.seen()?.retain_in(range, |(_, _, sender, order), value| {
-        let name = || format!("{}, workflow {workflow_id:?}, sender {}, {order}", key.namespace, RunId(sender));
+        let name = || {
+            format!(
+                "{}, workflow {workflow_id:?}, sender {}, {order}",
+                key.namespace,
+                RunId(sender)
+            )
+        };
         match codec::decode::<Seen>("outbox_seen", name, value) {
             Ok(seen) => seen.receiver_run_id != key.run_id,
             Err(error) => {
@@ -197,7 +238,13 @@ fn unlist(tables: &mut Tables<'_>, listed: &Listed<'_>) -> Result<(), Refusal> {
 fn count(tables: &mut Tables<'_>, listed: &Listed<'_>, by: i64) {
     let status = listed.header.status;
     tables.count(listed.namespace, Facet::All, "", status, by);
-    tables.count(listed.namespace, Facet::WorkflowType, listed.workflow_type, status, by);
+    tables.count(
+        listed.namespace,
+        Facet::WorkflowType,
+        listed.workflow_type,
+        status,
+        by,
+    );
 }
 
 impl<'a> Listed<'a> {

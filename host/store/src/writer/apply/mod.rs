@@ -4,8 +4,7 @@ mod execution;
 mod module;
 
 use crate::{
-    Append, Change, ReadError, Row, RowKey, TimerKey, Violation, WriteError, codec,
-    tables::RAW_VERSION,
+    Append, Change, ReadError, Row, RowKey, TimerKey, Violation, WriteError, codec, tables::RAW_VERSION,
     writer::tables::Tables,
 };
 
@@ -53,21 +52,34 @@ pub(crate) fn apply(tables: &mut Tables<'_>, change: &Change) -> Result<(), Refu
             Ok(())
         }
         Change::PutPending(pending, key, row) => {
-            tables.pending(*pending)?.insert(row_key(key), codec::encode(row).as_slice())?;
+            tables
+                .pending(*pending)?
+                .insert(row_key(key), codec::encode(row).as_slice())?;
             Ok(())
         }
         Change::DeletePending(pending, key) => {
             tables.pending(*pending)?.remove(row_key(key))?;
             Ok(())
         }
-        Change::PutRequest { namespace, run_id, request_id, body } => {
-            let mut slot =
-                tables.requests()?.insert_reserve((namespace.0, run_id.0, request_id.as_str()), 1 + body.len())?;
+        Change::PutRequest {
+            namespace,
+            run_id,
+            request_id,
+            body,
+        } => {
+            let mut slot = tables
+                .requests()?
+                .insert_reserve((namespace.0, run_id.0, request_id.as_str()), 1 + body.len())?;
             fill(slot.as_mut(), body);
             Ok(())
         }
         Change::PutSeen(key, seen) => {
-            let key = (key.namespace.0, key.workflow_id.as_str(), key.sender_run_id.0, key.order);
+            let key = (
+                key.namespace.0,
+                key.workflow_id.as_str(),
+                key.sender_run_id.0,
+                key.order,
+            );
             tables.seen()?.insert(key, codec::encode(seen).as_slice())?;
             Ok(())
         }
@@ -77,37 +89,61 @@ pub(crate) fn apply(tables: &mut Tables<'_>, change: &Change) -> Result<(), Refu
             Ok(())
         }
         Change::PutModule { record, component } => module::put(tables, record, component),
-        Change::RemoveModule { namespace, name, version } => module::remove(tables, *namespace, name, *version),
+        Change::RemoveModule {
+            namespace,
+            name,
+            version,
+        } => module::remove(tables, *namespace, name, *version),
         Change::PutNamespace(record) => module::put_namespace(tables, record),
     }
 }
 
 fn append_events(tables: &mut Tables<'_>, append: &Append) -> Result<(), Refusal> {
-    let Append { namespace, run_id, first_event_id, count, .. } = *append;
+    let Append {
+        namespace,
+        run_id,
+        first_event_id,
+        count,
+        ..
+    } = *append;
     if count == 0 {
         return Err(Violation::EmptyAppend { namespace, run_id }.into());
     }
     let expected = execution::history_end(tables, namespace, run_id)?;
     if first_event_id != expected {
-        return Err(Violation::AppendGap { namespace, run_id, expected, found: first_event_id }.into());
+        return Err(Violation::AppendGap {
+            namespace,
+            run_id,
+            expected,
+            found: first_event_id,
+        }
+        .into());
     }
     let sequence = tables.state.next_sequence;
     tables.state.next_sequence += 1;
     let clock = &mut tables.state.clock;
     clock.last_event_time_ns = clock.last_event_time_ns.max(append.last_event_time_ns);
     {
-        let mut slot = tables.journal()?.insert_reserve(sequence, 1 + append.bytes.len())?;
+        let mut slot = tables
+            .journal()?
+            .insert_reserve(sequence, 1 + append.bytes.len())?;
         fill(slot.as_mut(), &append.bytes);
     }
     // The size is for lists and limits only; a value is at most 3 GiB, so it fits.
     let bytes = u32::try_from(append.bytes.len()).unwrap_or(u32::MAX);
-    tables.journal_index()?.insert((namespace.0, run_id.0, first_event_id), (sequence, count, bytes))?;
-    tables.history_ends.insert((namespace.0, run_id.0), first_event_id + u64::from(count));
+    tables
+        .journal_index()?
+        .insert((namespace.0, run_id.0, first_event_id), (sequence, count, bytes))?;
+    tables
+        .history_ends
+        .insert((namespace.0, run_id.0), first_event_id + u64::from(count));
     Ok(())
 }
 
 fn put_timer(tables: &mut Tables<'_>, key: &TimerKey, row: &Row) -> Result<(), Refusal> {
-    tables.timers()?.insert(timer_key(key), codec::encode(row).as_slice())?;
+    tables
+        .timers()?
+        .insert(timer_key(key), codec::encode(row).as_slice())?;
     Ok(())
 }
 

@@ -33,9 +33,18 @@ pub(super) fn put(tables: &mut Tables<'_>, record: &ModuleRecord, component: &[u
         }
     }
     let key = (namespace, record.name.as_str(), record.version);
-    if tables.modules()?.insert(key, codec::encode(record).as_slice())?.is_some() {
+    if tables
+        .modules()?
+        .insert(key, codec::encode(record).as_slice())?
+        .is_some()
+    {
         let (name, version) = (record.name.clone(), record.version);
-        return Err(Violation::ModuleVersion { namespace: record.namespace, name, version }.into());
+        return Err(Violation::ModuleVersion {
+            namespace: record.namespace,
+            name,
+            version,
+        }
+        .into());
     }
     if !component.is_empty() {
         tables.components()?.insert(record.digest, component)?;
@@ -53,7 +62,8 @@ pub(super) fn remove(
     let removed = {
         let row = tables.modules()?.remove((namespace.0, name, version))?;
         let key = || describe(namespace.0, name, version);
-        row.map(|row| codec::decode::<ModuleRecord>("modules", key, row.value())).transpose()?
+        row.map(|row| codec::decode::<ModuleRecord>("modules", key, row.value()))
+            .transpose()?
     };
     let Some(removed) = removed else { return Ok(()) };
 
@@ -68,7 +78,11 @@ pub(super) fn remove(
         component_used |= left.digest == removed.digest;
         if left.namespace == namespace && left.name == name {
             workflow_types.extend(left.workflow_types.into_iter().map(|t| t.name));
-            activity_types.extend(left.activity_types.into_iter().map(|t| (left.queue.clone(), t.name)));
+            activity_types.extend(
+                left.activity_types
+                    .into_iter()
+                    .map(|t| (left.queue.clone(), t.name)),
+            );
         }
     }
     if !component_used {
@@ -76,13 +90,17 @@ pub(super) fn remove(
     }
     for defined in removed.workflow_types {
         if !workflow_types.contains(&defined.name) {
-            tables.workflow_types()?.remove((namespace.0, defined.name.as_str()))?;
+            tables
+                .workflow_types()?
+                .remove((namespace.0, defined.name.as_str()))?;
         }
     }
     for defined in removed.activity_types {
         let served = (removed.queue.clone(), defined.name);
         if !activity_types.contains(&served) {
-            tables.activity_types()?.remove((namespace.0, served.0.as_str(), served.1.as_str()))?;
+            tables
+                .activity_types()?
+                .remove((namespace.0, served.0.as_str(), served.1.as_str()))?;
         }
     }
     Ok(())
@@ -92,11 +110,18 @@ pub(super) fn put_namespace(tables: &mut Tables<'_>, record: &NamespaceRecord) -
     let namespaces = tables.namespaces()?;
     for row in namespaces.iter()? {
         let (key, value) = row?;
-        let other: NamespaceRecord =
-            codec::decode("namespaces", || format!("namespace {:?}", key.value()), value.value())?;
+        let other: NamespaceRecord = codec::decode(
+            "namespaces",
+            || format!("namespace {:?}", key.value()),
+            value.value(),
+        )?;
         // Either both are the same, or neither.
         if (other.name == record.name) != (other.id == record.id) {
-            return Err(Violation::NamespaceTaken { name: record.name.clone(), id: record.id.0 }.into());
+            return Err(Violation::NamespaceTaken {
+                name: record.name.clone(),
+                id: record.id.0,
+            }
+            .into());
         }
     }
     namespaces.insert(record.name.as_str(), codec::encode(record).as_slice())?;
