@@ -88,7 +88,7 @@ async def main() -> None:
     error = await refused(
         client.start_workflow("OrderWorkflo", id="x", task_queue="orders"), RPCError, "OrderWorkflow"
     )
-    assert error.status == RPCStatusCode.NOT_FOUND, error.status
+    assert error.status == RPCStatusCode.INVALID_ARGUMENT, error.status
     nobody = client.get_workflow_handle("nobody")
     for awaitable in (nobody.describe(), nobody.signal("s"), nobody.cancel(), nobody.terminate()):
         error = await refused(awaitable, RPCError, "nobody")

@@ -9,12 +9,11 @@ use longhaul_tests::{
 };
 use serde_json::json;
 
-/// A server that has the order's two components, and a counter as another type to choose from.
+/// A server that has the order's two components.
 fn shop() -> Server {
     let server = Server::skipping_time();
     server.upload("order", QUEUE);
     server.upload("order-activities", QUEUE);
-    server.upload("counter", QUEUE);
     server
 }
 
@@ -218,7 +217,8 @@ fn signals_reach_plain_and_async_handlers_until_the_close() {
 // E1
 #[test]
 fn an_id_is_started_once_while_it_runs() {
-    let server = shop();
+    let server = Server::skipping_time();
+    server.upload("counter", QUEUE);
     let start = |flags: &[&str]| {
         let words = [
             "workflow",
@@ -251,6 +251,7 @@ fn an_id_is_started_once_while_it_runs() {
 #[test]
 fn an_unknown_name_is_answered_with_the_nearest() {
     let server = shop_with_order("order-8");
+    server.upload("counter", QUEUE);
     let before = server.history("order-8");
 
     let refusal = server
@@ -289,6 +290,7 @@ fn an_unknown_name_is_answered_with_the_nearest() {
 #[test]
 fn cancel_asks_and_terminate_does_not() {
     let server = shop_with_order("order-10");
+    server.upload("counter", QUEUE);
     server.longhaul(&["workflow", "cancel", "-w", "order-10"]).ok();
     server.longhaul(&["workflow", "cancel", "-w", "order-10"]).ok();
     let ended = server.result("order-10");
@@ -310,6 +312,7 @@ fn cancel_asks_and_terminate_does_not() {
 #[test]
 fn executions_are_listed_counted_and_described() {
     let server = shop_with_order("order-11");
+    server.upload("counter", QUEUE);
     server.start_workflow("Counter", "c", &[]).ok();
     let count = |query: &str| {
         let answer = server

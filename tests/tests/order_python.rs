@@ -12,7 +12,6 @@ fn run(script: &str) -> String {
     let server = Server::skipping_time();
     server.upload("order", QUEUE);
     server.upload("order-activities", QUEUE);
-    server.upload("counter", QUEUE);
     let path = artifacts::package().join("python").join(script);
     let mut command = Command::new(artifacts::python());
     command

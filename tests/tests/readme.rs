@@ -83,17 +83,17 @@ fn commands(text: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// What `cargo new` and `cargo add` make, with the versions that the examples use, so that nothing is downloaded or built twice.
+/// What `cargo new` and `cargo add` make, with the versions and the profile of the examples: nothing is downloaded or built
+/// twice.
 fn write_project(project: &Path, root: &Path, manifest: &str, code: &str) {
     fs::create_dir_all(project.join("src")).unwrap();
     let sdk = root.join("guest-sdk/rust");
     let head = "[package]\nname = \"approval\"\nversion = \"0.1.0\"\nedition = \"2024\"\n";
     let dependencies = format!("[dependencies]\nlonghaul-sdk = {{ path = {sdk:?} }}\n");
-    fs::write(
-        project.join("Cargo.toml"),
-        format!("{head}\n{manifest}\n{dependencies}\n[workspace]\n"),
-    )
-    .unwrap();
+    let examples = fs::read_to_string(root.join("examples-guest/Cargo.toml")).unwrap();
+    let profile = &examples[examples.find("[profile.release]").unwrap()..];
+    let manifest = format!("{head}\n{manifest}\n{dependencies}\n[workspace]\n\n{profile}");
+    fs::write(project.join("Cargo.toml"), manifest).unwrap();
     fs::write(project.join("src/lib.rs"), code).unwrap();
     fs::copy(root.join("examples-guest/Cargo.lock"), project.join("Cargo.lock")).unwrap();
 }

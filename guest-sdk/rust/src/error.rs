@@ -47,7 +47,7 @@ impl FailurePayloads {
     pub(crate) fn to_wit(&self) -> Vec<Payload> {
         match &self.0 {
             Details::Received(payloads) => payloads.raw().to_vec(),
-            Details::ToWrite(payloads) => payloads.as_ref().map(Clone::clone).unwrap_or_default(),
+            Details::ToWrite(payloads) => payloads.as_ref().map_or_else(|_| Vec::new(), Clone::clone),
         }
     }
 
@@ -108,7 +108,7 @@ pub struct ApplicationFailure {
     #[builder(into)]
     details: Option<FailurePayloads>,
     #[builder(skip)]
-    failure: Option<Failure>,
+    failure: Option<Box<Failure>>,
     cause: Option<Box<IncomingError>>,
 }
 
@@ -178,12 +178,12 @@ impl ApplicationFailure {
 
     /// The failure as it was received, if it was.
     pub fn failure(&self) -> Option<&Failure> {
-        self.failure.as_ref()
+        self.failure.as_deref()
     }
 
     /// The failure as it was received, if it was.
     pub fn into_failure(self) -> Option<Failure> {
-        self.failure
+        self.failure.map(|failure| *failure)
     }
 
     /// What caused it.
@@ -218,7 +218,7 @@ impl ApplicationFailure {
                 ApplicationErrorCategory::Unspecified
             },
             details: (!info.details.is_empty()).then(|| FailurePayloads::received(info.details)),
-            failure: Some(failure),
+            failure: Some(Box::new(failure)),
             cause,
         }
     }
@@ -226,7 +226,7 @@ impl ApplicationFailure {
     /// As it goes to the host.
     pub(crate) fn to_failure(&self) -> Failure {
         if let Some(failure) = &self.failure {
-            return failure.clone();
+            return failure.as_ref().clone();
         }
         let info = FailureInfo::Application(wit::ApplicationFailure {
             type_: self.type_name.clone().unwrap_or_default(),

@@ -19,9 +19,9 @@ pub struct Failure {
     /// Where it was raised, or empty.
     pub stack_trace: String,
     /// Message and stack trace, where a converter hides them from the server.
-    pub encoded_attributes: Option<Payload>,
+    pub encoded_attributes: Option<Box<Payload>>,
     /// Which kind of failure it is.
-    pub info: FailureInfo,
+    pub info: Box<FailureInfo>,
     /// What caused it.
     pub cause: Option<Box<Failure>>,
 }
@@ -34,7 +34,7 @@ impl Failure {
             source: SOURCE.to_owned(),
             stack_trace: String::new(),
             encoded_attributes: None,
-            info,
+            info: Box::new(info),
             cause: None,
         }
     }
@@ -73,8 +73,8 @@ impl Failure {
                 message: link.message,
                 source: link.source,
                 stack_trace: link.stack_trace,
-                encoded_attributes: link.encoded_attributes,
-                info: link.info,
+                encoded_attributes: link.encoded_attributes.map(Box::new),
+                info: Box::new(link.info),
                 cause: inner,
             }));
         }
@@ -90,8 +90,8 @@ impl Failure {
                 message: failure.message,
                 source: failure.source,
                 stack_trace: failure.stack_trace,
-                encoded_attributes: failure.encoded_attributes,
-                info: failure.info,
+                encoded_attributes: failure.encoded_attributes.map(|payload| *payload),
+                info: *failure.info,
             });
             next = failure.cause;
         }

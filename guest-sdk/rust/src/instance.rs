@@ -25,12 +25,14 @@ const ARGUMENT_TYPE: &str = "InvalidArgument";
 /// Queries that the host answers.
 const BUILT_IN_QUERIES: [&str; 2] = ["__stack_trace", "__temporal_workflow_metadata"];
 
+type Start = fn(&Rc<Runtime>, Vec<Payload>) -> Result<Box<dyn Execution>, Failure>;
+
 /// A workflow type of this component.
 pub struct WorkflowEntry {
     pub(crate) descriptor: fn() -> WorkflowDescriptor,
     pub(crate) dynamic: bool,
     pub(crate) signals: &'static [&'static str],
-    start: fn(&Rc<Runtime>, Vec<Payload>) -> Result<Box<dyn Execution>, Failure>,
+    start: Start,
 }
 
 impl WorkflowEntry {

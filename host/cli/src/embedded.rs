@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use longhaul_runtime::{OpenError, Options, ReplayError, Report, Runtime};
+use longhaul_runtime::{OpenError, Options, Report, Runtime};
 
 use crate::{Error, proto::history::v1::History};
 
@@ -33,8 +33,9 @@ pub(crate) async fn close(runtime: Runtime) -> Result<(), Error> {
 }
 
 /// Replay a history against a component.
-pub(crate) fn replay(component: &[u8], history: History) -> Result<Report, ReplayError> {
+pub(crate) fn replay(component: &[u8], history: History) -> Result<Report, Error> {
     longhaul_runtime::replay(longhaul_sandbox::Options::default(), component, history)
+        .map_err(|error| Error::Replay(Box::new(error)))
 }
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Error> {

@@ -133,7 +133,7 @@ pub enum Error {
 
     /// A replay differs from its history, or cannot begin.
     #[error("{}", replay_text(.0))]
-    Replay(#[from] longhaul_runtime::ReplayError),
+    Replay(Box<longhaul_runtime::ReplayError>),
 
     /// A part of this program panicked.
     #[error("internal error: {0}")]

@@ -7,6 +7,8 @@
 //! Data goes to standard output, everything else to standard error. The process ends with 0, with 1 for a failed workflow or
 //! request, or with 2 for wrong usage.
 
+#![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test that cannot go on fails"))]
+
 use std::process::ExitCode;
 
 use clap::Parser as _;

@@ -189,9 +189,10 @@ pub(crate) struct JsonArray<'a> {
 
 impl JsonArray<'_> {
     pub(crate) fn push(&mut self, value: &Value) -> Result<(), Error> {
-        let text = pretty(value)?;
+        // Printed JSON has line breaks between its tokens only, never within a string.
+        let text = format!("{value:#}").replace('\n', "\n  ").into_bytes();
         let out = &mut self.output.out;
-        let before: &[u8] = if self.empty { b"\n" } else { b",\n" };
+        let before: &[u8] = if self.empty { b"\n  " } else { b",\n  " };
         self.empty = false;
         out.write_all(before)
             .and_then(|()| out.write_all(&text))

@@ -1,5 +1,7 @@
 //! The binary as a user meets it when something is wrong: exit codes, and what stands on which stream.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 use std::{
     io::Write as _,
     net::TcpListener,

@@ -63,6 +63,21 @@ pub struct Attempt {
     pub deadline_ns: Option<u64>,
 }
 
+/// What history can say of an activity that has not ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Input {
+    /// ActivityTaskStarted.
+    Start,
+    /// ActivityTaskCancelRequested.
+    RequestCancel,
+    /// ActivityTaskCompleted or ActivityTaskFailed.
+    End,
+    /// ActivityTaskTimedOut.
+    TimeOut,
+    /// ActivityTaskCanceled.
+    Cancel,
+}
+
 /// A limit that an activity can pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Deadline {
@@ -89,6 +104,19 @@ impl Activity {
             },
             cancel_requested_event_id: None,
             started_event_id: None,
+        }
+    }
+
+    /// The table of transitions: what stands against the input; none: it is legal.
+    pub(crate) fn refuses(&self, input: Input) -> Option<&'static str> {
+        let started = self.started_event_id.is_some();
+        let cancel_requested = self.cancel_requested_event_id.is_some();
+        match input {
+            Input::Start if started => Some("has started already"),
+            Input::RequestCancel if cancel_requested => Some("was asked to cancel already"),
+            Input::End if !started => Some("has not started"),
+            Input::Cancel if !cancel_requested => Some("was not asked to cancel"),
+            Input::Start | Input::RequestCancel | Input::End | Input::TimeOut | Input::Cancel => None,
         }
     }
 

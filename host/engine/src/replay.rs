@@ -106,8 +106,10 @@ impl<'a> Iterator for Tasks<'a> {
                 continue;
             };
             // Event ids are consecutive and begin with 1 (the fold checks it), so an id is an index.
-            let started_at = usize::try_from(attributes.started_event_id - 1)
-                .ok()
+            let started_at = attributes
+                .started_event_id
+                .checked_sub(1)
+                .and_then(|at| usize::try_from(at).ok())
                 .filter(|at| *at < self.at);
             let Some(started_at) = started_at else {
                 self.at += 1;

@@ -37,9 +37,16 @@ pub enum Input {
         /// The event that it names.
         scheduled_event_id: i64,
     },
-    /// WorkflowTaskCompleted, WorkflowTaskFailed or WorkflowTaskTimedOut.
+    /// WorkflowTaskCompleted or WorkflowTaskFailed.
     End {
-        /// The event that it names.
+        /// The event that it names as the one that scheduled it.
+        scheduled_event_id: i64,
+        /// The event that it names as the one that started it.
+        started_event_id: i64,
+    },
+    /// WorkflowTaskTimedOut: the task need not have started.
+    TimeOut {
+        /// The event that it names as the one that scheduled it.
         scheduled_event_id: i64,
     },
 }
@@ -63,10 +70,20 @@ impl State {
             }),
             (
                 Self::Started {
+                    scheduled_event_id,
+                    started_event_id,
+                },
+                Input::End {
+                    scheduled_event_id: scheduled,
+                    started_event_id: started,
+                },
+            ) if scheduled == scheduled_event_id && started == started_event_id => Some(Self::Idle),
+            (
+                Self::Started {
                     scheduled_event_id, ..
                 }
                 | Self::Scheduled { scheduled_event_id },
-                Input::End {
+                Input::TimeOut {
                     scheduled_event_id: named,
                 },
             ) if named == scheduled_event_id => Some(Self::Idle),

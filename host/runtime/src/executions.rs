@@ -3,8 +3,8 @@
 use longhaul_engine::proto::{
     common::v1 as common,
     deployment::v1::WorkerDeploymentVersion,
-    history::v1::HistoryEvent,
-    workflow::v1::{WorkflowExecutionInfo, WorkflowExecutionVersioningInfo},
+    history::v1::{HistoryEvent, WorkflowExecutionStartedEventAttributes},
+    workflow::v1::{WorkflowExecutionConfig, WorkflowExecutionInfo, WorkflowExecutionVersioningInfo},
 };
 use longhaul_history::time;
 use longhaul_store::ExecutionRecord;
@@ -78,4 +78,15 @@ pub(crate) fn is_close(event: &HistoryEvent) -> bool {
             | T::WorkflowExecutionTimedOut
             | T::WorkflowExecutionContinuedAsNew
     )
+}
+
+/// What an execution was started with, as descriptions show it.
+pub(crate) fn config(start: &WorkflowExecutionStartedEventAttributes) -> WorkflowExecutionConfig {
+    WorkflowExecutionConfig {
+        task_queue: start.task_queue.clone(),
+        workflow_execution_timeout: start.workflow_execution_timeout,
+        workflow_run_timeout: start.workflow_run_timeout,
+        default_workflow_task_timeout: start.workflow_task_timeout,
+        ..Default::default()
+    }
 }

@@ -92,6 +92,11 @@ impl Trap {
         let deep = trace.is_some_and(|t| t.frames().len() >= BACKTRACE_FRAMES_MAX);
         let (kind, message) = match (error.downcast_ref::<Refusal>(), error.downcast_ref::<Code>()) {
             (Some(refusal), _) => refused(refusal, tails),
+            // A guest keeps a stack of its own in memory, and below its lowest address there is nothing: a recursion may end
+            // there before it has used up the native stack.
+            (None, Some(Code::MemoryOutOfBounds)) if deep => {
+                trapped(Code::StackOverflow, tails, memory_refused)
+            }
             (None, Some(code)) => trapped(*code, tails, memory_refused),
             (None, None) => (TrapKind::Other, root_cause(error)),
         };

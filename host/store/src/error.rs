@@ -96,7 +96,7 @@ pub enum OpenError {
 pub enum ReadError {
     /// A row does not decode: the file is damaged, or was written by something else.
     #[error(
-        "the row {key} of table {table} cannot be read: {detail}; stop the server and check the file with `longhaul doctor`"
+        "the row {key} of table {table} cannot be read: {detail}; stop the server and put a backup of the file in its place"
     )]
     Corrupt {
         /// The table.

@@ -281,7 +281,7 @@ impl Inner {
                 })
         });
         if let Err(error) = written {
-            tracing::error!(%error, marker = %marker.display(), "cannot leave the mark for a check: run `longhaul doctor` before the next start");
+            tracing::error!(%error, marker = %marker.display(), "cannot leave the mark for a check of the whole file at the next start");
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Failures that were received, by their kinds.
 
 use std::fmt;
+use std::sync::LazyLock;
 
 use super::ApplicationFailure;
 use crate::bindings::workflow::longhaul::workflow::types as wit;
@@ -111,7 +112,7 @@ impl IncomingError {
     pub(crate) fn new(failure: Failure) -> Self {
         let cause = failure.cause.clone().map(|cause| Box::new(Self::new(*cause)));
         let failure = Box::new(failure);
-        match failure.info.clone() {
+        match failure.info.as_ref().clone() {
             FailureInfo::None => Self::Application(ApplicationFailure::from_failure(
                 *failure,
                 wit::ApplicationFailure {
@@ -196,14 +197,7 @@ impl IncomingError {
     }
 }
 
-static EMPTY: Failure = Failure {
-    message: String::new(),
-    source: String::new(),
-    stack_trace: String::new(),
-    encoded_attributes: None,
-    info: FailureInfo::None,
-    cause: None,
-};
+static EMPTY: LazyLock<Failure> = LazyLock::new(|| Failure::new("", FailureInfo::None));
 
 impl fmt::Display for IncomingError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

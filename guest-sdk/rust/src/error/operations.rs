@@ -329,13 +329,13 @@ delivery! {
 const NOT_FOUND_TYPE: &str = "ExternalWorkflowExecutionNotFound";
 
 fn is_not_found(failure: &Failure) -> bool {
-    matches!(&failure.info, FailureInfo::Application(info) if info.type_ == NOT_FOUND_TYPE)
+    matches!(&*failure.info, FailureInfo::Application(info) if info.type_ == NOT_FOUND_TYPE)
 }
 
 fn find_cancelled(failure: Failure) -> Result<CancelledError, Failure> {
     let mut link = Some(&failure);
     while let Some(failure) = link {
-        if matches!(failure.info, FailureInfo::Cancelled(_))
+        if matches!(*failure.info, FailureInfo::Cancelled(_))
             && let IncomingError::Cancelled(error) = IncomingError::new(failure.clone())
         {
             return Ok(error);

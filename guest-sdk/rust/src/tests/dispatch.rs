@@ -109,7 +109,7 @@ fn started() -> Driver {
 }
 
 fn type_of(failure: &crate::failure::Failure) -> &str {
-    match &failure.info {
+    match &*failure.info {
         FailureInfo::Application(info) => &info.type_,
         other => panic!("{other:?}"),
     }

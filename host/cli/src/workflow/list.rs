@@ -17,7 +17,7 @@ use crate::{
 };
 
 const FILTERS: &str = "\
-A filter compares WorkflowId, WorkflowType, ExecutionStatus, StartTime and CloseTime with values.
+A filter compares fields with values: WorkflowId, WorkflowType, ExecutionStatus, StartTime, CloseTime, TaskQueue and others.
 
 Examples:
   --query 'ExecutionStatus = \"Running\"'

@@ -1,5 +1,7 @@
 //! The client's verbs against a server that plays a script: what is asked, what is printed, and the exit code.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 mod fake;
 
 use std::process::{Command, Stdio};

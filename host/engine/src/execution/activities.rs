@@ -90,7 +90,8 @@ impl Execution {
             AttemptEnd::Completed(result) => {
                 let started_event_id = self.write_started(turn, scheduled_event_id);
                 let attributes = ActivityTaskCompletedEventAttributes {
-                    result: Some(result),
+                    // Temporal's Core SDK refuses a list without payloads; no result is no list.
+                    result: (!result.payloads.is_empty()).then_some(result),
                     scheduled_event_id,
                     started_event_id,
                     identity,

@@ -10,7 +10,7 @@ use longhaul_history::{
 use super::{Execution, Identity, Status};
 use crate::{
     IllegalTransition,
-    activity::Activity,
+    activity::{self, Activity},
     timer::{self, Timer},
     update::{self, Update},
     workflow_task,
@@ -109,6 +109,7 @@ impl Execution {
                     event,
                     workflow_task::Input::End {
                         scheduled_event_id: a.scheduled_event_id,
+                        started_event_id: a.started_event_id,
                     },
                 )?;
                 self.completed_tasks += 1;
@@ -121,6 +122,7 @@ impl Execution {
                     event,
                     workflow_task::Input::End {
                         scheduled_event_id: a.scheduled_event_id,
+                        started_event_id: a.started_event_id,
                     },
                 )?;
                 self.failed_tasks += 1;
@@ -128,7 +130,7 @@ impl Execution {
             A::WorkflowTaskTimedOutEventAttributes(a) => {
                 self.step_task(
                     event,
-                    workflow_task::Input::End {
+                    workflow_task::Input::TimeOut {
                         scheduled_event_id: a.scheduled_event_id,
                     },
                 )?;
@@ -160,28 +162,38 @@ impl Execution {
                 );
             }
             A::TimerFiredEventAttributes(a) => {
-                self.end_timer(event, a.started_event_id, timer::Input::Fire)?;
+                self.end_timer(event, a.started_event_id, &a.timer_id, timer::Input::Fire)?;
                 self.unseen.push(event.clone());
             }
             A::TimerCanceledEventAttributes(a) => {
-                self.end_timer(event, a.started_event_id, timer::Input::Cancel)?;
+                self.end_timer(event, a.started_event_id, &a.timer_id, timer::Input::Cancel)?;
             }
             A::ActivityTaskScheduledEventAttributes(a) => {
                 self.activities
                     .insert(id, Activity::new(id, time_ns, Arc::new(a.clone())));
             }
             A::ActivityTaskStartedEventAttributes(a) => {
-                self.activity_mut(event, a.scheduled_event_id)?.started_event_id = Some(id);
+                let activity = self.activity_mut(event, a.scheduled_event_id, activity::Input::Start)?;
+                activity.started_event_id = Some(id);
                 self.unseen.push(event.clone());
             }
             A::ActivityTaskCancelRequestedEventAttributes(a) => {
-                self.activity_mut(event, a.scheduled_event_id)?
-                    .cancel_requested_event_id = Some(id);
+                let activity =
+                    self.activity_mut(event, a.scheduled_event_id, activity::Input::RequestCancel)?;
+                activity.cancel_requested_event_id = Some(id);
             }
-            A::ActivityTaskCompletedEventAttributes(a) => self.end_activity(event, a.scheduled_event_id)?,
-            A::ActivityTaskFailedEventAttributes(a) => self.end_activity(event, a.scheduled_event_id)?,
-            A::ActivityTaskTimedOutEventAttributes(a) => self.end_activity(event, a.scheduled_event_id)?,
-            A::ActivityTaskCanceledEventAttributes(a) => self.end_activity(event, a.scheduled_event_id)?,
+            A::ActivityTaskCompletedEventAttributes(a) => {
+                self.end_activity(event, a.scheduled_event_id, activity::Input::End)?;
+            }
+            A::ActivityTaskFailedEventAttributes(a) => {
+                self.end_activity(event, a.scheduled_event_id, activity::Input::End)?;
+            }
+            A::ActivityTaskTimedOutEventAttributes(a) => {
+                self.end_activity(event, a.scheduled_event_id, activity::Input::TimeOut)?;
+            }
+            A::ActivityTaskCanceledEventAttributes(a) => {
+                self.end_activity(event, a.scheduled_event_id, activity::Input::Cancel)?;
+            }
             A::WorkflowExecutionUpdateAcceptedEventAttributes(a) => {
                 let update_id = &a.protocol_instance_id;
                 let bytes = match self.updates.get(update_id).map(|update| &update.state) {
@@ -202,6 +214,9 @@ impl Execution {
                 else {
                     return Err(illegal(event, "no such update is accepted and unfinished"));
                 };
+                if a.accepted_event_id != *event_id {
+                    return Err(illegal(event, &format!("event {event_id} has accepted the update")));
+                }
                 use longhaul_history::proto::update::v1::outcome::Value;
                 let outcome = match a.outcome.as_ref().and_then(|outcome| outcome.value.clone()) {
                     Some(Value::Success(payloads)) => Ok(payloads),
@@ -248,14 +263,19 @@ impl Execution {
         &mut self,
         event: &HistoryEvent,
         started_event_id: i64,
+        timer_id: &str,
         input: timer::Input,
     ) -> Result<(), IllegalTransition> {
         // A timer that has ended is no longer in the map: what is found is in `Started`.
-        let state = self.timers.get(&started_event_id).map(|_| timer::State::Started);
+        let state = self
+            .timers
+            .get(&started_event_id)
+            .filter(|timer| timer.timer_id == timer_id)
+            .map(|_| timer::State::Started);
         if state.and_then(|state| state.next(input)).is_none() {
             return Err(illegal(
                 event,
-                &format!("no timer started by event {started_event_id} is pending"),
+                &format!("no timer {timer_id} started by event {started_event_id} is pending"),
             ));
         }
         self.timers.remove(&started_event_id);
@@ -266,21 +286,30 @@ impl Execution {
         &mut self,
         event: &HistoryEvent,
         scheduled_event_id: i64,
+        input: activity::Input,
     ) -> Result<&mut Activity, IllegalTransition> {
-        self.activities.get_mut(&scheduled_event_id).ok_or_else(|| {
+        let activity = self.activities.get_mut(&scheduled_event_id).ok_or_else(|| {
             illegal(
                 event,
                 &format!("no activity scheduled by event {scheduled_event_id} is pending"),
             )
-        })
+        })?;
+        match activity.refuses(input) {
+            None => Ok(activity),
+            Some(why) => Err(illegal(
+                event,
+                &format!("the activity scheduled by event {scheduled_event_id} {why}"),
+            )),
+        }
     }
 
     fn end_activity(
         &mut self,
         event: &Arc<HistoryEvent>,
         scheduled_event_id: i64,
+        input: activity::Input,
     ) -> Result<(), IllegalTransition> {
-        self.activity_mut(event, scheduled_event_id)?;
+        self.activity_mut(event, scheduled_event_id, input)?;
         self.activities.remove(&scheduled_event_id);
         self.unseen.push(event.clone());
         Ok(())
@@ -291,6 +320,8 @@ impl Execution {
         self.close_time_ns = Some(time_ns);
         self.task = workflow_task::State::Idle;
         self.unseen.clear();
+        self.timers.clear();
+        self.activities.clear();
         self.admitted.clear();
         self.updates
             .retain(|_, update| !matches!(update.state, update::State::Admitted { .. }));

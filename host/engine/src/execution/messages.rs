@@ -242,7 +242,7 @@ impl Execution {
 
     fn require_room(&self, limits: &Limits) -> Result<(), Refused> {
         let (events, bytes) = (limits.history.stop_events, limits.history.stop_bytes);
-        if u64::try_from(self.next_event_id).unwrap_or(0) > events || self.history_bytes > bytes {
+        if u64::try_from(self.next_event_id).unwrap_or(0) > events || self.history_bytes >= bytes {
             return Err(Refused::HistoryFull { events, bytes });
         }
         Ok(())

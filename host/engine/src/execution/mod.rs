@@ -84,7 +84,7 @@ pub struct Execution {
     completed_tasks: u64,
     /// Events that no completed task has shown to the guest.
     unseen: Vec<Arc<HistoryEvent>>,
-    timers: HashMap<i64, Timer>,
+    timers: BTreeMap<i64, Timer>,
     activities: BTreeMap<i64, Activity>,
     updates: HashMap<String, Update>,
     admitted: Vec<String>,
@@ -188,7 +188,7 @@ impl Execution {
     }
 
     /// Pending timers by their TimerStarted event.
-    pub fn timers(&self) -> &HashMap<i64, Timer> {
+    pub fn timers(&self) -> &BTreeMap<i64, Timer> {
         &self.timers
     }
 

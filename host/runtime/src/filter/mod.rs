@@ -57,6 +57,10 @@ pub(crate) struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { chars: 10_000, depth: 32, conditions: 200 }
+        Self {
+            chars: 10_000,
+            depth: 32,
+            conditions: 200,
+        }
     }
 }

@@ -128,7 +128,7 @@ pub(crate) fn query(text: &str) -> Query {
     Query::of_count(text, Limits::default()).unwrap_or_else(|invalid| panic!("{text}: {invalid}"))
 }
 
-/// Executions of few ids, types and times, so that queries hit some of them; at most one of an id is open.
+/// Executions of few ids, types and times (the first nanoseconds of 1970), so that queries hit some of them; at most one of an id is open.
 pub(crate) fn executions() -> impl Strategy<Value = Vec<ExecutionRecord>> {
     let one = (
         0..6_u8,
@@ -145,8 +145,8 @@ pub(crate) fn executions() -> impl Strategy<Value = Vec<ExecutionRecord>> {
             let rows = rows.into_iter().enumerate();
             rows.map(|(run, (id, of_type, status, start, delay, lasts, events))| {
                 let (id, of_type) = (format!("id{id}"), format!("Type{of_type}"));
-                let mut record = execution(&id, &of_type, run as u128 + 1, start * SECOND);
-                record.execution_time_ns += delay * SECOND;
+                let mut record = execution(&id, &of_type, run as u128 + 1, start);
+                record.execution_time_ns += delay;
                 record.next_event_id = events;
                 record.history_bytes = events - 1;
                 let status = Status::ALL[usize::from(status) - 1];
@@ -159,7 +159,7 @@ pub(crate) fn executions() -> impl Strategy<Value = Vec<ExecutionRecord>> {
                 } else {
                     status
                 };
-                closed(record, status, (start + lasts) * SECOND)
+                closed(record, status, start + lasts)
             })
             // Closed ones first: nothing may be started on an id that is open.
             .collect::<Vec<_>>()
@@ -182,7 +182,7 @@ pub(crate) fn filters() -> impl Strategy<Value = String> {
             "ExecutionDuration",
         ])
     };
-    let seconds = || (0..45_u64).prop_map(|seconds| seconds * SECOND);
+    let moment = || 0..24_u64;
     let condition = prop_oneof![
         (comparison(), 0..7_u8).prop_map(|(op, id)| format!("WorkflowId {op} 'id{id}'")),
         (comparison(), 0..4_u8).prop_map(|(op, of_type)| format!("WorkflowType {op} 'Type{of_type}'")),
@@ -191,10 +191,10 @@ pub(crate) fn filters() -> impl Strategy<Value = String> {
         (not(), 0..2_u8).prop_map(|(not, id)| format!("WorkflowId {not}STARTS_WITH 'id{id}'")),
         (not(), status()).prop_map(|(not, status)| format!("ExecutionStatus {not}IN ('{status}')")),
         (not(), status(), status()).prop_map(|(not, a, b)| format!("ExecutionStatus {not}IN ('{a}', '{b}')")),
-        (time_field(), comparison(), seconds()).prop_map(|(field, op, ns)| format!("{field} {op} {ns}")),
-        (time_field(), not(), seconds(), seconds())
+        (time_field(), comparison(), moment()).prop_map(|(field, op, ns)| format!("{field} {op} {ns}")),
+        (time_field(), not(), moment(), moment())
             .prop_map(|(field, not, a, b)| format!("{field} {not}BETWEEN {a} AND {b}")),
-        (time_field(), not(), seconds(), seconds())
+        (time_field(), not(), moment(), moment())
             .prop_map(|(field, not, a, b)| format!("{field} {not}IN ({a}, {b})")),
         (time_field(), not()).prop_map(|(field, not)| format!("{field} IS {not}NULL")),
         (comparison(), 0..4_u8).prop_map(|(op, length)| format!("HistoryLength {op} {length}")),

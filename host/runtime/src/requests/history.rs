@@ -134,7 +134,12 @@ impl Runtime {
     }
 
     /// Durable events of a run, from an id on, at most so many, and within what one answer may hold.
-    fn events(&self, key: &ExecutionKey, from: u64, count: usize) -> Result<Vec<HistoryEvent>, Error> {
+    pub(super) fn events(
+        &self,
+        key: &ExecutionKey,
+        from: u64,
+        count: usize,
+    ) -> Result<Vec<HistoryEvent>, Error> {
         let most_bytes = self.inner.core.options.limits.history.request_bytes / 2;
         let snapshot = self.inner.core.snapshot()?;
         let mut events = Vec::new();
@@ -158,7 +163,7 @@ impl Runtime {
         Ok(events)
     }
 
-    fn find(
+    pub(super) fn find(
         &self,
         namespace: NamespaceId,
         execution: Option<&Execution>,

@@ -1,11 +1,11 @@
 //! Start, signal, query, describe, cancel, terminate.
 
-use longhaul_engine::proto::workflowservice::v1 as wire;
+use longhaul_engine::proto::{history::v1::history_event::Attributes, workflowservice::v1 as wire};
 use tokio::sync::oneshot;
 
 use super::{answered, check};
 use crate::{
-    Error, Runtime,
+    Error, Runtime, executions,
     shard::{Message, Place, Request},
 };
 
@@ -136,7 +136,33 @@ impl Runtime {
         request: wire::DescribeWorkflowExecutionRequest,
     ) -> Result<wire::DescribeWorkflowExecutionResponse, Error> {
         let target = self.target(&request.namespace, request.execution.as_ref())?;
+        let key = self.find(target.namespace, request.execution.as_ref(), target.run_id)?;
+        let record = self.record(&key)?;
+        if !record.status.is_open() {
+            // It will not change any more: no need to bring it back to life.
+            return self.describe_closed(&record);
+        }
         self.ask(target, |reply| Message::Describe { reply }).await
+    }
+
+    fn describe_closed(
+        &self,
+        record: &longhaul_store::ExecutionRecord,
+    ) -> Result<wire::DescribeWorkflowExecutionResponse, Error> {
+        let first = self.events(&record.key(), 1, 1)?;
+        let Some(Attributes::WorkflowExecutionStartedEventAttributes(start)) =
+            first.into_iter().next().and_then(|event| event.attributes)
+        else {
+            return Err(Error::Internal(format!(
+                "the history of run {} has no beginning",
+                record.run_id
+            )));
+        };
+        Ok(wire::DescribeWorkflowExecutionResponse {
+            execution_config: Some(executions::config(&start)),
+            workflow_execution_info: Some(executions::info(record)?),
+            ..Default::default()
+        })
     }
 
     /// Request an execution's cancellation. On a closed one it is accepted and does nothing (E4).

@@ -3,9 +3,10 @@
 use std::{
     collections::{HashMap, VecDeque},
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicU8, Ordering},
     },
+    time::{Duration, Instant},
 };
 
 use longhaul_engine::{Turn, activity::Activity, execution::AttemptEnd};
@@ -29,8 +30,10 @@ pub(crate) struct Attempts {
     slots: usize,
     /// Attempts that run, or will as soon as their transition is durable.
     running: HashMap<(RunId, i64), Running>,
-    /// Activities of runs in memory that want to start in this turn, or when a slot is free.
-    wanting: VecDeque<(RunId, i64)>,
+    /// Activities that want to start, by run: in the run's next turn, or when a slot is free.
+    wanting: HashMap<RunId, VecDeque<i64>>,
+    /// Runs that wait for a slot, in the order in which they came.
+    slotless: VecDeque<(RunId, Place)>,
     /// Activities that nobody serves, by queue and type.
     unserved: HashMap<(NamespaceId, String, String), Vec<(RunId, Place, i64)>>,
 }
@@ -49,6 +52,7 @@ pub(crate) struct Dispatch {
     pub(crate) number: u32,
     version: Arc<Version>,
     call: ActivityCall,
+    host: Arc<Host>,
 }
 
 /// Whether, and why, an attempt should stop.
@@ -82,7 +86,8 @@ impl Attempts {
         Self {
             slots: slots.max(1),
             running: HashMap::new(),
-            wanting: VecDeque::new(),
+            wanting: HashMap::new(),
+            slotless: VecDeque::new(),
             unserved: HashMap::new(),
         }
     }
@@ -94,7 +99,10 @@ impl Attempts {
 
     /// An activity may be ready to start.
     pub(crate) fn try_later(&mut self, run_id: RunId, scheduled_event_id: i64) {
-        self.wanting.push_back((run_id, scheduled_event_id));
+        self.wanting
+            .entry(run_id)
+            .or_default()
+            .push_back(scheduled_event_id);
     }
 
     /// Ask a running attempt to stop.
@@ -148,17 +156,17 @@ impl Shard {
             if stale {
                 self.attempts.gone(run.run_id, scheduled_event_id);
             }
-            self.attempts.wanting.push_back((run.run_id, scheduled_event_id));
+            self.attempts.try_later(run.run_id, scheduled_event_id);
         }
-        for _ in 0..self.attempts.wanting.len() {
-            let Some((run_id, scheduled_event_id)) = self.attempts.wanting.pop_front() else {
-                break;
-            };
-            if run_id != run.run_id {
-                self.attempts.wanting.push_back((run_id, scheduled_event_id));
-            } else if !self.start_attempt(run, turn, tellings, scheduled_event_id) {
-                self.attempts.wanting.push_back((run_id, scheduled_event_id));
-                break;
+        let Some(mut wanting) = self.attempts.wanting.remove(&run.run_id) else {
+            return;
+        };
+        while let Some(scheduled_event_id) = wanting.pop_front() {
+            if !self.start_attempt(run, turn, tellings, scheduled_event_id) {
+                wanting.push_front(scheduled_event_id);
+                self.attempts.slotless.push_back((run.run_id, run.place()));
+                self.attempts.wanting.insert(run.run_id, wanting);
+                return;
             }
         }
     }
@@ -220,11 +228,15 @@ impl Shard {
             number,
             mailbox: self.mailbox.clone(),
             cancel: cancel.clone(),
+            beat: Mutex::new(Beat {
+                every: beat_every(activity),
+                ..Beat::default()
+            }),
         });
         let call = ActivityCall {
             info,
             input: guest::payloads_in(activity.attributes.input.as_ref()),
-            host,
+            host: host.clone(),
             logs: self.core.logs_of(&run.workflow_id, run.run_id),
             grants: version.config.grants.clone(),
         };
@@ -235,6 +247,7 @@ impl Shard {
             number,
             version,
             call,
+            host,
         };
         self.attempts.running.insert(
             (run.run_id, scheduled_event_id),
@@ -280,8 +293,11 @@ impl Shard {
             self.attempts.running.remove(&key);
         }
         // A slot is free: the next run that wants one gets its turn.
-        if let Some((next, _)) = self.attempts.wanting.front() {
-            self.mark_due(*next);
+        while let Some((next, place)) = self.attempts.slotless.pop_front() {
+            let wanted = self.attempts.wanting.get_mut(&next).and_then(VecDeque::pop_front);
+            if let Some(scheduled_event_id) = wanted {
+                return self.deliver(next, &place, Input::TryAttempt { scheduled_event_id });
+            }
         }
     }
 
@@ -364,6 +380,7 @@ async fn run_attempt(core: Arc<Core>, mailbox: Arc<ShardMailbox>, dispatch: Disp
         number,
         version,
         call,
+        host,
     } = dispatch;
     let activity_type = call.info.activity_type.clone();
     let end = match core.module(&version).await {
@@ -393,6 +410,7 @@ async fn run_attempt(core: Arc<Core>, mailbox: Arc<ShardMailbox>, dispatch: Disp
             }
         },
     };
+    host.flush();
     mailbox.notice(Notice::AttemptEnded {
         run_id,
         place,
@@ -415,16 +433,70 @@ struct Host {
     number: u32,
     mailbox: Arc<ShardMailbox>,
     cancel: Arc<Cancellation>,
+    beat: Mutex<Beat>,
 }
 
-impl ActivityHost for Host {
-    fn heartbeat(&self, details: types::Payloads) {
+/// Heartbeats, not more often than they are of use: each that is passed on is a commit.
+#[derive(Default)]
+struct Beat {
+    every: Duration,
+    sent: Option<Instant>,
+    /// The newest details, while they are not passed on.
+    kept: Option<types::Payloads>,
+}
+
+/// As Temporal's SDKs: at four fifths of the heartbeat timeout, at most every 30 s; the details of the last one are never lost
+/// while the server lives.
+fn beat_every(activity: &Activity) -> Duration {
+    const LONGEST: Duration = Duration::from_secs(30);
+    let limit_ns = activity
+        .attributes
+        .heartbeat_timeout
+        .as_ref()
+        .and_then(time::ns_from_duration)
+        .unwrap_or(0);
+    if limit_ns == 0 {
+        LONGEST
+    } else {
+        Duration::from_nanos(limit_ns / 5 * 4).min(LONGEST)
+    }
+}
+
+impl Host {
+    /// Pass on what was kept.
+    fn flush(&self) {
+        let kept = self
+            .beat
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .kept
+            .take();
+        if let Some(details) = kept {
+            self.send(details);
+        }
+    }
+
+    fn send(&self, details: types::Payloads) {
         self.mailbox.notice(Notice::Heartbeat {
             run_id: self.run_id,
             scheduled_event_id: self.scheduled_event_id,
             number: self.number,
             details: guest::payloads_out(details),
         });
+    }
+}
+
+impl ActivityHost for Host {
+    fn heartbeat(&self, details: types::Payloads) {
+        let mut beat = self.beat.lock().unwrap_or_else(PoisonError::into_inner);
+        if beat.sent.is_some_and(|sent| sent.elapsed() < beat.every) {
+            beat.kept = Some(details);
+            return;
+        }
+        beat.sent = Some(Instant::now());
+        beat.kept = None;
+        drop(beat);
+        self.send(details);
     }
 
     fn cancellation(&self) -> Option<CancellationReason> {

@@ -252,8 +252,25 @@ impl Shard {
                 Effect::ActivityCancelRequested { .. }
                 | Effect::UpdateAdmitted { .. }
                 | Effect::UpdateAccepted { .. }
-                | Effect::UpdateCompleted { .. }
-                | Effect::Closed => {}
+                | Effect::UpdateCompleted { .. } => {}
+                Effect::Closed => {
+                    if let Some(due_ns) = run.execution.run_expires_ns() {
+                        let alarm = Alarm {
+                            run_id,
+                            kind: Kind::RunTimeout,
+                            id: 0,
+                        };
+                        self.clear_stored_alarm(run, due_ns, alarm, &mut changes);
+                    }
+                    if let Some(parked) = run.parked.take() {
+                        let alarm = Alarm {
+                            run_id,
+                            kind: Kind::TaskRetry,
+                            id: 0,
+                        };
+                        self.clear_stored_alarm(run, parked.next_attempt_ns, alarm, &mut changes);
+                    }
+                }
             }
         }
         self.update_rows(run, &mut changes);

@@ -6,7 +6,6 @@ use longhaul_engine::{
         common::v1 as common,
         enums::v1::{PendingActivityState, PendingWorkflowTaskState},
         failure::v1::Failure,
-        taskqueue::v1::TaskQueue,
         workflow::v1 as info,
         workflowservice::v1 as wire,
     },
@@ -49,17 +48,7 @@ impl Shard {
                 .insert(executions::PARKED_REASON.to_owned(), reason);
         }
         Ok(wire::DescribeWorkflowExecutionResponse {
-            execution_config: Some(info::WorkflowExecutionConfig {
-                task_queue: Some(TaskQueue {
-                    name: execution.task_queue().to_owned(),
-                    kind: 1,
-                    ..Default::default()
-                }),
-                workflow_execution_timeout: start.workflow_execution_timeout,
-                workflow_run_timeout: start.workflow_run_timeout,
-                default_workflow_task_timeout: start.workflow_task_timeout,
-                ..Default::default()
-            }),
+            execution_config: Some(executions::config(start)),
             workflow_execution_info: Some(described),
             pending_activities,
             pending_workflow_task,

@@ -47,16 +47,6 @@ impl Memory {
         }
     }
 
-    /// Drop a run's instance, and keep the run.
-    pub(crate) fn drop_code(&mut self, run: &mut Run) {
-        let known = self.by_use.contains_key(&run.used);
-        run.code = Code::Absent;
-        if known {
-            self.bytes -= run.instance_bytes - RUN_BYTES.min(run.instance_bytes);
-        }
-        run.instance_bytes = RUN_BYTES.min(run.instance_bytes);
-    }
-
     fn is_over(&self) -> bool {
         self.bytes > self.bytes_max || self.by_use.len() > self.runs_max
     }

@@ -158,7 +158,13 @@ impl Shard {
     fn run_due(&mut self) {
         while let Some(run_id) = self.due.pop_front() {
             self.due_set.remove(&run_id);
-            self.turn(run_id);
+            // A defect in one run's turn must not take the shard's other executions with it. The run was taken out of the memory for
+            // its turn, so nothing half done stays: it comes back from what is durable, and whoever waits is told.
+            let turn = std::panic::AssertUnwindSafe(|| self.turn(run_id));
+            if std::panic::catch_unwind(turn).is_err() {
+                tracing::error!(%run_id, "a run's turn has panicked: a defect of the server; the run is read anew");
+                metrics::counter!("longhaul_panics_total").increment(1);
+            }
         }
     }
 

@@ -116,6 +116,8 @@ impl Shard {
         }
         if closed {
             self.closed(&mut run);
+            // Nothing will drive it any more; a query replays it.
+            run.code = Code::Absent;
         }
         self.touch(&mut run);
         self.runs.insert(run_id, run);
@@ -315,8 +317,6 @@ impl Shard {
         };
         if run.is_quiet(durable) {
             self.forget(run_id);
-        } else if matches!(run.code, Code::Live(_)) && run.ticket <= durable {
-            self.memory.drop_code(run);
         }
     }
 }

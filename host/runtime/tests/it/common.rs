@@ -26,13 +26,14 @@ pub(crate) fn component(name: &str) -> Vec<u8> {
         PathBuf::from,
     );
     let path = folder.join(format!("{name}.wasm"));
-    std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}; run `cargo xtask guests` first", path.display()))
+    std::fs::read(&path)
+        .unwrap_or_else(|error| panic!("{}: {error}; run `cargo xtask guests` first", path.display()))
 }
 
 /// Settings for tests: small, and nothing beside the database.
 pub(crate) fn options() -> Options {
     let mut options = Options::new("simulated.redb");
-    options.sandbox.cache_dir = None;
+    options.sandbox.cache_dir = Some(PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("modules"));
     options.sandbox.arena_slots = 64;
     options.store.database_id = Some(7);
     options.store.created_at_ns = Some(EPOCH_NS);
@@ -60,7 +61,10 @@ pub(crate) fn values(values: &[Value]) -> Option<Payloads> {
 }
 
 pub(crate) fn execution(workflow_id: &str) -> Option<WorkflowExecution> {
-    Some(WorkflowExecution { workflow_id: workflow_id.into(), run_id: String::new() })
+    Some(WorkflowExecution {
+        workflow_id: workflow_id.into(),
+        run_id: String::new(),
+    })
 }
 
 pub(crate) async fn start(
@@ -73,8 +77,13 @@ pub(crate) async fn start(
     let request = wire::StartWorkflowExecutionRequest {
         namespace: "default".into(),
         workflow_id: workflow_id.into(),
-        workflow_type: Some(WorkflowType { name: workflow_type.into() }),
-        task_queue: Some(TaskQueue { name: queue.into(), ..Default::default() }),
+        workflow_type: Some(WorkflowType {
+            name: workflow_type.into(),
+        }),
+        task_queue: Some(TaskQueue {
+            name: queue.into(),
+            ..Default::default()
+        }),
         input: values(input),
         request_id: format!("start {workflow_id}"),
         ..Default::default()
@@ -82,7 +91,13 @@ pub(crate) async fn start(
     Ok(runtime.start_workflow(request).await?.run_id)
 }
 
-pub(crate) async fn signal(runtime: Runtime, workflow_id: &str, name: &str, input: &[Value], id: &str) -> Result<(), Error> {
+pub(crate) async fn signal(
+    runtime: Runtime,
+    workflow_id: &str,
+    name: &str,
+    input: &[Value],
+    id: &str,
+) -> Result<(), Error> {
     let request = wire::SignalWorkflowExecutionRequest {
         namespace: "default".into(),
         workflow_execution: execution(workflow_id),
@@ -98,7 +113,10 @@ pub(crate) async fn query(runtime: Runtime, workflow_id: &str, name: &str) -> Re
     let request = wire::QueryWorkflowRequest {
         namespace: "default".into(),
         execution: execution(workflow_id),
-        query: Some(WorkflowQuery { query_type: name.into(), ..Default::default() }),
+        query: Some(WorkflowQuery {
+            query_type: name.into(),
+            ..Default::default()
+        }),
         ..Default::default()
     };
     let answer = runtime.query_workflow(request).await?;
@@ -122,8 +140,15 @@ pub(crate) async fn update(
         workflow_execution: execution(workflow_id),
         wait_policy: Some(policy),
         request: Some(update::Request {
-            meta: Some(update::Meta { update_id: id.into(), identity: "test".into() }),
-            input: Some(update::Input { name: name.into(), args: values(input), header: None }),
+            meta: Some(update::Meta {
+                update_id: id.into(),
+                identity: "test".into(),
+            }),
+            input: Some(update::Input {
+                name: name.into(),
+                args: values(input),
+                header: None,
+            }),
             ..Default::default()
         }),
         ..Default::default()
@@ -164,4 +189,16 @@ pub(crate) async fn result(runtime: Runtime, workflow_id: &str) -> Result<Value,
 pub(crate) fn history(runtime: &Runtime, workflow_id: &str) -> String {
     let history = runtime.whole_history("default", workflow_id, "").unwrap();
     longhaul_history::text::history(&history.events)
+}
+
+/// Leave a run's history for the judge, in the folder that `LONGHAUL_HISTORIES` names or else in the target folder.
+pub(crate) fn export(runtime: &Runtime, name: &str, workflow_id: &str) {
+    use prost::Message;
+    let folder = std::env::var_os("LONGHAUL_HISTORIES").map_or_else(
+        || PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("../histories"),
+        PathBuf::from,
+    );
+    std::fs::create_dir_all(&folder).unwrap();
+    let history = runtime.whole_history("default", workflow_id, "").unwrap();
+    std::fs::write(folder.join(format!("{name}.pb")), history.encode_to_vec()).unwrap();
 }

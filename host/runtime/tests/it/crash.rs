@@ -10,9 +10,15 @@ async fn step(rt: longhaul_runtime::Runtime, number: usize) -> Result<Value, lon
     match number {
         0 => rt.upload_module(upload("counter", "")).await.map(|_| json!(null)),
         1 => start(rt, "c", "Counter", "", &[]).await.map(|_| json!(null)),
-        2 => signal(rt, "c", "add", &[json!(1)], "s1").await.map(|()| json!(null)),
-        3 => update(rt, "c", "add_and_get", &[json!(2)], "u1").await.map(|sum| json!(sum)),
-        4 => signal(rt, "c", "add", &[json!(3)], "s2").await.map(|()| json!(null)),
+        2 => signal(rt, "c", "add", &[json!(1)], "s1")
+            .await
+            .map(|()| json!(null)),
+        3 => update(rt, "c", "add_and_get", &[json!(2)], "u1")
+            .await
+            .map(|sum| json!(sum)),
+        4 => signal(rt, "c", "add", &[json!(3)], "s2")
+            .await
+            .map(|()| json!(null)),
         5 => query(rt, "c", "all").await,
         6 => match signal(rt, "c", "finish", &[], "s3").await {
             // Acknowledged or not, it was written before the crash.
@@ -36,7 +42,10 @@ async fn a_crash_at_any_commit_loses_nothing_and_doubles_nothing() {
             let rt = sim.runtime();
             let at = crash_at;
             let request = step(rt.clone(), number);
-            let going = sim.drive_while(request, |rt| crashed || rt.store_stats().commits < at).await.unwrap();
+            let going = sim
+                .drive_while(request, |rt| crashed || rt.store_stats().commits < at)
+                .await
+                .unwrap();
             match going {
                 Some(answer) => {
                     answers.push(answer.unwrap());
@@ -57,5 +66,8 @@ async fn a_crash_at_any_commit_loses_nothing_and_doubles_nothing() {
         }
         crash_at += 1;
     }
-    assert!(crash_at > 6, "the scenario has several commits, and there was a crash at each: {crash_at}");
+    assert!(
+        crash_at > 6,
+        "the scenario has several commits, and there was a crash at each: {crash_at}"
+    );
 }

@@ -3,3 +3,5 @@
 mod common;
 mod counter;
 mod crash;
+mod order;
+mod world;

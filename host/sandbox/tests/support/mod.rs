@@ -213,6 +213,9 @@ pub(crate) fn options() -> Options {
         memory_max_bytes: 4 << 20,
         arena_slots: 64,
         fuel_per_activation: 20_000_000,
+        fuel_per_read: 20_000_000,
+        // Fuel is what ends a loop here, however busy the machine is.
+        activation_timeout: std::time::Duration::from_secs(600),
         ..Options::default()
     }
 }

@@ -1,0 +1,430 @@
+//! A run and its guest, without a server.
+
+use std::{fmt::Write, sync::Arc};
+
+use longhaul_engine::{
+    Command, Effect, Execution, Identity, IllegalTransition, Intent, Nondeterminism, Refused, Session, Turn,
+    Violation, compare,
+    execution::{Admission, AttemptEnd, Limits, Start, TaskFailure, Worker},
+    replay::{tasks, unseen_from},
+    update,
+};
+use longhaul_history::{
+    Attributes, HistoryEvent,
+    builder::{RUN_ID, START_NS, WORKFLOW_ID},
+    payload,
+    proto::{
+        enums::v1::WorkflowTaskFailedCause, history::v1::WorkflowExecutionSignaledEventAttributes,
+        update::v1 as wire,
+    },
+    text, time,
+};
+use serde_json::Value;
+
+use crate::guest::{Guest, Script, Scripted, json, run};
+
+/// A run, live.
+pub(crate) struct World<G> {
+    pub(crate) execution: Execution,
+    pub(crate) session: Session,
+    pub(crate) guest: G,
+    pub(crate) history: Vec<Arc<HistoryEvent>>,
+    /// Of the last step.
+    pub(crate) effects: Vec<Effect>,
+    /// What each completed task has told the guest.
+    pub(crate) told: Vec<Vec<String>>,
+    pub(crate) limits: Limits,
+    pub(crate) now_ns: u64,
+    updates: Vec<String>,
+}
+
+/// What a replay has found where it found no difference.
+pub(crate) struct Replayed<G> {
+    pub(crate) guest: G,
+    pub(crate) session: Session,
+    pub(crate) told: Vec<Vec<String>>,
+    pub(crate) intents: Vec<Vec<(Option<u32>, Intent)>>,
+}
+
+pub(crate) fn identity() -> Identity {
+    Identity {
+        namespace: "default".into(),
+        workflow_id: WORKFLOW_ID.into(),
+        run_id: RUN_ID.into(),
+    }
+}
+
+pub(crate) fn worker() -> Worker {
+    Worker {
+        identity: "server".into(),
+        module: "module".into(),
+        version: 1,
+        sdk_name: "sdk".into(),
+        sdk_version: "1".into(),
+    }
+}
+
+fn start() -> Start {
+    Start {
+        workflow_type: "Test".into(),
+        task_queue: "default".into(),
+        task_timeout_ns: 10 * time::NS_PER_SECOND,
+        ..Default::default()
+    }
+}
+
+pub(crate) fn signal(name: &str, request_id: &str) -> WorkflowExecutionSignaledEventAttributes {
+    WorkflowExecutionSignaledEventAttributes {
+        signal_name: name.into(),
+        request_id: request_id.into(),
+        ..Default::default()
+    }
+}
+
+pub(crate) fn request(id: &str, name: &str) -> wire::Request {
+    wire::Request {
+        meta: Some(wire::Meta {
+            update_id: id.into(),
+            identity: "client".into(),
+        }),
+        input: Some(wire::Input {
+            name: name.into(),
+            ..Default::default()
+        }),
+        ..Default::default()
+    }
+}
+
+impl World<Scripted> {
+    /// A run that has just been started, of a guest that does what its tasks are given.
+    pub(crate) fn new() -> Self {
+        Self::with(Scripted::default(), start())
+    }
+
+    /// With a limit of the run, in seconds.
+    pub(crate) fn with_run_timeout(seconds: u64) -> Self {
+        let start = Start {
+            run_timeout_ns: seconds * time::NS_PER_SECOND,
+            ..start()
+        };
+        Self::with(Scripted::default(), start)
+    }
+
+    /// Run a task in which the guest does this after everything was delivered. Answers what it was told.
+    pub(crate) fn task(&mut self, commands: impl IntoIterator<Item = Command>) -> Vec<String> {
+        self.script(Script::last(commands))
+    }
+
+    /// Run a task by a script. Answers what the guest was told.
+    pub(crate) fn script(&mut self, script: Script) -> Vec<String> {
+        self.try_script(script).unwrap()
+    }
+
+    /// Run a task that may break the contract; then the guest is made anew, as after any failed task.
+    pub(crate) fn try_script(&mut self, script: Script) -> Result<Vec<String>, Violation> {
+        self.guest.scripts.push(script);
+        let told = self.try_task();
+        if told.is_err() {
+            self.guest.scripts.pop();
+            self.restart();
+        }
+        told
+    }
+
+    /// The history against code that does something else.
+    pub(crate) fn replay_as(&self, scripts: Vec<Script>) -> Result<Replayed<Scripted>, Nondeterminism> {
+        let guest = Scripted {
+            scripts,
+            ..Default::default()
+        };
+        replay(guest, &self.history, &self.limits)
+    }
+}
+
+impl<G: Guest> World<G> {
+    pub(crate) fn of(guest: G) -> Self {
+        Self::with(guest, start())
+    }
+
+    fn with(guest: G, start: Start) -> Self {
+        let mut turn = Turn::new(START_NS);
+        let execution = Execution::begin(identity(), start, &mut turn);
+        Self {
+            execution,
+            session: Session::new(),
+            guest: guest.fresh(),
+            history: turn.events,
+            effects: turn.effects,
+            told: Vec::new(),
+            limits: Limits::default(),
+            now_ns: START_NS,
+            updates: Vec::new(),
+        }
+    }
+
+    /// One step: its events are appended, its effects kept.
+    pub(crate) fn step<T>(&mut self, act: impl FnOnce(&mut Execution, &mut Turn, &Limits) -> T) -> T {
+        let mut turn = Turn::new(self.now_ns);
+        let answer = act(&mut self.execution, &mut turn, &self.limits);
+        self.history.extend(turn.events);
+        self.effects = turn.effects;
+        answer
+    }
+
+    pub(crate) fn advance(&mut self, seconds: u64) {
+        self.now_ns += seconds * time::NS_PER_SECOND;
+    }
+
+    /// A time in nanoseconds: so many seconds after the start.
+    pub(crate) fn at(seconds: u64) -> u64 {
+        START_NS + seconds * time::NS_PER_SECOND
+    }
+
+    pub(crate) fn signal(&mut self, name: &str, request_id: &str) -> Result<bool, Refused> {
+        self.step(|execution, turn, limits| execution.signal(turn, signal(name, request_id), limits))
+    }
+
+    pub(crate) fn cancel(&mut self, reason: &str) -> Result<bool, Refused> {
+        self.step(|execution, turn, _| execution.request_cancel(turn, reason.into(), "client".into()))
+    }
+
+    pub(crate) fn terminate(&mut self, reason: &str) -> Result<(), Refused> {
+        self.step(|execution, turn, _| execution.terminate(turn, reason.into(), None, "client".into()))
+    }
+
+    pub(crate) fn update(&mut self, id: &str, name: &str) -> Result<Admission, Refused> {
+        self.updates.push(id.into());
+        self.step(|execution, turn, limits| execution.admit_update(turn, request(id, name), limits))
+    }
+
+    pub(crate) fn fire(&mut self, started_event_id: i64) -> bool {
+        self.step(|execution, turn, _| execution.fire_timer(turn, started_event_id))
+    }
+
+    pub(crate) fn start_attempt(&mut self, scheduled_event_id: i64) -> bool {
+        self.step(|execution, turn, _| execution.start_attempt(turn, scheduled_event_id, "worker"))
+    }
+
+    pub(crate) fn end_attempt(&mut self, scheduled_event_id: i64, number: u32, end: AttemptEnd) -> bool {
+        self.step(|execution, turn, _| execution.end_attempt(turn, scheduled_event_id, number, end))
+    }
+
+    pub(crate) fn complete_attempt(&mut self, scheduled_event_id: i64, number: u32, result: Value) -> bool {
+        self.end_attempt(scheduled_event_id, number, AttemptEnd::Completed(json(&result)))
+    }
+
+    pub(crate) fn heartbeat(&mut self, scheduled_event_id: i64, number: u32, details: Value) -> bool {
+        self.step(|execution, turn, _| execution.heartbeat(turn, scheduled_event_id, number, json(&details)))
+    }
+
+    pub(crate) fn check_deadline(&mut self, scheduled_event_id: i64) -> bool {
+        self.step(|execution, turn, _| execution.check_deadline(turn, scheduled_event_id))
+    }
+
+    /// A task has failed.
+    pub(crate) fn fail_task(&mut self, message: &str) -> bool {
+        let failed = TaskFailure {
+            cause: WorkflowTaskFailedCause::WorkflowWorkerUnhandledFailure,
+            failure: longhaul_history::failure::application(message, "Panic", false),
+        };
+        self.step(|execution, turn, limits| {
+            let task = execution.plan_task(turn, limits);
+            execution.fail_task(turn, &task, &worker(), failed)
+        })
+    }
+
+    /// Run a task. Answers what the guest was told.
+    pub(crate) fn try_task(&mut self) -> Result<Vec<String>, Violation> {
+        let mut turn = Turn::new(self.now_ns);
+        let task = self.execution.plan_task(&turn, &self.limits);
+        let admitted = self.execution.admitted_updates().to_vec();
+        let unseen = self.execution.unseen();
+        let (calls, told) = run(&mut self.guest, &mut self.session, unseen, &admitted);
+        let intents = self.session.conclude(calls, &self.limits)?;
+        let intents = intents.into_iter().map(|(_, intent)| intent).collect();
+        for (seq, event_id) in self
+            .execution
+            .complete_task(&mut turn, &task, &worker(), intents)
+        {
+            let event = turn
+                .events
+                .iter()
+                .find(|event| event.event_id == event_id)
+                .unwrap();
+            self.session.bind(seq, event);
+        }
+        self.history.extend(turn.events);
+        self.effects = turn.effects;
+        self.told.push(told.clone());
+        Ok(told)
+    }
+
+    /// Lose everything that is not durable, and build it again.
+    pub(crate) fn restart(&mut self) {
+        let mut execution = self.folded().unwrap();
+        for (scheduled_event_id, activity) in self.execution.activities() {
+            execution.restore_attempt(*scheduled_event_id, activity.attempt.clone());
+        }
+        for id in self.execution.admitted_updates() {
+            let Some(update::State::Admitted { request, .. }) =
+                self.execution.update(id).map(|update| &update.state)
+            else {
+                panic!("{id} is listed as admitted and is not");
+            };
+            execution.restore_update(wire::Request::clone(request));
+        }
+        assert_eq!(execution.needs_task(), self.execution.needs_task());
+        let replayed = replay(self.guest.fresh(), &self.history, &self.limits).unwrap();
+        self.execution = execution;
+        self.guest = replayed.guest;
+        self.session = replayed.session;
+    }
+
+    fn folded(&self) -> Result<Execution, IllegalTransition> {
+        Execution::from_history(identity(), &self.history)
+    }
+
+    /// The whole history as text; then whatever must hold of any history.
+    #[track_caller]
+    pub(crate) fn assert(&self, expected: &str) {
+        let events: Vec<HistoryEvent> = self.history.iter().map(|event| HistoryEvent::clone(event)).collect();
+        text::assert_history(&events, expected);
+        self.check();
+    }
+
+    /// What must hold of any history: consecutive ids, a fold that equals the live state, and a replay without a difference of
+    /// every prefix at which a server may stop.
+    #[track_caller]
+    pub(crate) fn check(&self) {
+        for (at, event) in self.history.iter().enumerate() {
+            assert_eq!(event.event_id, at as i64 + 1);
+        }
+        let folded = self.folded().unwrap();
+        assert_eq!(self.projection(&folded), self.projection(&self.execution));
+        let all: Vec<_> = tasks(&self.history).collect();
+        assert_eq!(all.len(), self.told.len(), "tasks in history and tasks that ran");
+        for length in 1..=self.history.len() {
+            let prefix = &self.history[..length];
+            let last = length as i64;
+            let fold = Execution::from_history(identity(), prefix).unwrap();
+            // The events of a task are written together: no server stops between its commands.
+            let within = all.iter().any(|task| {
+                let completed = task.completed.event_id;
+                (completed..completed + task.outcome.len() as i64).contains(&last)
+            });
+            if within {
+                continue;
+            }
+            let replayed = replay(self.guest.fresh(), prefix, &self.limits).unwrap();
+            assert_eq!(
+                replayed.told[..],
+                self.told[..replayed.told.len()],
+                "after event {last}"
+            );
+            if fold.is_open() {
+                let unseen: Vec<i64> = fold.unseen().iter().map(|event| event.event_id).collect();
+                let rest = &prefix[unseen_from(prefix)..];
+                let news: Vec<i64> = rest
+                    .iter()
+                    .filter(|e| is_news(e))
+                    .map(|event| event.event_id)
+                    .collect();
+                assert_eq!(unseen, news, "after event {last}");
+            }
+        }
+    }
+
+    /// The state as far as history tells it.
+    fn projection(&self, execution: &Execution) -> String {
+        let mut lines = String::new();
+        let mut line = |text: String| writeln!(lines, "{text}").unwrap();
+        line(format!("{:?} {:?}", execution.status(), execution.close_time_ns()));
+        line(format!(
+            "next {} bytes {}",
+            execution.next_event_id(),
+            execution.history_bytes()
+        ));
+        line(format!(
+            "time {} {}",
+            execution.start_time_ns(),
+            execution.last_event_time_ns()
+        ));
+        line(format!(
+            "task {:?} completed {} failed {}",
+            execution.task(),
+            execution.completed_tasks(),
+            execution.failed_tasks()
+        ));
+        line(format!(
+            "cancel {} due {}",
+            execution.cancel_requested(),
+            execution.needs_task_for_events()
+        ));
+        line(format!("timers {:?}", execution.timers()));
+        for activity in execution.activities().values() {
+            line(format!(
+                "activity {} at {} cancel {:?} started {:?} {:?}",
+                activity.scheduled_event_id,
+                activity.scheduled_time_ns,
+                activity.cancel_requested_event_id,
+                activity.started_event_id,
+                activity.attributes
+            ));
+        }
+        for id in &self.updates {
+            let state = execution.update(id).map(|update| &update.state);
+            // An admitted update stands in a row of its own, not in history.
+            if !matches!(state, None | Some(update::State::Admitted { .. })) {
+                line(format!("update {id} {state:?} {:?}", execution.update_outcome(id)));
+            }
+        }
+        let unseen: Vec<i64> = execution.unseen().iter().map(|event| event.event_id).collect();
+        line(format!("unseen {unseen:?}"));
+        lines
+    }
+}
+
+/// Whether the event is kept for the guest until a task has shown it.
+fn is_news(event: &HistoryEvent) -> bool {
+    use Attributes as A;
+    !matches!(
+        event.attributes,
+        Some(
+            A::WorkflowTaskScheduledEventAttributes(_)
+                | A::WorkflowTaskStartedEventAttributes(_)
+                | A::WorkflowTaskFailedEventAttributes(_)
+                | A::WorkflowTaskTimedOutEventAttributes(_)
+        )
+    )
+}
+
+/// Run a guest against a history.
+pub(crate) fn replay<G: Guest>(
+    mut guest: G,
+    events: &[Arc<HistoryEvent>],
+    limits: &Limits,
+) -> Result<Replayed<G>, Nondeterminism> {
+    let mut session = Session::new();
+    let (mut told, mut all) = (Vec::new(), Vec::new());
+    for slice in tasks(events) {
+        let updates: Vec<String> = slice.updates().map(|update| update.id).collect();
+        let (calls, heard) = run(&mut guest, &mut session, slice.seen, &updates);
+        let intents = session.conclude(calls, limits).unwrap();
+        for (seq, event) in compare::task(&intents, &slice)? {
+            session.bind(seq, event);
+        }
+        told.push(heard);
+        all.push(intents);
+    }
+    Ok(Replayed {
+        guest,
+        session,
+        told,
+        intents: all,
+    })
+}
+
+/// Two JSON values.
+pub(crate) fn two(first: &Value, second: &Value) -> longhaul_history::proto::common::v1::Payloads {
+    payload::from_values([first, second])
+}

@@ -1,0 +1,363 @@
+//! The order example, from its creation to its delivery, and with the power going at every commit on the way.
+
+use longhaul_history::text;
+use longhaul_runtime::Error;
+use longhaul_store::faults::Loss;
+use serde_json::{Value, json};
+
+use crate::{common, world::*};
+
+const QUEUE: &str = "orders";
+
+async fn world() -> World {
+    world_with(common::options()).await
+}
+
+async fn world_with(options: longhaul_runtime::Options) -> World {
+    let mut world = World::with(options);
+    world.upload("order", QUEUE).await;
+    world.upload("order-activities", QUEUE).await;
+    world
+}
+
+fn item(quantity: i64) -> Value {
+    json!({"sku": "SKU-1", "name": "Book", "quantity": quantity, "price": "19.99"})
+}
+
+fn payment(amount: &str, token: &str) -> Value {
+    json!({"payment_method": "card", "amount": amount, "card_token": token})
+}
+
+fn shipping() -> Value {
+    json!({"address": "1 Main St", "carrier": "UPS", "tracking_number": "1Z999"})
+}
+
+#[tokio::test]
+async fn an_order_goes_from_creation_to_delivery() {
+    // S1 S4 U1 U2 U3 Q1 A1 W1 W2
+    let mut world = world().await;
+    world
+        .start("o", "OrderWorkflow", &[json!("order-1"), json!("cust-1")])
+        .await
+        .unwrap();
+    assert_eq!(
+        world.query("o", "get_status", &[]).await.unwrap(),
+        json!("pending")
+    );
+    assert_eq!(
+        world
+            .update("o", "add_item", &[item(0)], "bad-quantity")
+            .await
+            .unwrap(),
+        Err("Quantity must be positive".into())
+    );
+    assert_eq!(
+        world
+            .update(
+                "o",
+                "process_payment",
+                &[payment("1", "tok_1234567890")],
+                "too-early"
+            )
+            .await
+            .unwrap(),
+        Err("Cannot pay for empty order".into())
+    );
+    assert!(
+        !world.history("o").contains("Update"),
+        "U1: a rejection leaves nothing in history"
+    );
+    assert_eq!(
+        world.update("o", "add_item", &[item(2)], "item-1").await.unwrap(),
+        Ok(json!({"items": 1, "total": "39.98"}))
+    );
+    assert_eq!(
+        world
+            .update("o", "process_payment", &[payment("39.98", "short")], "bad-token")
+            .await
+            .unwrap(),
+        Err("Invalid card token".into())
+    );
+    assert_eq!(
+        world
+            .update(
+                "o",
+                "process_payment",
+                &[payment("1.00", "tok_1234567890")],
+                "bad-amount"
+            )
+            .await
+            .unwrap(),
+        Err("Payment amount 1.00 != order total 39.98".into())
+    );
+    assert_eq!(
+        world
+            .update(
+                "o",
+                "process_payment",
+                &[payment("39.98", "tok_1234567890")],
+                "pay"
+            )
+            .await
+            .unwrap(),
+        Ok(json!("txn_tok_1234"))
+    );
+    assert_eq!(world.query("o", "get_status", &[]).await.unwrap(), json!("paid"));
+    assert_eq!(
+        world
+            .update("o", "add_item", &[item(1)], "too-late")
+            .await
+            .unwrap(),
+        Err("Cannot add items in status: paid".into())
+    );
+    world.signal("o", "mark_shipped", &[shipping()]).await.unwrap();
+    world.until_history("o", "TimerStarted id=3").await;
+    assert_eq!(
+        world.query("o", "get_progress", &[]).await.unwrap(),
+        json!({"status": "shipped", "items_count": 1, "total_amount": "39.98", "payment_status": "paid",
+            "shipping_status": "shipped via UPS"})
+    );
+    world.advance(3 * DAY - SECOND).await;
+    assert!(
+        !world.history("o").contains("TimerFired"),
+        "a timer does not fire early"
+    );
+    world.pass(SECOND);
+    assert_eq!(
+        world.result("o").await,
+        json!("Order order-1 completed - $39.98 charged")
+    );
+    assert_eq!(
+        world.query("o", "get_status", &[]).await.unwrap(),
+        json!("delivered"),
+        "Q1: after the close"
+    );
+    assert_eq!(world.query("o", "get_total", &[]).await.unwrap(), json!("39.98"));
+    let events = world.rt().whole_history("default", "o", "").unwrap().events;
+    text::assert_history(&events, ORDER);
+    world.export("order-delivered", "o");
+}
+
+const ORDER: &str = "
+";
+
+#[tokio::test]
+async fn an_order_that_nobody_pays_is_cancelled_after_a_week() {
+    // W1 W2
+    let mut world = world().await;
+    world
+        .start("o", "OrderWorkflow", &[json!("order-2"), json!("cust")])
+        .await
+        .unwrap();
+    world.advance(7 * DAY - SECOND).await;
+    assert_eq!(
+        world.query("o", "get_status", &[]).await.unwrap(),
+        json!("pending")
+    );
+    world.pass(SECOND);
+    assert_eq!(
+        world.result("o").await,
+        json!("Order order-2 cancelled - payment timeout")
+    );
+    assert_eq!(
+        world.query("o", "get_status", &[]).await.unwrap(),
+        json!("cancelled")
+    );
+    world.export("order-payment-timeout", "o");
+}
+
+#[tokio::test]
+async fn days_of_waiting_are_skipped_for_who_waits_for_the_result() {
+    let mut options = common::options();
+    options.time_skipping = true;
+    let mut world = world_with(options).await;
+    world
+        .start("o", "OrderWorkflow", &[json!("order-3"), json!("cust")])
+        .await
+        .unwrap();
+    world
+        .update("o", "add_item", &[item(1)], "item")
+        .await
+        .unwrap()
+        .unwrap();
+    world
+        .update(
+            "o",
+            "process_payment",
+            &[payment("19.99", "tok_1234567890")],
+            "pay",
+        )
+        .await
+        .unwrap()
+        .unwrap();
+    world.signal("o", "mark_shipped", &[shipping()]).await.unwrap();
+    assert_eq!(
+        world.result("o").await,
+        json!("Order order-3 completed - $19.99 charged")
+    );
+    world.export("order-time-skipped", "o");
+}
+
+#[tokio::test]
+async fn a_cancelled_order_ends_as_cancelled() {
+    // E4
+    let mut world = world().await;
+    world
+        .start("o", "OrderWorkflow", &[json!("order-4"), json!("cust")])
+        .await
+        .unwrap();
+    world.cancel("o").await.unwrap();
+    world.cancel("o").await.unwrap();
+    world.until_history("o", "WorkflowExecutionCanceled").await;
+    let history = world.history("o");
+    assert_eq!(
+        history.matches("CancelRequested").count(),
+        1,
+        "E4: idempotent\n{history}"
+    );
+    assert!(
+        history.contains("TimerCanceled id=1"),
+        "E4: what is awaited is cancelled\n{history}"
+    );
+    world.cancel("o").await.unwrap();
+    assert_eq!(
+        world.history("o"),
+        history,
+        "E4: accepted on a closed run, and nothing happens"
+    );
+    world.export("order-cancelled", "o");
+}
+
+#[tokio::test]
+async fn two_updates_at_once_take_turns() {
+    // U5: the lock of the example lets the second one wait for the first.
+    let mut world = world().await;
+    world
+        .start("o", "OrderWorkflow", &[json!("order-5"), json!("cust")])
+        .await
+        .unwrap();
+    let rt = world.rt();
+    let both = async {
+        let (first, second) = ([item(1)], [item(2)]);
+        tokio::join!(
+            common::update(rt.clone(), "o", "add_item", &first, "u1"),
+            common::update(rt.clone(), "o", "add_item", &second, "u2"),
+        )
+    };
+    let (first, second) = world.drive(both).await;
+    assert_eq!(first.unwrap(), Ok(json!({"items": 1, "total": "19.99"})));
+    assert_eq!(second.unwrap(), Ok(json!({"items": 2, "total": "59.97"})));
+    world.export("order-two-updates", "o");
+    world.terminate("o").await.unwrap();
+}
+
+/// What the client does, step by step; each step may be tried again after a crash.
+async fn step(world: &mut World, number: usize) -> Step {
+    let rt = world.rt();
+    match number {
+        0 => Step::Request(Box::pin(async move {
+            rt.upload_module(common::upload("order", QUEUE)).await?;
+            rt.upload_module(common::upload("order-activities", QUEUE))
+                .await?;
+            Ok(Value::Null)
+        })),
+        1 => Step::Request(Box::pin(async move {
+            let input = [json!("order"), json!("cust")];
+            common::start(rt, "o", "OrderWorkflow", QUEUE, &input).await?;
+            Ok(Value::Null)
+        })),
+        2 => update(rt, "add_item", item(2), "item-1"),
+        3 => update(rt, "add_item", item(-1), "item-2"),
+        4 => update(rt, "add_item", item(1), "item-3"),
+        5 => update(rt, "process_payment", payment("1.00", "tok_1234567890"), "pay-1"),
+        6 => update(rt, "process_payment", payment("59.97", "tok_1234567890"), "pay-2"),
+        7 => Step::Request(Box::pin(async move {
+            common::signal(rt, "o", "mark_shipped", &[shipping()], "ship").await?;
+            Ok(Value::Null)
+        })),
+        8 => Step::Request(Box::pin(async move { Ok(json!(common::result(rt, "o").await?)) })),
+        _ => Step::Done,
+    }
+}
+
+enum Step {
+    Request(std::pin::Pin<Box<dyn Future<Output = Result<Value, Error>>>>),
+    Done,
+}
+
+fn update(rt: longhaul_runtime::Runtime, name: &'static str, input: Value, id: &'static str) -> Step {
+    Step::Request(Box::pin(async move {
+        Ok(json!(common::update(rt, "o", name, &[input], id).await?))
+    }))
+}
+
+/// The history without what a lost attempt changes: its number, and how the last one failed.
+fn shape(history: &str) -> String {
+    let line = |line: &str| {
+        let words = line.split(' ').filter(|word| !word.starts_with("attempt="));
+        let line = words.collect::<Vec<_>>().join(" ");
+        line.split(" last-failure=").next().unwrap_or_default().to_owned()
+    };
+    history.lines().map(line).collect::<Vec<_>>().join("\n")
+}
+
+/// Play the scenario with a crash at one commit; answers the client's answers and the history, and whether there was a crash.
+async fn play(crash_at: u64, loss: Loss) -> (Vec<Value>, String, bool) {
+    let mut options = common::options();
+    options.time_skipping = true;
+    let mut world = World::with(options);
+    let mut crashed = false;
+    let mut answers = Vec::new();
+    while let Step::Request(request) = step(&mut world, answers.len()).await {
+        let going = |rt: &longhaul_runtime::Runtime| crashed || rt.store_stats().commits < crash_at;
+        match world.sim.drive_while(request, going).await.unwrap() {
+            Some(answer) => answers.push(answer.unwrap()),
+            None => {
+                crashed = true;
+                world.crash(loss, SECOND);
+            }
+        }
+    }
+    let history = world.history("o");
+    if crash_at % 7 == 0 {
+        world.export(&format!("order-crash-{crash_at}"), "o");
+    }
+    (answers, history, crashed)
+}
+
+#[tokio::test]
+async fn a_crash_at_any_commit_changes_nothing_that_a_client_can_see() {
+    // S1 S5 U2 U4 A1 W2
+    let (expected, undisturbed, crashed) = play(u64::MAX, Loss::All).await;
+    assert!(!crashed);
+    assert_eq!(expected[8], json!("Order order completed - $59.97 charged"));
+    let mut crash_at = 1;
+    loop {
+        // Everything unsynced is lost, or some of it by a seed: at every commit in turn.
+        let loss = if crash_at % 2 == 0 {
+            Loss::All
+        } else {
+            Loss::Some { seed: crash_at }
+        };
+        let (answers, history, crashed) = play(crash_at, loss).await;
+        if !crashed {
+            break;
+        }
+        assert_eq!(answers, expected, "crash at commit {crash_at}, {loss:?}");
+        let (history, undisturbed) = (shape(&history), shape(&undisturbed));
+        assert!(
+            history == undisturbed,
+            "crash at commit {crash_at}, {loss:?}:\n{}",
+            diff(&undisturbed, &history)
+        );
+        crash_at += 1;
+    }
+    assert!(
+        crash_at > 15,
+        "the scenario has many commits, and there was a crash at each: {crash_at}"
+    );
+}
+
+fn diff(expected: &str, found: &str) -> String {
+    format!("expected\n{expected}\nfound\n{found}")
+}
