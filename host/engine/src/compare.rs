@@ -148,5 +148,8 @@ fn describe(intent: &Intent) -> String {
 }
 
 fn describe_event(event: &HistoryEvent) -> String {
+    // The line without its number, which the message has already.
     longhaul_history::text::event(event)
+        .trim_start_matches(|c: char| c == ' ' || c.is_ascii_digit())
+        .to_owned()
 }

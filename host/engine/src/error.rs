@@ -100,7 +100,9 @@ pub enum Refused {
     #[error("limit on the size of in-flight updates has been reached ({0} bytes)")]
     UpdateBytesInFlight(usize),
     /// The history is at its hard limit.
-    #[error("the history has reached its limit of {events} events or {bytes} bytes; only cancel and terminate are taken")]
+    #[error(
+        "the history has reached its limit of {events} events or {bytes} bytes; only cancel and terminate are taken"
+    )]
     HistoryFull {
         /// Events at most.
         events: u64,

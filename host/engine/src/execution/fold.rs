@@ -215,7 +215,10 @@ impl Execution {
                     return Err(illegal(event, "no such update is accepted and unfinished"));
                 };
                 if a.accepted_event_id != *event_id {
-                    return Err(illegal(event, &format!("event {event_id} has accepted the update")));
+                    return Err(illegal(
+                        event,
+                        &format!("event {event_id} has accepted the update"),
+                    ));
                 }
                 use longhaul_history::proto::update::v1::outcome::Value;
                 let outcome = match a.outcome.as_ref().and_then(|outcome| outcome.value.clone()) {

@@ -12,7 +12,6 @@ use longhaul_engine::{
 use longhaul_history::{
     Attributes, HistoryEvent,
     builder::{RUN_ID, START_NS, WORKFLOW_ID},
-    payload,
     proto::{
         enums::v1::WorkflowTaskFailedCause, history::v1::WorkflowExecutionSignaledEventAttributes,
         update::v1 as wire,
@@ -95,6 +94,11 @@ pub(crate) fn request(id: &str, name: &str) -> wire::Request {
     }
 }
 
+/// A time in nanoseconds: so many seconds after the start.
+pub(crate) fn at(seconds: u64) -> u64 {
+    START_NS + seconds * time::NS_PER_SECOND
+}
+
 impl World<Scripted> {
     /// A run that has just been started, of a guest that does what its tasks are given.
     pub(crate) fn new() -> Self {
@@ -173,11 +177,6 @@ impl<G: Guest> World<G> {
 
     pub(crate) fn advance(&mut self, seconds: u64) {
         self.now_ns += seconds * time::NS_PER_SECOND;
-    }
-
-    /// A time in nanoseconds: so many seconds after the start.
-    pub(crate) fn at(seconds: u64) -> u64 {
-        START_NS + seconds * time::NS_PER_SECOND
     }
 
     pub(crate) fn signal(&mut self, name: &str, request_id: &str) -> Result<bool, Refused> {
@@ -422,9 +421,4 @@ pub(crate) fn replay<G: Guest>(
         told,
         intents: all,
     })
-}
-
-/// Two JSON values.
-pub(crate) fn two(first: &Value, second: &Value) -> longhaul_history::proto::common::v1::Payloads {
-    payload::from_values([first, second])
 }

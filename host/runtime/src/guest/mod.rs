@@ -127,7 +127,15 @@ impl TaskError {
             Self::Nondeterminism(difference) => &difference.backtrace,
             _ => return String::new(),
         };
-        frames.iter().map(|frame| format!("  at {frame}\n")).collect()
+        // What lies below the user's own code is the SDK's and the same for everybody.
+        let end = frames
+            .iter()
+            .rposition(|frame| frame.user)
+            .map_or(frames.len(), |last| last + 1);
+        frames[..end]
+            .iter()
+            .map(|frame| format!("  at {frame}\n"))
+            .collect()
     }
 }
 

@@ -72,6 +72,15 @@ impl Alarms {
         self.by_time.first_key_value().map(|((due_ns, _), _)| *due_ns)
     }
 
+    /// When the first one is due that time may be skipped to. A parked run's retry is none: skipping to it would try code that fails
+    /// over and over, as fast as the machine can.
+    pub(crate) fn next_skippable_ns(&self) -> Option<u64> {
+        self.by_time
+            .keys()
+            .find(|(_, alarm)| alarm.kind != Kind::TaskRetry)
+            .map(|(due_ns, _)| *due_ns)
+    }
+
     /// Take the first one that is due.
     pub(crate) fn pop(&mut self, now_ns: u64) -> Option<(Alarm, Place)> {
         let entry = self

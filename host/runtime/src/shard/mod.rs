@@ -184,7 +184,7 @@ impl Shard {
         if busy || self.stopping {
             return;
         }
-        if let Some(due_ns) = self.alarms.next_ns()
+        if let Some(due_ns) = self.alarms.next_skippable_ns()
             && due_ns > self.core.clock.now_ns()
         {
             let skipped_ns = self.core.clock.skip_to(due_ns);

@@ -4,4 +4,7 @@ mod common;
 mod counter;
 mod crash;
 mod order;
+mod policies;
+mod store_faults;
+mod time;
 mod world;

@@ -111,7 +111,7 @@ async fn an_order_goes_from_creation_to_delivery() {
         Err("Cannot add items in status: paid".into())
     );
     world.signal("o", "mark_shipped", &[shipping()]).await.unwrap();
-    world.until_history("o", "TimerStarted id=3").await;
+    world.until_history("o", "TimerStarted id=9").await;
     assert_eq!(
         world.query("o", "get_progress", &[]).await.unwrap(),
         json!({"status": "shipped", "items_count": 1, "total_amount": "39.98", "payment_status": "paid",
@@ -309,8 +309,8 @@ async fn play(crash_at: u64, loss: Loss) -> (Vec<Value>, String, bool) {
     let mut crashed = false;
     let mut answers = Vec::new();
     while let Step::Request(request) = step(&mut world, answers.len()).await {
-        let going = |rt: &longhaul_runtime::Runtime| crashed || rt.store_stats().commits < crash_at;
-        match world.sim.drive_while(request, going).await.unwrap() {
+        let at = if crashed { u64::MAX } else { crash_at };
+        match world.drive_until_commit(request, at).await {
             Some(answer) => answers.push(answer.unwrap()),
             None => {
                 crashed = true;

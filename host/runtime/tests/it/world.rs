@@ -81,6 +81,35 @@ impl World {
             .unwrap()
     }
 
+    /// Rounds until a request is answered, or the store has made so many commits: then the answer is none. While nothing happens, time
+    /// passes, so that what waits for its next attempt gets it.
+    pub(crate) async fn drive_until_commit<F: Future>(
+        &mut self,
+        request: F,
+        commits: u64,
+    ) -> Option<F::Output> {
+        let mut request = std::pin::pin!(request);
+        let (started, mut busy_at) = (Instant::now(), Instant::now());
+        loop {
+            let polled = std::future::poll_fn(|context| Poll::Ready(request.as_mut().poll(context))).await;
+            if let Poll::Ready(answer) = polled {
+                return Some(answer);
+            }
+            if self.sim.round() > 0 {
+                busy_at = Instant::now();
+            }
+            if self.commits() >= commits {
+                return None;
+            }
+            tokio::task::yield_now().await;
+            if busy_at.elapsed() > Duration::from_millis(50) {
+                self.pass(SECOND);
+                busy_at = Instant::now();
+            }
+            assert!(started.elapsed() < PATIENCE, "the request gets no answer");
+        }
+    }
+
     /// Rounds until something holds.
     pub(crate) async fn until(&mut self, what: &str, mut holds: impl FnMut(&Runtime) -> bool) {
         let (rt, deadline) = (self.rt(), Instant::now() + PATIENCE);
@@ -112,6 +141,11 @@ impl World {
         let by_ns = u64::try_from(by.as_nanos()).unwrap();
         self.wall_ns += by_ns;
         self.sim.advance(by_ns);
+    }
+
+    /// The machine's clock will be set back at the next restart.
+    pub(crate) fn set_wall_back(&mut self, by: Duration) {
+        self.wall_ns -= u64::try_from(by.as_nanos()).unwrap();
     }
 
     /// The power goes, and comes back after a while.
