@@ -1,13 +1,13 @@
 //! Leaving the histories of a test for the judge, which replays each through Temporal's Core.
 
-use std::fs;
+use std::{collections::HashMap, fs};
 
 use longhaul_history::History;
 use prost::Message;
 
 use crate::{Client, Server, artifacts};
 
-/// Writes the history of every execution of a server as `TEST-WORKFLOW_ID-RUN.pb`: a `temporal.api.history.v1.History`.
+/// Writes the history of every execution of a server as `TEST-WORKFLOW_ID-NUMBER.pb`: a `temporal.api.history.v1.History`.
 ///
 /// Call it at the end of a test. It panics where there is nothing to export.
 pub fn histories(server: &Server, test: &str) {
@@ -24,10 +24,15 @@ pub async fn histories_async(client: &mut Client, test: &str) {
     fs::create_dir_all(&folder).unwrap();
     let executions = client.executions().await.unwrap();
     assert!(!executions.is_empty(), "{test} has no executions to export");
-    for (number, (workflow_id, run_id)) in executions.iter().enumerate() {
+    let mut runs: HashMap<String, u32> = HashMap::new();
+    for (workflow_id, run_id) in &executions {
         let events = client.history(workflow_id, run_id).await.unwrap();
-        // A number instead of the run id, so that a later run of the test replaces this file. In one step: a judge may be reading.
-        let file = folder.join(format!("{test}-{}-{number}.pb", file_name(workflow_id)));
+        // A number instead of the run id, so that a later run of the test replaces this file.
+        let name = file_name(workflow_id);
+        let number = runs.entry(name.clone()).or_default();
+        *number += 1;
+        let file = folder.join(format!("{test}-{name}-{number}.pb"));
+        // In one step, because a judge may be reading.
         let new = file.with_extension("new");
         fs::write(&new, History { events }.encode_to_vec()).unwrap();
         fs::rename(&new, &file).unwrap();

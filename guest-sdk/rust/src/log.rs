@@ -21,12 +21,14 @@ pub use crate::{
     __longhaul_warn as warn,
 };
 
+type Write = fn(LogLevel, &str);
+
 thread_local! {
-    static ACTIVITY: Cell<Option<fn(LogLevel, &str)>> = const { Cell::new(None) };
+    static ACTIVITY: Cell<Option<Write>> = const { Cell::new(None) };
 }
 
 /// Lines of this instance are an activity's.
-pub(crate) fn use_activity(write: fn(LogLevel, &str)) {
+pub(crate) fn use_activity(write: Write) {
     ACTIVITY.set(Some(write));
 }
 

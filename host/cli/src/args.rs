@@ -4,7 +4,7 @@ use std::{fmt, path::PathBuf, str::FromStr, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::{completion, module, replay, run, server, workflow};
+use crate::{bench, completion, module, replay, run, server, workflow};
 
 /// What `longhaul` was asked to do.
 #[derive(Debug, Parser)]
@@ -44,6 +44,7 @@ pub(crate) enum Command {
     Workflow(workflow::Args),
     Run(run::Args),
     Replay(replay::Args),
+    Bench(bench::Args),
     Completion(completion::Args),
 }
 

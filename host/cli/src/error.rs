@@ -4,7 +4,7 @@ use std::{io, path::PathBuf, time::Duration};
 
 use tonic::Code;
 
-use crate::{args::Address, input};
+use crate::{args::Address, bench, input};
 
 /// A failed command.
 #[derive(Debug, thiserror::Error)]
@@ -134,6 +134,10 @@ pub enum Error {
     /// A replay differs from its history, or cannot begin.
     #[error("{}", replay_text(.0))]
     Replay(Box<longhaul_runtime::ReplayError>),
+
+    /// Something could not be measured.
+    #[error(transparent)]
+    Bench(#[from] bench::Error),
 
     /// A part of this program panicked.
     #[error("internal error: {0}")]

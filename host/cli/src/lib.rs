@@ -14,6 +14,7 @@ use std::process::ExitCode;
 use clap::Parser as _;
 
 pub mod args;
+mod bench;
 mod client;
 mod completion;
 mod embedded;
@@ -55,6 +56,7 @@ pub fn execute(cli: Cli, output: &mut Output) -> Result<(), Error> {
     match command {
         args::Command::Server(args) => server::execute(args, output),
         args::Command::Run(args) => run::execute(args, &global, output),
+        args::Command::Bench(args) => bench::execute(args, &global, output),
         args::Command::Replay(args) => replay::execute(&args, output),
         args::Command::Completion(args) => completion::execute(&args, output),
         args::Command::Module(args) => on_this_thread(&global, module::execute(args, &global, output)),

@@ -1,5 +1,6 @@
 //! The SDK against a fake host.
 
+mod activities;
 mod cancellation;
 mod dispatch;
 mod executor;

@@ -70,7 +70,7 @@ impl Script {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Scripted {
     pub(crate) scripts: Vec<Script>,
-    begun: usize,
+    pub(crate) begun: usize,
 }
 
 impl Guest for Scripted {

@@ -103,7 +103,12 @@ fn one_task_tells_signals_then_updates_then_outcomes() {
         .and_last([timer(4, 1)]);
     assert_eq!(
         world.script(script),
-        ["signal go", "update u", "resolve 1 completed ()", "cancel why not"]
+        [
+            "signal go",
+            "update u",
+            "resolve 1 completed ()",
+            "cancel why not"
+        ]
     );
     world.assert(
         "1 WorkflowExecutionStarted type=Test id=workflow queue=default
@@ -172,9 +177,7 @@ fn a_long_history_suggests_to_continue_as_new() {
     world.limits.history.suggest_events = 8;
     world.limits.history.suggest_updates = 1;
     world.step(|execution, turn, limits| {
-        execution
-            .admit_update(turn, request("u", "add"), limits)
-            .unwrap();
+        execution.admit_update(turn, request("u", "add"), limits).unwrap();
         let task = execution.plan_task(turn, limits);
         assert!(task.suggest.is_empty());
         assert_eq!(

@@ -148,7 +148,12 @@ fn a_timer_that_fired_is_cancelled_after_it_was_resolved_in_the_same_task() {
 fn timers_of_one_task_fire_in_the_order_in_which_they_are_due() {
     let mut world = World::new();
     world.task([timer(1, 3), timer(2, 1), timer(3, 2)]);
-    let due: Vec<_> = world.execution.timers().iter().map(|(id, t)| (*id, t.due_ns)).collect();
+    let due: Vec<_> = world
+        .execution
+        .timers()
+        .iter()
+        .map(|(id, t)| (*id, t.due_ns))
+        .collect();
     assert_eq!(due, [(5, at(3)), (6, at(1)), (7, at(2))]);
     world.advance(2);
     assert!(!world.fire(5));

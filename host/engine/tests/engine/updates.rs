@@ -125,7 +125,7 @@ fn the_same_id_executes_once() {
     );
     world.signal("go", "").unwrap();
     world.task([complete_update("u", json!(1)), complete(json!("end"))]);
-    world.restart_closed();
+    world.restart();
     assert_eq!(
         world.update("u", "add"),
         Ok(Admission::Known),

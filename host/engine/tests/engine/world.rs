@@ -241,10 +241,7 @@ impl<G: Guest> World<G> {
         let (calls, told) = run(&mut self.guest, &mut self.session, unseen, &admitted);
         let intents = self.session.conclude(calls, &self.limits)?;
         let intents = intents.into_iter().map(|(_, intent)| intent).collect();
-        for (seq, event_id) in self
-            .execution
-            .complete_task(&mut turn, &task, &worker(), intents)
-        {
+        for (seq, event_id) in self.execution.complete_task(&mut turn, &task, &worker(), intents) {
             let event = turn
                 .events
                 .iter()
@@ -286,7 +283,11 @@ impl<G: Guest> World<G> {
     /// The whole history as text; then whatever must hold of any history.
     #[track_caller]
     pub(crate) fn assert(&self, expected: &str) {
-        let events: Vec<HistoryEvent> = self.history.iter().map(|event| HistoryEvent::clone(event)).collect();
+        let events: Vec<HistoryEvent> = self
+            .history
+            .iter()
+            .map(|event| HistoryEvent::clone(event))
+            .collect();
         text::assert_history(&events, expected);
         self.check();
     }
@@ -337,7 +338,11 @@ impl<G: Guest> World<G> {
     fn projection(&self, execution: &Execution) -> String {
         let mut lines = String::new();
         let mut line = |text: String| writeln!(lines, "{text}").unwrap();
-        line(format!("{:?} {:?}", execution.status(), execution.close_time_ns()));
+        line(format!(
+            "{:?} {:?}",
+            execution.status(),
+            execution.close_time_ns()
+        ));
         line(format!(
             "next {} bytes {}",
             execution.next_event_id(),
@@ -374,7 +379,10 @@ impl<G: Guest> World<G> {
             let state = execution.update(id).map(|update| &update.state);
             // An admitted update stands in a row of its own, not in history.
             if !matches!(state, None | Some(update::State::Admitted { .. })) {
-                line(format!("update {id} {state:?} {:?}", execution.update_outcome(id)));
+                line(format!(
+                    "update {id} {state:?} {:?}",
+                    execution.update_outcome(id)
+                ));
             }
         }
         let unseen: Vec<i64> = execution.unseen().iter().map(|event| event.event_id).collect();

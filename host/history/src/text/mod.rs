@@ -113,6 +113,8 @@ impl Writer {
             }
             (Times::Relative, Some(_)) => {
                 let since_ns = event_ns.unwrap_or(0).saturating_sub(first_ns);
+                // Nobody reads finer times, and cut to milliseconds they stand in a column.
+                let since_ns = since_ns - since_ns % time::NS_PER_MILLISECOND;
                 line.raw(&format!(
                     "{:>10} ",
                     format!("+{}", time::format_duration_ns(since_ns))

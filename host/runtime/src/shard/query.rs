@@ -76,6 +76,12 @@ impl Shard {
         if let Err(error) = known(run, &query.query_type) {
             return Some(Err(error));
         }
+        if run.execution.completed_tasks() == 0 {
+            let why = run.parked.as_ref().map_or("", |parked| parked.reason.as_str());
+            return Some(Err(Error::FailedPrecondition(format!(
+                "the workflow has completed no task yet, so there is no state to query: {why}"
+            ))));
+        }
         if !run.is_live() {
             let broken = run.broken.as_ref()?;
             return Some(Err(Error::FailedPrecondition(format!(

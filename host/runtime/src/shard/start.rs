@@ -48,7 +48,17 @@ impl Shard {
             Policy::Start => {
                 self.begin(&place, request, reply, Vec::new());
             }
-            Policy::TerminateFirst(run_id) => self.replace(run_id, &place, request, reply),
+            // The old run ends only when the new one can begin.
+            Policy::TerminateFirst(run_id) => match self.version_for(namespace, &request) {
+                Ok(version) if version.compiled().is_none() => {
+                    self.start_when_compiled(namespace, version, request, reply);
+                }
+                Ok(_) => self.replace(run_id, &place, request, reply),
+                Err(error) => {
+                    // A receiver that has gone needs no answer.
+                    let _ = reply.send(Err(error));
+                }
+            },
             Policy::Answer(answer) => {
                 let ticket = self
                     .newest(&place)
@@ -161,6 +171,24 @@ impl Shard {
         }
     }
 
+    /// The version that a start asks for (E12).
+    fn version_for(
+        &self,
+        namespace: NamespaceId,
+        request: &wire::StartWorkflowExecutionRequest,
+    ) -> Result<Arc<Version>, Error> {
+        let workflow_type = request.workflow_type.as_ref().map_or("", |t| t.name.as_str());
+        let registry = &self.core.registry;
+        registry.for_workflow_type(namespace, workflow_type).ok_or_else(|| {
+            let types = registry.workflow_types(namespace);
+            Error::InvalidArgument(format!(
+                "no uploaded module defines the workflow type {workflow_type:?}; known types: {}; upload a component with \
+                 `longhaul module upload FILE.wasm`",
+                names::known(workflow_type, types.iter().map(String::as_str))
+            ))
+        })
+    }
+
     /// Begin a run; `changes` belong to the same transition. Answers its ticket; none: nothing was written.
     fn begin(
         &mut self,
@@ -169,20 +197,13 @@ impl Shard {
         reply: Reply<wire::StartWorkflowExecutionResponse>,
         changes: Vec<Change>,
     ) -> Option<u64> {
-        let workflow_type = request.workflow_type.as_ref().map_or("", |t| t.name.as_str());
-        let Some(version) = self
-            .core
-            .registry
-            .for_workflow_type(place.namespace, workflow_type)
-        else {
-            let types = self.core.registry.workflow_types(place.namespace);
-            let error = Error::InvalidArgument(format!(
-                "no uploaded module defines the workflow type {workflow_type:?}; known types: {}; upload a component with \
-                 `longhaul module upload FILE.wasm`",
-                names::known(workflow_type, types.iter().map(String::as_str))
-            ));
-            let _ = reply.send(Err(error));
-            return None;
+        let version = match self.version_for(place.namespace, &request) {
+            Ok(version) => version,
+            Err(error) => {
+                // A receiver that has gone needs no answer.
+                let _ = reply.send(Err(error));
+                return None;
+            }
         };
         if version.compiled().is_none() {
             self.start_when_compiled(place.namespace, version, request, reply);

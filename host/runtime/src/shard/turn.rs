@@ -74,8 +74,9 @@ impl Shard {
     ) -> Option<u64> {
         let mut ticket = None;
         match self.changes_of(&mut run, &turn) {
-            Ok(mut changes) => {
-                changes.extend(extra);
+            Ok(changes) => {
+                // What comes from elsewhere is first: a run can open only when the one that had its id has closed.
+                let changes: Vec<Change> = extra.into_iter().chain(changes).collect();
                 if !changes.is_empty() {
                     match self.commits.submit(changes) {
                         Ok(submitted) => ticket = Some(submitted),

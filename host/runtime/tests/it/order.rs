@@ -111,7 +111,11 @@ async fn an_order_goes_from_creation_to_delivery() {
         Err("Cannot add items in status: paid".into())
     );
     world.signal("o", "mark_shipped", &[shipping()]).await.unwrap();
-    world.until_history("o", "TimerStarted id=9").await;
+    world
+        .until("the three days", |rt| {
+            common::history(rt, "o").contains("after=3d")
+        })
+        .await;
     assert_eq!(
         world.query("o", "get_progress", &[]).await.unwrap(),
         json!({"status": "shipped", "items_count": 1, "total_amount": "39.98", "payment_status": "paid",
@@ -138,8 +142,65 @@ async fn an_order_goes_from_creation_to_delivery() {
     world.export("order-delivered", "o");
 }
 
-const ORDER: &str = "
-";
+const ORDER: &str = r#"
+  1 WorkflowExecutionStarted type=OrderWorkflow id=o queue=orders input=("order-1","cust-1")
+  2 WorkflowTaskScheduled
+  3 WorkflowTaskStarted scheduled=2
+  4 WorkflowTaskCompleted scheduled=2 started=3
+  5 TimerStarted id=1 after=7d
+  6 WorkflowTaskScheduled
+  7 WorkflowTaskStarted scheduled=6
+  8 WorkflowTaskCompleted scheduled=6 started=7
+  9 WorkflowExecutionUpdateAccepted id=item-1 name=add_item input=({"name":"Book","price":"19.99","quantity":2,"sku":"SKU-1"}) task=6
+ 10 ActivityTaskScheduled id=2 type=check_inventory queue=orders input=({"name":"Book","price":"19.99","quantity":2,"sku":"SKU-1"}) start-to-close=10s
+ 11 ActivityTaskStarted scheduled=10
+ 12 ActivityTaskCompleted scheduled=10 started=11 result=true
+ 13 WorkflowTaskScheduled
+ 14 WorkflowTaskStarted scheduled=13
+ 15 WorkflowTaskCompleted scheduled=13 started=14
+ 16 WorkflowExecutionUpdateCompleted id=item-1 accepted=9 result={"items":1,"total":"39.98"}
+ 17 WorkflowTaskScheduled
+ 18 WorkflowTaskStarted scheduled=17
+ 19 WorkflowTaskCompleted scheduled=17 started=18
+ 20 WorkflowExecutionUpdateAccepted id=bad-amount name=process_payment input=({"amount":"1.00","card_token":"tok_1234567890","payment_method":"card"}) task=17
+ 21 WorkflowExecutionUpdateCompleted id=bad-amount accepted=20 failure="ValueError: Payment amount 1.00 != order total 39.98"
+ 22 WorkflowTaskScheduled
+ 23 WorkflowTaskStarted scheduled=22
+ 24 WorkflowTaskCompleted scheduled=22 started=23
+ 25 WorkflowExecutionUpdateAccepted id=pay name=process_payment input=({"amount":"39.98","card_token":"tok_1234567890","payment_method":"card"}) task=22
+ 26 ActivityTaskScheduled id=3 type=charge_payment queue=orders input=({"amount":"39.98","card_token":"tok_1234567890","payment_method":"card"}) start-to-close=30s
+ 27 ActivityTaskStarted scheduled=26
+ 28 ActivityTaskCompleted scheduled=26 started=27 result="txn_tok_1234"
+ 29 WorkflowTaskScheduled
+ 30 WorkflowTaskStarted scheduled=29
+ 31 WorkflowTaskCompleted scheduled=29 started=30
+ 32 WorkflowExecutionUpdateCompleted id=pay accepted=25 result="txn_tok_1234"
+ 33 TimerCanceled id=1 started=5
+ 34 TimerStarted id=4 after=30d
+ 35 WorkflowExecutionSignaled name=mark_shipped input=({"address":"1 Main St","carrier":"UPS","tracking_number":"1Z999"})
+ 36 WorkflowTaskScheduled
+ 37 WorkflowTaskStarted scheduled=36
+ 38 WorkflowTaskCompleted scheduled=36 started=37
+ 39 ActivityTaskScheduled id=5 type=update_shipping_system queue=orders input=("order-1",{"address":"1 Main St","carrier":"UPS","tracking_number":"1Z999"}) start-to-close=10s
+ 40 ActivityTaskStarted scheduled=39
+ 41 ActivityTaskCompleted scheduled=39 started=40 result=null
+ 42 WorkflowTaskScheduled
+ 43 WorkflowTaskStarted scheduled=42
+ 44 WorkflowTaskCompleted scheduled=42 started=43
+ 45 TimerCanceled id=4 started=34
+ 46 TimerStarted id=6 after=3d
+ 47 TimerFired id=6 started=46
+ 48 WorkflowTaskScheduled
+ 49 WorkflowTaskStarted scheduled=48
+ 50 WorkflowTaskCompleted scheduled=48 started=49
+ 51 ActivityTaskScheduled id=7 type=send_delivery_confirmation queue=orders input=("cust-1","order-1") start-to-close=30s
+ 52 ActivityTaskStarted scheduled=51
+ 53 ActivityTaskCompleted scheduled=51 started=52 result=null
+ 54 WorkflowTaskScheduled
+ 55 WorkflowTaskStarted scheduled=54
+ 56 WorkflowTaskCompleted scheduled=54 started=55
+ 57 WorkflowExecutionCompleted result="Order order-1 completed - $39.98 charged"
+"#;
 
 #[tokio::test]
 async fn an_order_that_nobody_pays_is_cancelled_after_a_week() {
@@ -252,7 +313,7 @@ async fn two_updates_at_once_take_turns() {
 }
 
 /// What the client does, step by step; each step may be tried again after a crash.
-async fn step(world: &mut World, number: usize) -> Step {
+fn step(world: &mut World, number: usize) -> Step {
     let rt = world.rt();
     match number {
         0 => Step::Request(Box::pin(async move {
@@ -301,63 +362,98 @@ fn shape(history: &str) -> String {
     history.lines().map(line).collect::<Vec<_>>().join("\n")
 }
 
-/// Play the scenario with a crash at one commit; answers the client's answers and the history, and whether there was a crash.
-async fn play(crash_at: u64, loss: Loss) -> (Vec<Value>, String, bool) {
+/// When the power goes.
+#[derive(Debug, Clone, Copy)]
+enum Crash {
+    Never,
+    /// Right after this commit: it is durable, and nobody has been told.
+    AfterCommit(u64),
+    /// At this sync: what it would have made durable is lost, or some of it.
+    AtSync(u64),
+}
+
+/// Play the scenario; answers the client's answers and the history, and whether there was a crash.
+async fn play(crash: Crash, loss: Loss) -> (Vec<Value>, String, bool) {
     let mut options = common::options();
     options.time_skipping = true;
     let mut world = World::with(options);
+    // Opening the file takes some syncs of its own.
+    let opened = world.disk.syncs();
+    if let Crash::AtSync(number) = crash {
+        world.disk.cut_power_at_sync(opened + number);
+    }
     let mut crashed = false;
     let mut answers = Vec::new();
-    while let Step::Request(request) = step(&mut world, answers.len()).await {
-        let at = if crashed { u64::MAX } else { crash_at };
-        match world.drive_until_commit(request, at).await {
-            Some(answer) => answers.push(answer.unwrap()),
-            None => {
+    while let Step::Request(request) = step(&mut world, answers.len()) {
+        let commits = match crash {
+            Crash::AfterCommit(number) if !crashed => number,
+            _ => u64::MAX,
+        };
+        match world.drive_until_commit(request, commits).await {
+            Some(Ok(answer)) => answers.push(answer),
+            // Nothing but the power may refuse what the client asks.
+            Some(Err(error)) if crashed || world.rt().write_failure().is_none() => {
+                panic!("{crash:?}: {error}")
+            }
+            Some(Err(_)) | None => {
                 crashed = true;
                 world.crash(loss, SECOND);
             }
         }
     }
-    let history = world.history("o");
-    if crash_at % 7 == 0 {
-        world.export(&format!("order-crash-{crash_at}"), "o");
+    let name = match crash {
+        Crash::Never => "order-never-crashed".to_owned(),
+        Crash::AfterCommit(number) => format!("order-crash-after-commit-{number}"),
+        Crash::AtSync(number) => format!("order-power-cut-at-sync-{number}"),
+    };
+    world.export(&name, "o");
+    (answers, world.history("o"), crashed)
+}
+
+/// Play it with a crash at every point of a kind in turn; answers their number.
+async fn crash_everywhere(crash_at: impl Fn(u64) -> Crash) -> u64 {
+    let (expected, undisturbed, _) = play(Crash::Never, Loss::All).await;
+    assert_eq!(expected[8], json!("Order order completed - $59.97 charged"));
+    let undisturbed = shape(&undisturbed);
+    for number in 1.. {
+        // Everything unsynced is lost, or some of it by a seed.
+        let seed = number;
+        let loss = if number % 2 == 0 {
+            Loss::All
+        } else {
+            Loss::Some { seed }
+        };
+        let (answers, history, crashed) = play(crash_at(number), loss).await;
+        if !crashed {
+            return number - 1;
+        }
+        assert_eq!(answers, expected, "{:?}, {loss:?}", crash_at(number));
+        let history = shape(&history);
+        let at = format!("{:?}, {loss:?}", crash_at(number));
+        assert!(
+            history == undisturbed,
+            "{at}: expected\n{undisturbed}\nfound\n{history}"
+        );
     }
-    (answers, history, crashed)
+    unreachable!("some number is behind the scenario's end")
 }
 
 #[tokio::test]
-async fn a_crash_at_any_commit_changes_nothing_that_a_client_can_see() {
+async fn a_crash_after_any_commit_changes_nothing_that_a_client_can_see() {
     // S1 S5 U2 U4 A1 W2
-    let (expected, undisturbed, crashed) = play(u64::MAX, Loss::All).await;
-    assert!(!crashed);
-    assert_eq!(expected[8], json!("Order order completed - $59.97 charged"));
-    let mut crash_at = 1;
-    loop {
-        // Everything unsynced is lost, or some of it by a seed: at every commit in turn.
-        let loss = if crash_at % 2 == 0 {
-            Loss::All
-        } else {
-            Loss::Some { seed: crash_at }
-        };
-        let (answers, history, crashed) = play(crash_at, loss).await;
-        if !crashed {
-            break;
-        }
-        assert_eq!(answers, expected, "crash at commit {crash_at}, {loss:?}");
-        let (history, undisturbed) = (shape(&history), shape(&undisturbed));
-        assert!(
-            history == undisturbed,
-            "crash at commit {crash_at}, {loss:?}:\n{}",
-            diff(&undisturbed, &history)
-        );
-        crash_at += 1;
-    }
+    let crashes = crash_everywhere(Crash::AfterCommit).await;
     assert!(
-        crash_at > 15,
-        "the scenario has many commits, and there was a crash at each: {crash_at}"
+        crashes > 12,
+        "the scenario has many commits, and there was a crash after each: {crashes}"
     );
 }
 
-fn diff(expected: &str, found: &str) -> String {
-    format!("expected\n{expected}\nfound\n{found}")
+#[tokio::test]
+async fn a_power_cut_at_any_sync_changes_nothing_that_a_client_can_see() {
+    // S1 S5 U2 U4 A1 W2
+    let crashes = crash_everywhere(Crash::AtSync).await;
+    assert!(
+        crashes > 12,
+        "the scenario has many syncs, and the power was cut at each: {crashes}"
+    );
 }

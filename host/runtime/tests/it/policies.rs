@@ -92,14 +92,14 @@ async fn terminate_existing_ends_one_run_and_starts_another_in_one_commit() {
 #[tokio::test]
 async fn terminate_existing_for_a_type_that_does_not_exist_leaves_the_run_alone() {
     // E1 E12
-    let mut world = World::of("counter").await;
-    world.start("c", "Counter", &[]).await.unwrap();
+    let mut world = World::of("bench").await;
+    world.start("c", "Sleep", &[json!(1_000)]).await.unwrap();
     let mut request = again("c", Conflict::TerminateExisting, Reuse::AllowDuplicate);
-    request.workflow_type.as_mut().unwrap().name = "Conter".into();
+    request.workflow_type.as_mut().unwrap().name = "Slep".into();
     let refused = world.start_with(request).await;
     assert!(matches!(refused, Err(Error::InvalidArgument(_))), "{refused:?}");
-    world.signal("c", "add", &[json!(1)]).await.unwrap();
-    assert_eq!(world.query("c", "all", &[]).await.unwrap(), json!([1]));
+    world.pass(SECOND);
+    assert_eq!(world.result("c").await, json!(1_000), "its timer still fires");
 }
 
 #[tokio::test]

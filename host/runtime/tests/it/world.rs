@@ -81,7 +81,20 @@ impl World {
             .unwrap()
     }
 
-    /// Rounds until a request is answered, or the store has made so many commits: then the answer is none. While nothing happens, time
+    /// Rounds until a request is answered, but no attempt of an activity gets anywhere.
+    pub(crate) async fn drive_alone<F: Future>(&mut self, request: F) -> F::Output {
+        let mut request = std::pin::pin!(request);
+        for _ in 0..100 {
+            let polled = std::future::poll_fn(|context| Poll::Ready(request.as_mut().poll(context))).await;
+            if let Poll::Ready(answer) = polled {
+                return answer;
+            }
+            self.sim.round();
+        }
+        panic!("the request needs more than the shard and the store")
+    }
+
+    /// Rounds until a request is answered, or the store has made so many commits or makes no more: then the answer is none. While nothing happens, time
     /// passes, so that what waits for its next attempt gets it.
     pub(crate) async fn drive_until_commit<F: Future>(
         &mut self,
@@ -98,7 +111,7 @@ impl World {
             if self.sim.round() > 0 {
                 busy_at = Instant::now();
             }
-            if self.commits() >= commits {
+            if self.commits() >= commits || self.rt().write_failure().is_some() {
                 return None;
             }
             tokio::task::yield_now().await;

@@ -1,0 +1,92 @@
+//! `longhaul bench` through the binary: tiny runs, of which only the form is looked at. No test here knows how fast it should be.
+
+use std::{
+    path::{Path, PathBuf},
+    process::{Command, Output, Stdio},
+};
+
+use serde_json::Value;
+
+/// The component that `cargo xtask guests` builds. Without it, and if LONGHAUL_GUESTS does not promise it, there is nothing to run.
+fn component() -> Option<PathBuf> {
+    match std::env::var_os("LONGHAUL_GUESTS") {
+        Some(folder) => Some(PathBuf::from(folder).join("bench.wasm")),
+        None => {
+            let built = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/guests/bench.wasm");
+            built.exists().then_some(built)
+        }
+    }
+}
+
+fn bench(folder: &Path, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_longhaul"))
+        .arg("bench")
+        .args(arguments)
+        .current_dir(folder)
+        .env_remove("TEMPORAL_ADDRESS")
+        .env_remove("LONGHAUL_GUESTS")
+        .stdin(Stdio::null())
+        .output()
+        .unwrap()
+}
+
+/// Run with `-o json`, and look that nothing stays behind in the current folder.
+fn measured(arguments: &[&str]) -> Option<Value> {
+    let component = component()?;
+    let folder = tempfile::tempdir().unwrap();
+    let component = component.to_str().unwrap();
+    let output = bench(
+        folder.path(),
+        &[arguments, &["--component", component, "-o", "json"]].concat(),
+    );
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{errors}");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    Some(serde_json::from_slice(&output.stdout).unwrap())
+}
+
+#[test]
+fn empty_executions_are_counted_in_process_and_over_grpc() {
+    for (mode, flags) in [("in-process", &["--in-process"][..]), ("grpc", &[])] {
+        let arguments = [&["empty", "--count", "3", "--concurrency", "2"], flags].concat();
+        let Some(document) = measured(&arguments) else {
+            return;
+        };
+        assert_eq!(document["mode"], mode);
+        let load = &document["loads"][0];
+        assert_eq!(load["case"], "empty");
+        assert_eq!(load["unit"], "executions");
+        assert_eq!(load["count"], 3);
+        assert_eq!(load["callers"], 2);
+        assert_eq!(load["errors"], 0);
+        // Each execution ends in at least one transition, and no commit is without one.
+        let (commits, transitions) = (load["commits"].as_u64(), load["transitions"].as_u64());
+        assert!(transitions >= Some(3), "{load}");
+        assert!(commits >= Some(1) && commits <= transitions, "{load}");
+        assert!(load["p50Us"].as_f64() <= load["maxUs"].as_f64(), "{load}");
+    }
+}
+
+#[test]
+fn suspended_executions_are_there_after_the_kill() {
+    let Some(document) = measured(&["suspend", "--count", "5"]) else {
+        return;
+    };
+    let figures = document["figures"].as_array().unwrap();
+    let reopened = figures
+        .iter()
+        .any(|figure| figure["what"] == "first query after reopening");
+    assert!(reopened, "{figures:?}");
+}
+
+#[test]
+fn a_component_that_is_not_there_is_named_with_what_builds_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = bench(folder.path(), &["empty", "--component", "nowhere.wasm"]);
+    assert_eq!(output.status.code(), Some(1));
+    let errors = String::from_utf8_lossy(&output.stderr);
+    for text in ["nowhere.wasm", "cargo xtask guests", "--component"] {
+        assert!(errors.contains(text), "{errors}");
+    }
+    assert!(output.stdout.is_empty());
+}

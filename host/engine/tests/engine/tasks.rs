@@ -1,0 +1,223 @@
+//! Workflow tasks that fail, and what a guest may not do.
+
+use longhaul_engine::{Command, Violation};
+use longhaul_history::{limits::MAX_ID_CHARS, payload::plain_payload, proto::common::v1::Payloads};
+use serde_json::json;
+
+use crate::{
+    guest::{
+        Script, activity, activity_with, cancel_activity, cancel_timer, complete, complete_update, timer,
+    },
+    world::World,
+};
+
+#[track_caller]
+fn violation(
+    world: &mut World<crate::guest::Scripted>,
+    commands: impl IntoIterator<Item = Command>,
+) -> Violation {
+    let events = world.history.len();
+    let violation = world.try_script(Script::last(commands)).unwrap_err();
+    assert_eq!(
+        world.history.len(),
+        events,
+        "a violation writes nothing by itself"
+    );
+    violation
+}
+
+#[test]
+fn a_streak_of_failed_tasks_has_one_event() {
+    // E11
+    let mut world = World::new();
+    assert!(world.fail_task("first"));
+    assert!(!world.fail_task("second"));
+    world.signal("kept", "").unwrap();
+    world.restart();
+    assert!(!world.fail_task("third"), "also after a restart");
+    assert!(world.execution.needs_task());
+    assert_eq!(world.task([]), ["start", "signal kept"]);
+    world.signal("more", "").unwrap();
+    assert!(world.fail_task("a new streak"));
+    assert_eq!(world.task([complete(json!(1))]), ["signal more"]);
+    assert!(!world.fail_task("it has closed"));
+    world.assert(
+        "1 WorkflowExecutionStarted type=Test id=workflow queue=default
+         2 WorkflowTaskScheduled
+         3 WorkflowTaskStarted scheduled=2
+         4 WorkflowTaskFailed scheduled=2 started=3 cause=WorkflowWorkerUnhandledFailure failure=\"Panic: first\"
+         5 WorkflowExecutionSignaled name=kept
+         6 WorkflowTaskScheduled attempt=2
+         7 WorkflowTaskStarted scheduled=6
+         8 WorkflowTaskCompleted scheduled=6 started=7
+         9 WorkflowExecutionSignaled name=more
+        10 WorkflowTaskScheduled
+        11 WorkflowTaskStarted scheduled=10
+        12 WorkflowTaskFailed scheduled=10 started=11 cause=WorkflowWorkerUnhandledFailure failure=\"Panic: a new streak\"
+        13 WorkflowTaskScheduled attempt=2
+        14 WorkflowTaskStarted scheduled=13
+        15 WorkflowTaskCompleted scheduled=13 started=14
+        16 WorkflowExecutionCompleted result=1",
+    );
+}
+
+#[test]
+fn a_seq_in_use_is_refused() {
+    let mut world = World::new();
+    assert_eq!(
+        violation(&mut world, [timer(1, 5), activity(1, "charge")]),
+        Violation::SeqReused(1)
+    );
+    world.task([timer(1, 5)]);
+    world.signal("go", "").unwrap();
+    let reused = violation(&mut world, [timer(1, 5)]);
+    assert_eq!(
+        reused.to_string(),
+        "seq 1 is already in use: every operation of a run needs a new one"
+    );
+    assert_eq!(world.task([timer(2, 5)]), ["signal go"], "the task is run again");
+    world.check();
+}
+
+#[test]
+fn an_unknown_seq_is_refused() {
+    let mut world = World::new();
+    let unknown = |command, seq, expected| Violation::UnknownSeq {
+        command,
+        seq,
+        expected,
+    };
+    assert_eq!(
+        violation(&mut world, [cancel_timer(9)]),
+        unknown("cancel-timer", 9, "timer")
+    );
+    assert_eq!(
+        violation(&mut world, [cancel_activity(9)]),
+        unknown("cancel-activity", 9, "activity")
+    );
+    assert_eq!(
+        violation(&mut world, [timer(1, 5), cancel_activity(1)]),
+        unknown("cancel-activity", 1, "activity")
+    );
+    let wrong = violation(&mut world, [activity(1, "charge"), cancel_timer(1)]);
+    assert_eq!(
+        wrong.to_string(),
+        "cancel-timer names seq 1, which is no timer of this run"
+    );
+    assert_eq!(
+        violation(&mut world, [complete_update("u", json!(1))]),
+        Violation::UnknownUpdate("u".into())
+    );
+}
+
+#[test]
+fn bad_activity_options_are_refused() {
+    // A2
+    let mut world = World::new();
+    let mut why = |command| match violation(&mut world, [command]) {
+        Violation::BadActivity { seq: 1, why, .. } => why,
+        other => panic!("{other}"),
+    };
+    assert_eq!(why(activity(1, "")), "it has no type");
+    let missing = "set schedule-to-close or start-to-close: one of the two limits is required";
+    assert_eq!(
+        why(activity_with(1, "charge", |o| o.start_to_close_ns = None)),
+        missing
+    );
+    assert_eq!(
+        why(activity_with(1, "charge", |o| o.start_to_close_ns = Some(0))),
+        missing
+    );
+    let long = "ü".repeat(MAX_ID_CHARS + 1);
+    assert_eq!(why(activity(1, &long)), "its type has more than 1000 characters");
+    let with_id = |id: String| activity_with(1, "charge", |options| options.activity_id = Some(id));
+    assert_eq!(why(with_id(long.clone())), "its id has more than 1000 characters");
+    world.task([with_id(long.chars().skip(1).collect())]);
+    world.check();
+}
+
+#[test]
+fn values_over_the_limit_are_refused() {
+    // B2
+    let mut world = World::new();
+    world.limits.history.payload_bytes = 100;
+    let large = Payloads {
+        payloads: vec![plain_payload(vec![0; 100])],
+    };
+    let mut what = |command| match violation(&mut world, [command]) {
+        Violation::TooLarge {
+            what,
+            size,
+            limit: 100,
+        } => {
+            assert!(size > 100);
+            what
+        }
+        other => panic!("{other}"),
+    };
+    assert_eq!(
+        what(activity_with(1, "charge", |options| options.input = large.clone())),
+        "the input of activity \"charge\" (seq 1)"
+    );
+    assert_eq!(what(Command::Complete(large.clone())), "the workflow's result");
+    assert_eq!(
+        what(Command::Cancelled(large.clone())),
+        "the details of the workflow's cancellation"
+    );
+    let failure = longhaul_history::failure::application("x".repeat(100), "Broken", false);
+    assert_eq!(what(Command::Fail(Box::new(failure))), "the workflow's failure");
+    world.update("u", "add").unwrap();
+    let update = Command::CompleteUpdate {
+        id: "u".into(),
+        outcome: Ok(large),
+    };
+    assert!(matches!(
+        violation(&mut world, [update]),
+        Violation::TooLarge { what, .. } if what == "the result of update \"u\""
+    ));
+}
+
+#[test]
+fn operations_in_flight_are_limited() {
+    let mut world = World::new();
+    world.limits.timers_in_flight = 2;
+    world.limits.activities_in_flight = 1;
+    let too_many = violation(&mut world, [timer(1, 5), timer(2, 5), timer(3, 5)]);
+    assert_eq!(
+        too_many,
+        Violation::TooMany {
+            what: "timers",
+            limit: 2
+        }
+    );
+    assert_eq!(
+        too_many.to_string(),
+        "the run has 2 timers in flight, which is the limit"
+    );
+    assert_eq!(
+        violation(&mut world, [activity(1, "charge"), activity(2, "charge")]),
+        Violation::TooMany {
+            what: "activities",
+            limit: 1
+        }
+    );
+    // What was cancelled or has ended makes room.
+    world.task([
+        timer(1, 5),
+        timer(2, 5),
+        cancel_timer(1),
+        timer(3, 5),
+        activity(4, "charge"),
+    ]);
+    world.start_attempt(7);
+    world.complete_attempt(7, 1, json!(1));
+    world.task([cancel_timer(2), timer(5, 1), activity(6, "charge")]);
+    world.check();
+}
+
+#[test]
+fn what_is_not_served_is_said() {
+    let mut world = World::new();
+    let violation = violation(&mut world, [Command::NotOffered("start-child")]);
+    assert_eq!(violation.to_string(), "start-child is not offered yet");
+}

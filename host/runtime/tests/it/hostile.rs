@@ -1,0 +1,398 @@
+//! Guests that do what they must not do: contained, explained, and nobody else notices.
+
+use longhaul_history::proto::enums::v1::UpdateWorkflowExecutionLifecycleStage as Stage;
+use longhaul_runtime::{Error, Options};
+use longhaul_store::faults::Loss;
+use serde_json::json;
+
+use crate::{common, world::*};
+
+/// What 20 million instructions allow; the wall clock is no limit here, so that slow machines decide nothing.
+fn options() -> Options {
+    let mut options = common::options();
+    options.sandbox.fuel_per_activation = 20_000_000;
+    options.sandbox.fuel_per_read = 20_000_000;
+    options.sandbox.activation_timeout = std::time::Duration::from_secs(120);
+    options.long_poll = std::time::Duration::from_millis(50);
+    options
+}
+
+async fn world() -> World {
+    let mut world = World::with(options());
+    world
+        .upload_with("hostile", "hostile", "[limits]\nmemory_bytes = 4194304")
+        .await;
+    world.upload("counter", "counter").await;
+    world.start("neighbour", "Counter", &[]).await.unwrap();
+    world
+}
+
+async fn waiting() -> World {
+    let mut world = world().await;
+    world.start("h", "Hostile", &[json!("wait")]).await.unwrap();
+    world
+}
+
+/// The other execution of the shard takes messages.
+async fn neighbour_goes_on(world: &mut World) {
+    let before = world
+        .query("neighbour", "total", &[])
+        .await
+        .unwrap()
+        .as_i64()
+        .unwrap();
+    let sum = world
+        .update("neighbour", "add_and_get", &[json!(1)], "")
+        .await
+        .unwrap();
+    assert_eq!(sum, Ok(json!(before + 1)));
+}
+
+#[tokio::test]
+async fn code_that_never_waits_or_ends_badly_is_parked_with_the_reason() {
+    // E11 W6
+    let mut world = world().await;
+    for (what, reason) in [
+        ("spin", "fuel"),
+        ("allocate", "memory"),
+        ("recurse", "recurses"),
+        ("panic", "told to panic"),
+        ("abort", "unreachable"),
+        ("exit", "exit"),
+        ("sleep", "timer"),
+        ("connect", "no network"),
+    ] {
+        world.start(what, "Hostile", &[json!(what)]).await.unwrap();
+        let parked = world
+            .parked(what)
+            .await
+            .unwrap_or_else(|| panic!("{what} is parked:\n{}", world.history(what)));
+        assert!(parked.contains(reason), "{what} says {reason:?}: {parked}");
+        assert!(world.history(what).contains("WorkflowTaskFailed"), "{what}");
+        neighbour_goes_on(&mut world).await;
+        world.export(&format!("hostile-{what}"), what);
+    }
+}
+
+#[tokio::test]
+async fn a_panic_tells_its_text_and_its_place() {
+    // E11
+    let mut world = waiting().await;
+    world.signal("h", "act", &[json!("panic")]).await.unwrap();
+    let parked = world.parked("h").await.expect("it is parked");
+    assert!(parked.contains("told to panic"), "{parked}");
+    assert!(parked.contains("hostile/src/lib.rs:"), "file and line: {parked}");
+    world.export("hostile-panic-in-signal", "h");
+}
+
+#[tokio::test]
+async fn a_parked_run_is_tried_again_with_backoff_and_one_event() {
+    // E11
+    let mut world = waiting().await;
+    world.signal("h", "act", &[json!("panic")]).await.unwrap();
+    let history = world.history("h");
+    let mut wait = SECOND;
+    for attempt in 1..5 {
+        let task = world
+            .describe("h")
+            .await
+            .pending_workflow_task
+            .expect("it is parked");
+        assert_eq!(task.attempt, attempt);
+        world.advance(wait - std::time::Duration::from_nanos(1)).await;
+        assert_eq!(
+            world.describe("h").await.pending_workflow_task.unwrap().attempt,
+            attempt,
+            "not before {wait:?}"
+        );
+        world.advance(std::time::Duration::from_nanos(1)).await;
+        wait *= 2;
+    }
+    assert_eq!(
+        world.history("h"),
+        history,
+        "one WorkflowTaskFailed for the streak"
+    );
+    assert_eq!(history.matches("WorkflowTaskFailed").count(), 1);
+    neighbour_goes_on(&mut world).await;
+}
+
+#[tokio::test]
+async fn a_parked_run_still_takes_messages_and_can_be_ended() {
+    // E11 S1 U3 Q2
+    let mut world = waiting().await;
+    world.signal("h", "act", &[json!("panic")]).await.unwrap();
+    world.signal("h", "finish", &[]).await.unwrap();
+    assert!(world.history("h").contains("Signaled name=finish"), "S1: durable");
+    let (stage, none) = world
+        .update_to(Stage::Completed, "h", "act", &[json!("nothing")], "u")
+        .await
+        .unwrap();
+    assert_eq!(
+        (stage, none),
+        (Stage::Admitted, None),
+        "E11: the update stays admitted"
+    );
+    assert_eq!(
+        world.query("h", "writes", &[]).await.unwrap(),
+        json!(0),
+        "Q2: the state after the last task"
+    );
+    world.cancel("h").await.unwrap();
+    assert!(world.history("h").contains("CancelRequested"));
+
+    world.crash(Loss::Some { seed: 5 }, std::time::Duration::ZERO);
+    assert!(
+        world.parked("h").await.unwrap().contains("told to panic"),
+        "also after a restart"
+    );
+    let (stage, none) = world.poll(Stage::Accepted, "h", "u").await.unwrap();
+    assert_eq!((stage, none), (Stage::Admitted, None), "U3: admitted is durable");
+    let attempt = world.describe("h").await.pending_workflow_task.unwrap().attempt;
+    world.advance(HOUR).await;
+    let later = world.describe("h").await.pending_workflow_task.unwrap().attempt;
+    assert!(
+        later > attempt,
+        "it is tried again after a restart: {attempt}, {later}"
+    );
+    assert_eq!(
+        world.history("h").matches("WorkflowTaskFailed").count(),
+        1,
+        "{}",
+        world.history("h")
+    );
+
+    world.terminate("h").await.unwrap();
+    let gone = world.poll(Stage::Completed, "h", "u").await;
+    assert!(gone.is_err(), "U7: it was never accepted: {gone:?}");
+    assert_eq!(world.parked("h").await, None, "what has closed is not parked");
+    world.export("hostile-parked", "h");
+}
+
+#[tokio::test]
+async fn a_run_that_never_completed_a_task_has_no_state_to_query() {
+    // Q2
+    let mut world = world().await;
+    world.start("h", "Hostile", &[json!("panic")]).await.unwrap();
+    let answer = world.query("h", "writes", &[]).await;
+    assert!(matches!(answer, Err(Error::FailedPrecondition(_))), "{answer:?}");
+    neighbour_goes_on(&mut world).await;
+}
+
+#[tokio::test]
+async fn a_run_that_was_out_of_fuel_goes_on_when_there_is_more() {
+    // E11 U5
+    let mut small = options();
+    small.sandbox.fuel_per_activation = 3_000_000;
+    let mut world = World::with(small);
+    world.upload("hostile", "hostile").await;
+    world.start("h", "Hostile", &[json!("wait")]).await.unwrap();
+    world.signal("h", "act", &[json!("monotonic")]).await.unwrap();
+    world.signal("h", "finish", &[]).await.unwrap();
+    let parked = world.parked("h").await.expect("it is parked");
+    assert!(
+        parked.contains("fuel_per_activation"),
+        "it says what to do: {parked}"
+    );
+    let (stage, _) = world
+        .update_to(Stage::Completed, "h", "act", &[json!("nothing")], "u")
+        .await
+        .unwrap();
+    assert_eq!(stage, Stage::Admitted);
+    world.reopen(Loss::All, SECOND, common::options());
+    let (stage, value) = world.poll(Stage::Completed, "h", "u").await.unwrap();
+    assert_eq!((stage, outcome(value)), (Stage::Completed, Ok(json!("nothing"))));
+    assert_eq!(world.result("h").await, json!("writes 0"));
+    assert_eq!(world.parked("h").await, None);
+    world.export("hostile-mended", "h");
+}
+
+#[tokio::test]
+async fn a_query_that_fails_is_an_error_for_its_caller_alone() {
+    // Q3 Q4
+    let mut world = waiting().await;
+    let history = world.history("h");
+    for (what, reason) in [
+        ("spin", "fuel"),
+        ("allocate", "memory"),
+        ("recurse", "recurses"),
+        ("panic", "told to panic"),
+        ("command", "read-only"),
+        ("random", "read-only"),
+        ("sleep", "timer"),
+        ("fail", "told to fail"),
+    ] {
+        let answer = world.query("h", "act", &[json!(what)]).await;
+        let Err(Error::QueryFailed { message, .. }) = answer else {
+            panic!("{what}: {answer:?}")
+        };
+        assert!(message.contains(reason), "{what} says {reason:?}: {message}");
+        assert_eq!(
+            world.query("h", "writes", &[]).await.unwrap(),
+            json!(0),
+            "after {what}"
+        );
+    }
+    for number in 0..3 {
+        let written = world.query("h", "act", &[json!("write")]).await.unwrap();
+        assert_eq!(
+            written,
+            json!("writes 2"),
+            "Q3: query {number} sees its own writes and no other's"
+        );
+    }
+    assert_eq!(world.query("h", "writes", &[]).await.unwrap(), json!(0));
+    assert_eq!(world.history("h"), history, "Q1: queries are not in history");
+    assert_eq!(world.parked("h").await, None);
+    world.signal("h", "finish", &[]).await.unwrap();
+    assert_eq!(
+        world.result("h").await,
+        json!("writes 0"),
+        "Q3: the workflow's own state is as it was"
+    );
+    world.export("hostile-queries", "h");
+}
+
+#[tokio::test]
+async fn a_validator_that_fails_or_writes_changes_nothing() {
+    // U1
+    let mut world = waiting().await;
+    for what in ["spin", "panic", "command", "random", "recurse"] {
+        let answer = world
+            .update("h", "validated", &[json!(what)], what)
+            .await
+            .unwrap();
+        assert!(answer.is_err(), "{what}: {answer:?}");
+    }
+    assert!(
+        !world.history("h").contains("Update"),
+        "U1: a rejection leaves nothing"
+    );
+    let accepted = world
+        .update("h", "validated", &[json!("write")], "write")
+        .await
+        .unwrap();
+    assert_eq!(accepted, Ok(json!("write")));
+    assert_eq!(
+        world.query("h", "writes", &[]).await.unwrap(),
+        json!(0),
+        "the validator ran on a copy"
+    );
+    assert_eq!(world.parked("h").await, None);
+    world.export("hostile-validators", "h");
+}
+
+#[tokio::test]
+async fn an_update_whose_handler_panics_parks_the_run() {
+    // S11 E11
+    let mut world = waiting().await;
+    let (stage, _) = world
+        .update_to(Stage::Completed, "h", "act", &[json!("panic")], "u")
+        .await
+        .unwrap();
+    assert_eq!(stage, Stage::Admitted, "its acceptance was not written");
+    assert!(world.parked("h").await.unwrap().contains("told to panic"));
+    assert!(
+        !world.history("h").contains("UpdateAccepted"),
+        "{}",
+        world.history("h")
+    );
+    let declared = waiting()
+        .await
+        .update("h", "act", &[json!("fail")], "f")
+        .await
+        .unwrap();
+    assert_eq!(
+        declared,
+        Err("told to fail".into()),
+        "S11: a declared failure fails only the update"
+    );
+}
+
+#[tokio::test]
+async fn a_failure_in_a_signal_handler_fails_the_workflow() {
+    // S11 W6
+    let mut world = waiting().await;
+    world.signal("h", "act", &[json!("fail")]).await.unwrap();
+    world.until_history("h", "WorkflowExecutionFailed").await;
+    assert!(world.history("h").contains("told to fail"));
+    world.export("hostile-failed", "h");
+}
+
+#[tokio::test]
+async fn the_world_outside_is_not_there() {
+    // W3
+    let mut world = waiting().await;
+    world.advance(HOUR).await;
+    let clock = world
+        .update("h", "act", &[json!("clock")], "clock")
+        .await
+        .unwrap()
+        .unwrap();
+    let clock: u64 = clock.as_str().unwrap().parse().unwrap();
+    let hour_ns = u64::try_from(HOUR.as_nanos()).unwrap();
+    assert_eq!(
+        clock,
+        common::EPOCH_NS + hour_ns,
+        "the clock is the workflow's time"
+    );
+    for (what, answer) in [
+        ("monotonic", Ok("0")),
+        ("environment", Ok("0 variables, 0 arguments")),
+        ("print", Ok("printed")),
+        ("files", Err(())),
+        ("write-file", Err(())),
+    ] {
+        let found = world
+            .update_to(Stage::Completed, "h", "act", &[json!(what)], what)
+            .await
+            .unwrap();
+        assert_eq!(found.0, Stage::Completed, "{what}: {:?}", world.parked("h").await);
+        let found = outcome(found.1);
+        match answer {
+            Ok(answer) => assert_eq!(found, Ok(json!(answer)), "{what}"),
+            Err(()) => assert!(found.is_err(), "{what}: {found:?}"),
+        }
+    }
+    let order = world
+        .update("h", "act", &[json!("hash-order")], "hash-1")
+        .await
+        .unwrap()
+        .unwrap();
+    world.crash(Loss::All, SECOND);
+    assert_eq!(
+        world
+            .update("h", "act", &[json!("hash-order")], "hash-1")
+            .await
+            .unwrap()
+            .unwrap(),
+        order
+    );
+    world.signal("h", "finish", &[]).await.unwrap();
+    assert_eq!(
+        world.result("h").await,
+        json!("writes 0"),
+        "a replay sees the same world"
+    );
+    world.export("hostile-outside", "h");
+    let history = world.rt().whole_history("default", "h", "").unwrap();
+    let component = common::component("hostile");
+    longhaul_runtime::replay(options().sandbox, &component, history).unwrap();
+}
+
+#[tokio::test]
+async fn a_flood_of_log_lines_is_bounded() {
+    let mut world = world().await;
+    for what in ["log-flood", "print-flood"] {
+        world.start(what, "Hostile", &[json!(what)]).await.unwrap();
+        // Either it gets through, its lines counted and dropped, or its fuel ends it; nothing else happens.
+        let ended = world.history(what).contains("WorkflowExecutionCompleted");
+        let parked = world.parked(what).await;
+        assert!(
+            ended != parked.is_some_and(|reason| reason.contains("fuel")),
+            "{what}:\n{}",
+            world.history(what)
+        );
+        neighbour_goes_on(&mut world).await;
+    }
+}
