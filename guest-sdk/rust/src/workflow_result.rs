@@ -30,7 +30,7 @@ pub enum WorkflowTermination {
         /// Details for whoever asked.
         details: Option<CancellationDetails>,
     },
-    /// It goes on as a new run; [`WorkflowContext::continue_as_new`](crate::WorkflowContext::continue_as_new) makes this.
+    /// It goes on as a new run; [`continue_as_new`](crate::SyncWorkflowContext::continue_as_new) makes this.
     #[error("Continue as new")]
     ContinueAsNew(Box<ContinueAsNewRequest>),
     /// It failed.

@@ -4,10 +4,19 @@ use std::{path::Path, time::Duration};
 
 use super::Error;
 
-/// Memory of this process that is in RAM, shared memory included, in bytes.
-pub(super) fn resident_bytes() -> Result<u64, Error> {
+/// Memory of this process that is in RAM, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Memory {
+    /// All of it.
+    pub(super) resident: u64,
+    /// What of it is shared memory: the arena that holds the linear memories of live instances, and nothing else here.
+    pub(super) shared: u64,
+}
+
+/// What this process has in RAM.
+pub(super) fn memory() -> Result<Memory, Error> {
     let path = Path::new("/proc/self/status");
-    resident(&read(path)?).ok_or_else(|| unclear(path, "it has no line VmRSS"))
+    memory_in(&read(path)?).ok_or_else(|| unclear(path, "it has no lines VmRSS and RssShmem"))
 }
 
 /// Processor time that the threads of this process have taken; those that ended are left out.
@@ -39,10 +48,16 @@ fn unclear(path: &Path, reason: &str) -> Error {
 }
 
 /// `VmRSS:     1234 kB`, as proc(5) has it.
-fn resident(status: &str) -> Option<u64> {
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-    let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    kib.checked_mul(1024)
+fn memory_in(status: &str) -> Option<Memory> {
+    let bytes = |name: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+        let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+        kib.checked_mul(1024)
+    };
+    Some(Memory {
+        resident: bytes("VmRSS:")?,
+        shared: bytes("RssShmem:")?,
+    })
 }
 
 /// The first of three numbers: nanoseconds on a processor.
@@ -55,11 +70,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn resident_memory_is_the_line_of_that_name() {
-        let status = "Name:\tlonghaul\nVmPeak:\t  999 kB\nVmRSS:\t    2048 kB\nRssAnon:\t    1 kB\n";
-        assert_eq!(resident(status), Some(2 << 20));
-        for unclear in ["", "VmPeak:\t 1 kB\n", "VmRSS:\t many kB\n", "VmRSS:\t 1 MB\n"] {
-            assert_eq!(resident(unclear), None, "{unclear:?}");
+    fn memory_is_the_lines_of_that_name() {
+        let status = "Name:\tlonghaul\nVmPeak:\t  999 kB\nVmRSS:\t    2048 kB\nRssAnon:\t    1 kB\nRssShmem:\t 1024 kB\n";
+        let memory = memory_in(status).unwrap();
+        assert_eq!((memory.resident, memory.shared), (2 << 20, 1 << 20));
+        for line in ["VmRSS:\t    2048 kB\n", "RssShmem:\t 1024 kB\n", " kB"] {
+            assert_eq!(memory_in(&status.replace(line, " ?")), None, "{line:?}");
         }
     }
 
@@ -71,7 +87,7 @@ mod tests {
 
     #[test]
     fn this_process_takes_memory_and_time() {
-        assert!(resident_bytes().unwrap() > 0);
+        assert!(memory().unwrap().resident > 0);
         assert!(processor_time().unwrap() > Duration::ZERO);
     }
 }

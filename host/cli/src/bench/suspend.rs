@@ -50,6 +50,8 @@ struct Population {
     bytes_before: u64,
     /// Resident memory with all of them.
     bytes: u64,
+    /// What of it is linear memory of guests.
+    guest_bytes: u64,
     /// Processor time over wall-clock time, while nothing happens.
     idle_percent: f64,
 }
@@ -62,7 +64,7 @@ pub(super) async fn populate(
 ) -> Result<(), crate::Error> {
     let place = Place::given(database);
     let own = Own::open(place, session).await?.serve().await?;
-    let bytes_before = process::resident_bytes()?;
+    let before = process::memory()?;
     let plan = Plan {
         count: session.count(COUNT),
         callers: session.callers(CALLERS),
@@ -82,16 +84,17 @@ pub(super) async fn populate(
         return Err(Error::Failed { failed, first }.into());
     }
     settle(&own).await;
-    let bytes = process::resident_bytes()?;
-    let (watched, before) = (Instant::now(), process::processor_time()?);
+    let memory = process::memory()?;
+    let (watched, busy_before) = (Instant::now(), process::processor_time()?);
     tokio::time::sleep(IDLE_WATCH).await;
-    let busy = process::processor_time()?.saturating_sub(before);
+    let busy = process::processor_time()?.saturating_sub(busy_before);
     output.json(&Population {
         count: plan.count,
         workflow_id,
         starts_per_second: report::per_second(plan.count, started.elapsed),
-        bytes_before,
-        bytes,
+        bytes_before: before.resident,
+        bytes: memory.resident,
+        guest_bytes: memory.shared,
         idle_percent: 100.0 * busy.as_secs_f64() / watched.elapsed().as_secs_f64(),
     })?;
     let waited = tokio::task::spawn_blocking(|| std::io::stdin().read_to_end(&mut Vec::new()));
@@ -145,7 +148,7 @@ pub(super) async fn measure(session: &Session, report: &mut Report<'_>) -> Resul
     Ok(())
 }
 
-fn figures(population: &Population, bytes_on_disk: u64, opened: Duration, queried: Duration) -> [Figure; 8] {
+fn figures(population: &Population, bytes_on_disk: u64, opened: Duration, queried: Duration) -> [Figure; 9] {
     let count = population.count as f64;
     let figure = |what: &str, value, unit, aim| Figure {
         case: "suspend",
@@ -172,6 +175,12 @@ fn figures(population: &Population, bytes_on_disk: u64, opened: Duration, querie
         figure(
             "resident memory for each of them",
             grown / count,
+            Unit::Bytes,
+            None,
+        ),
+        figure(
+            "of which guests' linear memory",
+            population.guest_bytes as f64 / count,
             Unit::Bytes,
             None,
         ),
@@ -263,6 +272,7 @@ mod tests {
             starts_per_second: 10_000.0,
             bytes_before: 100 << 20,
             bytes: (100 << 20) + 30_000 * count,
+            guest_bytes: 20_000 * count,
             idle_percent: 0.1,
         }
     }

@@ -58,7 +58,7 @@ fn another_kind_is_found() {
         difference,
         found(
             6,
-            "  6 TimerStarted id=2 after=5s",
+            "TimerStarted id=2 after=5s",
             "ActivityTaskScheduled id=2 type=charge input=()",
             Some(1)
         )
@@ -82,9 +82,9 @@ fn another_id_or_type_is_found() {
     // W4
     assert_eq!(
         difference([timer(1, 5)], [timer(2, 5)]),
-        found(5, "  5 TimerStarted id=1 after=5s", "TimerStarted id=2", Some(0))
+        found(5, "TimerStarted id=1 after=5s", "TimerStarted id=2", Some(0))
     );
-    let scheduled = "  5 ActivityTaskScheduled id=1 type=charge queue=default start-to-close=10s";
+    let scheduled = "ActivityTaskScheduled id=1 type=charge queue=default start-to-close=10s";
     assert_eq!(
         difference([activity(1, "charge")], [activity(2, "charge")]),
         found(
@@ -126,7 +126,7 @@ fn input_is_compared_as_json_by_value() {
         difference([with_input(1, r#"{"a":1}"#)], [with_input(1, r#"{"a":2}"#)]),
         found(
             5,
-            "  5 ActivityTaskScheduled id=1 type=charge queue=default input=({\"a\":1}) start-to-close=10s \
+            "ActivityTaskScheduled id=1 type=charge queue=default input=({\"a\":1}) start-to-close=10s \
              with another input: ({\"a\":1})",
             "ActivityTaskScheduled id=1 type=charge input=({\"a\":2})",
             Some(0)
@@ -157,7 +157,7 @@ fn a_missing_command_is_found() {
         difference([timer(1, 5), timer(2, 5)], [timer(1, 5)]),
         found(
             6,
-            "  6 TimerStarted id=2 after=5s",
+            "TimerStarted id=2 after=5s",
             "no further command in this workflow task",
             None
         )
@@ -185,7 +185,7 @@ fn another_end_is_found() {
         difference([complete(json!(1))], [fail("no")]),
         found(
             5,
-            "  5 WorkflowExecutionCompleted result=1",
+            "WorkflowExecutionCompleted result=1",
             "WorkflowExecutionFailed",
             Some(0)
         )
@@ -219,7 +219,7 @@ fn another_cancellation_is_found() {
         replay([cancel_timer(2), cancel_activity(3)]),
         Err(found(
             13,
-            " 13 TimerCanceled id=1 started=5",
+            "TimerCanceled id=1 started=5",
             "TimerCanceled id=2",
             Some(0)
         ))
@@ -228,7 +228,7 @@ fn another_cancellation_is_found() {
         replay([cancel_timer(1), cancel_activity(4)]),
         Err(found(
             14,
-            " 14 ActivityTaskCancelRequested scheduled=7",
+            "ActivityTaskCancelRequested scheduled=7",
             "ActivityTaskCancelRequested scheduled=8",
             Some(1)
         ))
@@ -247,7 +247,7 @@ fn an_update_that_ends_elsewhere_is_found() {
         world.replay_as(vec![later]).map(|_| ()),
         Err(found(
             6,
-            "  6 WorkflowExecutionUpdateCompleted id=a accepted=5 result=1",
+            "WorkflowExecutionUpdateCompleted id=a accepted=5 result=1",
             "WorkflowExecutionUpdateAccepted id=b",
             None
         ))
@@ -257,7 +257,7 @@ fn an_update_that_ends_elsewhere_is_found() {
         world.replay_as(vec![other]).map(|_| ()),
         Err(found(
             6,
-            "  6 WorkflowExecutionUpdateCompleted id=a accepted=5 result=1",
+            "WorkflowExecutionUpdateCompleted id=a accepted=5 result=1",
             "TimerStarted id=1",
             Some(0)
         ))

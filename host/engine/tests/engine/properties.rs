@@ -29,6 +29,8 @@ struct Random {
     timers: Vec<u32>,
     activities: Vec<(u32, CancellationType)>,
     updates: Vec<String>,
+    /// The first number of this task: what it schedules and cancels was never sent, so it counts as ended whatever its type.
+    fresh_from: u32,
 }
 
 impl Random {
@@ -41,6 +43,7 @@ impl Random {
             timers: Vec::new(),
             activities: Vec::new(),
             updates: Vec::new(),
+            fresh_from: 1,
         }
     }
 
@@ -112,11 +115,9 @@ impl Random {
             8 | 9 if !self.activities.is_empty() => {
                 let at = self.draw(self.activities.len());
                 let (seq, cancellation_type) = self.activities[at];
-                // The fresh ones of a task vanish; those that wait for their end may be cancelled again, to no effect.
-                if cancellation_type.resolves_at_once() {
+                // One that waits for its end stays, and may be cancelled again to no effect.
+                if cancellation_type.resolves_at_once() || seq >= self.fresh_from {
                     self.activities.remove(at);
-                } else {
-                    return None;
                 }
                 cancel_activity(seq)
             }
@@ -142,6 +143,7 @@ impl Guest for Random {
 
     fn begin(&mut self) {
         self.heard = 0;
+        self.fresh_from = self.next_seq;
     }
 
     fn react(&mut self, _moment: Moment<'_>, told: &[String]) -> Vec<Command> {
@@ -149,20 +151,7 @@ impl Guest for Random {
             self.hear(line);
         }
         self.heard = told.len();
-        // Without news there is no reason to do anything but what the seed says.
-        let count = self.draw(4);
-        let waiting: Vec<u32> = self
-            .activities
-            .iter()
-            .filter(|(_, cancellation_type)| *cancellation_type == CancellationType::WaitCompleted)
-            .map(|(seq, _)| *seq)
-            .collect();
-        let mut commands = Vec::new();
-        if !waiting.is_empty() && self.draw(4) == 0 {
-            commands.push(cancel_activity(waiting[self.draw(waiting.len())]));
-        }
-        commands.extend((0..count).filter_map(|_| self.command()));
-        commands
+        (0..self.draw(4)).filter_map(|_| self.command()).collect()
     }
 }
 
