@@ -1,4 +1,5 @@
 //! `longhaul bench` through the binary: tiny runs, of which only the form is looked at. No test here knows how fast it should be.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use std::{
     path::{Path, PathBuf},

@@ -209,7 +209,7 @@ mod tests {
         let bytes = encode_batch(&events);
         assert_eq!(decode_batch(&bytes).unwrap(), events);
         assert_eq!(batch_len(&bytes).unwrap(), events.len() as u64);
-        assert_eq!(decode_batch(&encode_batch(&[])).unwrap(), []);
+        assert_eq!(decode_batch(&encode_batch::<HistoryEvent>(&[])).unwrap(), []);
         assert_eq!(decode_event(&encode_event(&events[0])).unwrap(), events[0]);
     }
 

@@ -43,7 +43,7 @@ pub(crate) enum Randomness {
     /// The operating system.
     System,
     /// A seed: for simulation.
-    Seeded(Mutex<rand_chacha::ChaCha12Rng>),
+    Seeded(Box<Mutex<rand_chacha::ChaCha12Rng>>),
 }
 
 /// The submitter of what belongs to no shard.

@@ -16,10 +16,10 @@ use crate::{Report, guest};
 pub enum ReplayError {
     /// The sandbox could not be set up.
     #[error(transparent)]
-    Sandbox(#[from] longhaul_sandbox::Error),
+    Sandbox(Box<longhaul_sandbox::Error>),
     /// The file is no component that fits the contract.
     #[error("the component is refused: {0}")]
-    Component(#[from] longhaul_sandbox::CompileError),
+    Component(Box<longhaul_sandbox::CompileError>),
     /// The history is empty, or does not begin with WorkflowExecutionStarted.
     #[error("the history does not begin with WorkflowExecutionStarted")]
     NoStart,
@@ -51,7 +51,10 @@ pub fn replay(
     component: &[u8],
     history: History,
 ) -> Result<Report, ReplayError> {
-    let module = Sandbox::new(sandbox)?.compile(component)?;
+    let sandbox = Sandbox::new(sandbox).map_err(|error| ReplayError::Sandbox(Box::new(error)))?;
+    let module = sandbox
+        .compile(component)
+        .map_err(|error| ReplayError::Component(Box::new(error)))?;
     let start = history.events.first().and_then(|event| match &event.attributes {
         Some(Attributes::WorkflowExecutionStartedEventAttributes(start)) => Some(start),
         _ => None,

@@ -38,7 +38,9 @@ impl Simulation {
     pub fn open(mut options: Options, store: Store, clock: Clock, seed: u64) -> Result<Self, OpenError> {
         options.shards = NonZeroUsize::MIN;
         let writer = store.inline_writer().ok_or(OpenError::InUse)?;
-        let randomness = Randomness::Seeded(Mutex::new(rand_chacha::ChaCha12Rng::seed_from_u64(seed)));
+        let randomness = Randomness::Seeded(Box::new(Mutex::new(rand_chacha::ChaCha12Rng::seed_from_u64(
+            seed,
+        ))));
         let (core, mut shards) = build(options, store, clock, writer, Workers::inline(), randomness)?;
         let shard = shards.pop().ok_or(OpenError::InUse)?;
         Ok(Self {

@@ -84,7 +84,6 @@ impl Runtime {
             outcome,
             stage: stage as i32,
             update_ref: Some(update_ref(workflow_id, run_id, update_id)),
-            ..Default::default()
         })
     }
 

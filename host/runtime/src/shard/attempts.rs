@@ -35,8 +35,11 @@ pub(crate) struct Attempts {
     /// Runs that wait for a slot, in the order in which they came.
     slotless: VecDeque<(RunId, Place)>,
     /// Activities that nobody serves, by queue and type.
-    unserved: HashMap<(NamespaceId, String, String), Vec<(RunId, Place, i64)>>,
+    unserved: HashMap<Service, Vec<(RunId, Place, i64)>>,
 }
+
+/// What a worker serves: a namespace's queue, and an activity type.
+type Service = (NamespaceId, String, String);
 
 struct Running {
     number: u32,
@@ -397,7 +400,7 @@ async fn run_attempt(core: Arc<Core>, mailbox: Arc<ShardMailbox>, dispatch: Disp
             ),
             Err(trap) => {
                 let mut failure = longhaul_history::failure::application(
-                    &format!("activity {activity_type:?} did not return: {trap}"),
+                    format!("activity {activity_type:?} did not return: {trap}"),
                     "ActivityTrap",
                     false,
                 );

@@ -97,7 +97,7 @@ impl Shard {
             let answer = reader.query(&query.query_type, &arguments, &header)?;
             Ok(answer
                 .map(|value| vec![guest::payload_out(value)])
-                .map_err(guest::failure_out))
+                .map_err(|failure| Box::new(guest::failure_out(failure))))
         };
         let Code::Live(live) = &run.code else { return None };
         let forked = live.instance.fork().map(|mut reader| ask(&mut reader));
@@ -119,7 +119,7 @@ impl Shard {
     }
 }
 
-type Answer = Result<Result<Vec<Payload>, longhaul_engine::proto::failure::v1::Failure>, Trap>;
+type Answer = Result<Result<Vec<Payload>, Box<longhaul_engine::proto::failure::v1::Failure>>, Trap>;
 
 fn respond(answer: Answer, name: &str) -> Result<wire::QueryWorkflowResponse, Error> {
     match answer {
@@ -129,7 +129,7 @@ fn respond(answer: Answer, name: &str) -> Result<wire::QueryWorkflowResponse, Er
         }),
         Ok(Err(failure)) => Err(Error::QueryFailed {
             message: failure.message.clone(),
-            failure: Box::new(failure),
+            failure,
         }),
         Err(trap) => {
             let message = format!("query {name:?} did not return: {trap}");

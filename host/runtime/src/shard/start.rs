@@ -24,7 +24,7 @@ use crate::{Error, names, registry::Version};
 /// What to do about the execution that has the id now.
 enum Policy {
     Start,
-    Answer(Result<wire::StartWorkflowExecutionResponse, Error>),
+    Answer(Box<Result<wire::StartWorkflowExecutionResponse, Error>>),
     TerminateFirst(RunId),
 }
 
@@ -42,7 +42,7 @@ impl Shard {
         let policy = match self.newest(&place) {
             Ok(None) => Policy::Start,
             Ok(Some(newest)) => self.policy(&request, &newest),
-            Err(error) => Policy::Answer(Err(error)),
+            Err(error) => Policy::Answer(Box::new(Err(error))),
         };
         match policy {
             Policy::Start => {
@@ -67,7 +67,7 @@ impl Shard {
                     .and_then(|newest| self.runs.get(&newest.run_id));
                 let ticket = ticket.map_or(0, |run| run.ticket);
                 let mut tellings = Tellings::default();
-                tellings.answer(reply, answer);
+                tellings.answer(reply, *answer);
                 for held in tellings.0 {
                     self.hold(ticket, held);
                 }
@@ -78,22 +78,22 @@ impl Shard {
     fn policy(&self, request: &wire::StartWorkflowExecutionRequest, newest: &Newest) -> Policy {
         let run_id = newest.run_id.to_string();
         let started = |started| {
-            Policy::Answer(Ok(wire::StartWorkflowExecutionResponse {
+            Policy::Answer(Box::new(Ok(wire::StartWorkflowExecutionResponse {
                 run_id: run_id.clone(),
                 started,
                 status: newest.status as i32,
                 ..Default::default()
-            }))
+            })))
         };
         if !request.request_id.is_empty() && request.request_id == newest.start_request_id {
             return started(true);
         }
         let refuse = |message: String| {
-            Policy::Answer(Err(Error::AlreadyStarted {
+            Policy::Answer(Box::new(Err(Error::AlreadyStarted {
                 message,
                 start_request_id: newest.start_request_id.clone(),
                 run_id: run_id.clone(),
-            }))
+            })))
         };
         let id = &request.workflow_id;
         let reuse = request.workflow_id_reuse_policy();

@@ -137,7 +137,7 @@ impl Shard {
             Ok(Err(failure)) => Verdict::Rejected(Box::new(guest::failure_out(failure))),
             // A validator that traps is an error for its caller alone: nothing of the workflow has changed.
             Err(trap) => Verdict::Rejected(Box::new(longhaul_history::failure::application(
-                &format!("the validator of update {name:?} failed: {trap}"),
+                format!("the validator of update {name:?} failed: {trap}"),
                 "ValidatorTrap",
                 true,
             ))),
@@ -297,7 +297,7 @@ fn unknown_update(name: &str, workflow_type: &crate::modules::WorkflowType) -> V
     known.sort_unstable();
     let nearest = names::known(name, known.iter().copied());
     Verdict::Rejected(Box::new(longhaul_history::failure::application(
-        &format!(
+        format!(
             "Update handler for {name:?} expected but not found, and there is no dynamic handler. known updates: [{}]; nearest: \
              {nearest}",
             known.join(" ")

@@ -505,9 +505,9 @@ async fn too_large_a_payload_is_refused_and_nothing_is_written() {
     world.start("c", "Counter", &[]).await.unwrap();
     let commits = world.commits();
     let large = json!("x".repeat(1_001));
-    let refused = world.signal("c", "add", &[large.clone()]).await;
+    let refused = world.signal("c", "add", std::slice::from_ref(&large)).await;
     assert!(matches!(refused, Err(Error::InvalidArgument(_))), "{refused:?}");
-    let refused = world.update("c", "add_and_get", &[large.clone()], "u").await;
+    let refused = world.update("c", "add_and_get", std::slice::from_ref(&large), "u").await;
     assert!(matches!(refused, Err(Error::InvalidArgument(_))), "{refused:?}");
     let refused = world.start("d", "Counter", &[large]).await;
     assert!(matches!(refused, Err(Error::InvalidArgument(_))), "{refused:?}");

@@ -2,8 +2,9 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use longhaul_runtime::Runtime;
+use longhaul_runtime::{Clock, Runtime};
 use longhaul_server::{Error, Options, Server, module_proto::module_service_client::ModuleServiceClient};
+use longhaul_store::{Store, faults::FaultyDisk};
 use temporalio_protos::temporal::api::workflowservice::v1::workflow_service_client::WorkflowServiceClient;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -17,9 +18,13 @@ use tonic::transport::{Channel, Endpoint};
 /// Longer than anything here takes; what is slower hangs.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
-/// The runtime behind the server. What these tests look at is decided before it is asked.
+/// The runtime behind the server, on a disk in memory. Most of what these tests look at is decided before it is asked.
 pub(crate) fn runtime() -> Runtime {
-    Runtime {}
+    let mut options = longhaul_runtime::Options::new("in-memory.redb");
+    options.sandbox.cache_dir = None;
+    options.sandbox.arena_slots = 16;
+    let store = Store::open_with_backend(options.store.clone(), FaultyDisk::new()).unwrap();
+    Runtime::open_on(options, store, Clock::system()).unwrap()
 }
 
 /// Options for a test: free ports.
