@@ -507,7 +507,9 @@ async fn too_large_a_payload_is_refused_and_nothing_is_written() {
     let large = json!("x".repeat(1_001));
     let refused = world.signal("c", "add", std::slice::from_ref(&large)).await;
     assert!(matches!(refused, Err(Error::InvalidArgument(_))), "{refused:?}");
-    let refused = world.update("c", "add_and_get", std::slice::from_ref(&large), "u").await;
+    let refused = world
+        .update("c", "add_and_get", std::slice::from_ref(&large), "u")
+        .await;
     assert!(matches!(refused, Err(Error::InvalidArgument(_))), "{refused:?}");
     let refused = world.start("d", "Counter", &[large]).await;
     assert!(matches!(refused, Err(Error::InvalidArgument(_))), "{refused:?}");
