@@ -39,7 +39,7 @@ pub struct Options {
     pub task_retry_maximum: Duration,
     /// Limit of one workflow task as history states it. Default 10 s, as Temporal's.
     pub task_timeout: Duration,
-    /// Whether modules may ask for [grants]: folders, network, environment. Whoever can upload then gets them. Default false.
+    /// Whether modules may ask for `[grants]`: folders, network, environment. Whoever can upload then gets them. Default false.
     pub allow_grants: bool,
     /// Limits of one execution.
     pub limits: execution::Limits,

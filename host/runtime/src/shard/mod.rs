@@ -46,7 +46,7 @@ pub(crate) struct Shard {
     /// The newest run of each workflow id that is in memory or not yet durable.
     newest: HashMap<Place, Newest>,
     /// Runs that are being read; what waits for them.
-    loading: HashMap<RunId, VecDeque<Input>>,
+    loading: HashMap<RunId, (Place, VecDeque<Input>)>,
     /// Runs that have something in their inbox, in order.
     due: VecDeque<RunId>,
     due_set: HashSet<RunId>,

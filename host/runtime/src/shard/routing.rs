@@ -11,6 +11,9 @@ use super::{
 };
 use crate::Error;
 
+/// Wait before a run that could not be read is tried again for what fell due.
+const LOAD_AGAIN_NS: u64 = 10_000_000_000;
+
 impl Shard {
     pub(super) fn on_request(&mut self, request: Request) {
         match request {
@@ -129,10 +132,10 @@ impl Shard {
         if let Some(run) = self.runs.get_mut(&run_id) {
             run.inbox.push_back(input);
             self.mark_due(run_id);
-        } else if let Some(waiting) = self.loading.get_mut(&run_id) {
+        } else if let Some((_, waiting)) = self.loading.get_mut(&run_id) {
             waiting.push_back(input);
         } else {
-            self.loading.insert(run_id, [input].into());
+            self.loading.insert(run_id, (place.clone(), [input].into()));
             self.begin_load(run_id, place);
         }
     }
@@ -147,7 +150,9 @@ impl Shard {
     }
 
     pub(super) fn on_loaded(&mut self, run_id: RunId, result: Result<super::message::Loaded, Error>) {
-        let waiting = self.loading.remove(&run_id).unwrap_or_default();
+        let Some((place, waiting)) = self.loading.remove(&run_id) else {
+            return;
+        };
         match result {
             Ok(loaded) => self.adopt(loaded, waiting),
             Err(error) => {
@@ -159,12 +164,13 @@ impl Shard {
                             // A receiver that has gone needs no answer.
                             let _ = reply.send(Err(error.clone()));
                         }
-                        // What is not a client's is in the store, and comes back when the run can be read: at the next restart, or
-                        // with the next message.
-                        Input::Alarm(_)
-                        | Input::AttemptEnded { .. }
-                        | Input::Heartbeat { .. }
-                        | Input::TryAttempt { .. } => {}
+                        // What fell due is tried again: the reason may pass, as a module that is removed and uploaded again.
+                        Input::Alarm(alarm) => {
+                            let due_ns = self.core.clock.now_ns().saturating_add(LOAD_AGAIN_NS);
+                            self.alarms.set(due_ns, alarm, place.clone());
+                        }
+                        // The row in the store still says that the attempt runs: the next time the run is read it counts as lost.
+                        Input::AttemptEnded { .. } | Input::Heartbeat { .. } | Input::TryAttempt { .. } => {}
                     }
                 }
             }

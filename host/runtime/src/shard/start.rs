@@ -161,7 +161,10 @@ impl Shard {
             Ok(changes) => {
                 // What the old run has to tell waits for the same transition.
                 let written = self.begin(place, request, reply, changes);
-                self.settle(run, turn, written, Tellings::default());
+                if written.is_some() {
+                    self.settle(run, turn, written, Tellings::default());
+                }
+                // Otherwise the shard has started over: the old run is in the store as it was, and this state of it is of no use.
             }
             Err(error) => {
                 self.runs.insert(old, run);

@@ -210,6 +210,7 @@ impl Shard {
             failure: error.failure(),
         };
         run.execution.fail_task(turn, &task, &worker, failed);
+        self.clear_task_retry(run, extra);
         run.parked = Some(Parked {
             attempt,
             reason: reason.trim_end().to_owned(),
@@ -228,8 +229,19 @@ impl Shard {
         }
     }
 
-    /// The wait of a parked run is over.
-    pub(super) fn retry_task(&mut self, run: &mut Run, extra: &mut Vec<Change>) {
+    /// The task of a run has completed: it is parked no longer.
+    pub(super) fn unpark(&mut self, run: &mut Run, turn: &Turn, extra: &mut Vec<Change>) {
+        run.retrying = false;
+        self.clear_task_retry(run, extra);
+        // Where the task left no event, as after a refused update, the row is written for this alone.
+        if run.parked.take().is_some() && turn.events.is_empty() {
+            self.put_record(run, extra);
+        }
+    }
+
+    /// The wait of a parked run ends with the outcome of its next try, in the transition that holds it: a crash before that leaves
+    /// the wait in the store, and the run is tried again.
+    fn clear_task_retry(&mut self, run: &Run, extra: &mut Vec<Change>) {
         if let Some(parked) = &run.parked {
             let alarm = Alarm {
                 run_id: run.run_id,
@@ -237,7 +249,6 @@ impl Shard {
                 id: 0,
             };
             self.clear_stored_alarm(run, parked.next_attempt_ns, alarm, extra);
-            run.retrying = true;
         }
     }
 

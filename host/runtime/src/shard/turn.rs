@@ -186,7 +186,7 @@ impl Shard {
                     }
                     run.execution.run_timed_out(turn);
                 }
-                Kind::TaskRetry => self.retry_task(run, extra),
+                Kind::TaskRetry => run.retrying = run.parked.is_some(),
                 Kind::Wake => {}
                 Kind::Activity => {
                     run.activity_alarms.remove(&alarm.id);
@@ -286,10 +286,7 @@ impl Shard {
                 return;
             }
             match self.run_task(run, turn, tellings) {
-                Ok(()) => {
-                    run.parked = None;
-                    run.retrying = false;
-                }
+                Ok(()) => self.unpark(run, turn, extra),
                 Err(error) => return self.park(run, turn, extra, error),
             }
         }

@@ -118,6 +118,53 @@ async fn a_parked_run_is_tried_again_with_backoff_and_one_event() {
 }
 
 #[tokio::test]
+async fn a_crash_while_a_parked_run_is_tried_again_does_not_park_it_for_ever() {
+    // E11
+    for commits in 1..4 {
+        let mut world = waiting().await;
+        world.signal("h", "act", &[json!("panic")]).await.unwrap();
+        world.pass(SECOND);
+        let before = world.commits();
+        for _ in 0..20 {
+            world.sim.round();
+            if world.commits() >= before + commits {
+                break;
+            }
+        }
+        world.crash(Loss::All, std::time::Duration::ZERO);
+        world.advance(HOUR).await;
+        let attempt = world.describe("h").await.pending_workflow_task.unwrap().attempt;
+        assert!(
+            attempt > 2,
+            "it is tried again after a crash at commit {commits} of a try: {attempt}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_parked_run_whose_update_is_refused_on_the_next_try_is_parked_no_longer() {
+    // E11 U1: nothing is written for a refused update, but the row must not say parked.
+    let mut small = options();
+    small.sandbox.fuel_per_activation = 3_000_000;
+    let mut world = World::with(small);
+    world.upload("hostile", "hostile").await;
+    world.start("h", "Hostile", &[json!("wait")]).await.unwrap();
+    let (stage, _) = world
+        .update_to(Stage::Completed, "h", "act", &[json!("monotonic")], "u")
+        .await
+        .unwrap();
+    assert_eq!(stage, Stage::Admitted);
+    assert!(world.parked("h").await.is_some());
+    world.reopen(Loss::All, SECOND, common::options());
+    let (stage, _) = world.poll(Stage::Completed, "h", "u").await.unwrap();
+    assert_eq!(stage, Stage::Completed);
+    world.crash(Loss::All, SECOND);
+    assert_eq!(world.parked("h").await, None);
+    world.signal("h", "finish", &[]).await.unwrap();
+    assert_eq!(world.result("h").await, json!("writes 0"));
+}
+
+#[tokio::test]
 async fn a_parked_run_still_takes_messages_and_can_be_ended() {
     // E11 S1 U3 Q2
     let mut world = waiting().await;
