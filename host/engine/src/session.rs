@@ -432,8 +432,10 @@ impl Session {
                     if !self.open_updates.remove(&id) {
                         return Err(Violation::UnknownUpdate(id));
                     }
-                    if let Ok(payloads) = &outcome {
-                        check_size(|| format!("the result of update {id:?}"), payloads, limits)?;
+                    let what = || format!("the result of update {id:?}");
+                    match &outcome {
+                        Ok(payloads) => check_size(what, payloads, limits)?,
+                        Err(failure) => check_size(what, failure.as_ref(), limits)?,
                     }
                     intents.push(Some((index, Intent::CompleteUpdate { id, outcome })));
                 }

@@ -52,9 +52,9 @@ impl Clock {
                 .unwrap_or(0),
             Wall::Simulated(now_ns) => now_ns.load(Ordering::Relaxed),
         };
-        wall_ns
-            .saturating_add(self.skipped_ns.load(Ordering::Relaxed))
-            .max(self.floor_ns.load(Ordering::Relaxed))
+        let now_ns = wall_ns.saturating_add(self.skipped_ns.load(Ordering::Relaxed));
+        // Also between two readings: what has fallen due stays due when the machine's clock is set back.
+        self.floor_ns.fetch_max(now_ns, Ordering::Relaxed).max(now_ns)
     }
 
     /// What the store remembers.

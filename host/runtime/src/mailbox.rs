@@ -19,6 +19,7 @@ struct Inner<R, N> {
     requests: Vec<R>,
     notices: Vec<N>,
     closed: bool,
+    shut: bool,
 }
 
 /// Why a request was not taken.
@@ -43,6 +44,7 @@ impl<R, N> Mailbox<R, N> {
             requests: Vec::new(),
             notices: Vec::new(),
             closed: false,
+            shut: false,
         };
         Self {
             inner: Mutex::new(inner),
@@ -72,6 +74,9 @@ impl<R, N> Mailbox<R, N> {
     /// Leave a notice. Never blocks and never fails: after the shard has stopped it is dropped.
     pub(crate) fn notice(&self, notice: N) {
         let mut inner = self.lock();
+        if inner.shut {
+            return;
+        }
         inner.notices.push(notice);
         let first = inner.notices.len() == 1 && inner.requests.is_empty();
         drop(inner);
@@ -84,6 +89,25 @@ impl<R, N> Mailbox<R, N> {
     pub(crate) fn close(&self) {
         self.lock().closed = true;
         self.arrived.notify_one();
+    }
+
+    /// The shard has stopped: what waits is dropped, and with it the promises of answers.
+    pub(crate) fn shut(&self) {
+        let mut inner = self.lock();
+        inner.closed = true;
+        inner.shut = true;
+        let left = (
+            std::mem::take(&mut inner.requests),
+            std::mem::take(&mut inner.notices),
+        );
+        drop(inner);
+        drop(left);
+    }
+
+    /// Whether nothing waits.
+    pub(crate) fn is_empty(&self) -> bool {
+        let inner = self.lock();
+        inner.requests.is_empty() && inner.notices.is_empty()
     }
 
     /// Take everything; waits for something to come, at most for `timeout`. None: however long it takes.

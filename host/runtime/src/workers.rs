@@ -28,6 +28,7 @@ struct Shared {
 #[derive(Default)]
 struct State {
     jobs: VecDeque<Job>,
+    running: usize,
     stopping: bool,
 }
 
@@ -66,6 +67,12 @@ impl Workers {
         self.shared.arrived.notify_one();
     }
 
+    /// Whether nothing is queued and nothing runs.
+    pub(crate) fn is_idle(&self) -> bool {
+        let state = self.shared.lock();
+        state.jobs.is_empty() && state.running == 0
+    }
+
     /// Finish what is queued, and stop.
     pub(crate) fn stop(&self) {
         self.shared.lock().stopping = true;
@@ -91,8 +98,13 @@ impl Shared {
                 .wait_while(state, |state| state.jobs.is_empty() && !state.stopping)
                 .unwrap_or_else(PoisonError::into_inner);
             let Some(job) = state.jobs.pop_front() else { return };
+            state.running += 1;
             drop(state);
-            job();
+            // A defect in one job must not end the thread; what the job would have told is told by whoever made it.
+            if std::panic::catch_unwind(std::panic::AssertUnwindSafe(job)).is_err() {
+                tracing::error!("a worker's job has panicked: a defect of the server");
+            }
+            self.lock().running -= 1;
         }
     }
 

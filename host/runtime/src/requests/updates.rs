@@ -38,7 +38,10 @@ impl Runtime {
         }
         check::name(limits, "update ID", &meta.update_id)?;
         let update_id = meta.update_id.clone();
-        let wanted = wanted(request.wait_policy.as_ref())?;
+        // Whoever names no stage waits for the end; only a poll can ask for the stage as it is.
+        let wanted = Some(wanted(request.wait_policy.as_ref())?)
+            .filter(|wanted| *wanted != Wanted::Unspecified)
+            .unwrap_or(Wanted::Completed);
         let workflow_id = target.workflow_id.to_string();
         let ticket = self
             .ask(target, |reply| Message::Update {

@@ -117,8 +117,28 @@ impl Attempts {
 
     /// Nobody waits for the activity any more: what still runs of it is told, and ended.
     pub(crate) fn gone(&mut self, run_id: RunId, scheduled_event_id: i64) {
+        for waiting in self.unserved.values_mut() {
+            waiting.retain(|(run, _, id)| (*run, *id) != (run_id, scheduled_event_id));
+        }
+        self.unserved.retain(|_, waiting| !waiting.is_empty());
+        if let Some(wanting) = self.wanting.get_mut(&run_id) {
+            wanting.retain(|id| *id != scheduled_event_id);
+            if wanting.is_empty() {
+                self.wanting.remove(&run_id);
+            }
+        }
         if let Some(running) = self.running.remove(&(run_id, scheduled_event_id)) {
             running.cancel.request(CancellationReason::NotFound);
+            if let Some(task) = running.task {
+                task.abort();
+            }
+        }
+    }
+
+    /// The server stops: attempts are told, and ended; the next server tries them again.
+    pub(crate) fn shut_down(&mut self) {
+        for (_, running) in self.running.drain() {
+            running.cancel.request(CancellationReason::Shutdown);
             if let Some(task) = running.task {
                 task.abort();
             }
@@ -227,6 +247,7 @@ impl Shard {
         let info = activity_info(run, activity, turn.now_ns);
         let host = Arc::new(Host {
             run_id: run.run_id,
+            place: run.place(),
             scheduled_event_id,
             number,
             mailbox: self.mailbox.clone(),
@@ -295,11 +316,23 @@ impl Shard {
         {
             self.attempts.running.remove(&key);
         }
-        // A slot is free: the next run that wants one gets its turn.
-        while let Some((next, place)) = self.attempts.slotless.pop_front() {
-            let wanted = self.attempts.wanting.get_mut(&next).and_then(VecDeque::pop_front);
-            if let Some(scheduled_event_id) = wanted {
-                return self.deliver(next, &place, Input::TryAttempt { scheduled_event_id });
+    }
+
+    /// Give free slots to the runs that wait for one, in the order in which they came.
+    pub(super) fn fill_slots(&mut self) {
+        let mut free = self.attempts.slots.saturating_sub(self.attempts.running.len());
+        while free > 0
+            && let Some((next, place)) = self.attempts.slotless.pop_front()
+        {
+            let Some(wanting) = self.attempts.wanting.get_mut(&next) else {
+                continue;
+            };
+            if let Some(scheduled_event_id) = wanting.pop_front() {
+                free -= 1;
+                self.deliver(next, &place, Input::TryAttempt { scheduled_event_id });
+            }
+            if self.attempts.wanting.get(&next).is_some_and(VecDeque::is_empty) {
+                self.attempts.wanting.remove(&next);
             }
         }
     }
@@ -432,6 +465,7 @@ fn failed(message: &str, kind: &str) -> AttemptEnd {
 /// What the guest of an attempt calls.
 struct Host {
     run_id: RunId,
+    place: Place,
     scheduled_event_id: i64,
     number: u32,
     mailbox: Arc<ShardMailbox>,
@@ -482,6 +516,7 @@ impl Host {
     fn send(&self, details: types::Payloads) {
         self.mailbox.notice(Notice::Heartbeat {
             run_id: self.run_id,
+            place: self.place.clone(),
             scheduled_event_id: self.scheduled_event_id,
             number: self.number,
             details: guest::payloads_out(details),

@@ -104,7 +104,7 @@ impl Shard {
     }
 
     pub(super) fn on_durable(&mut self, ticket: u64) {
-        self.commits.durable = ticket;
+        self.commits.durable = self.commits.durable.max(ticket);
         let later = self.commits.held.split_off(&(ticket + 1));
         let released = std::mem::replace(&mut self.commits.held, later);
         for held in released.into_values().flatten() {

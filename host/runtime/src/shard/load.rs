@@ -1,15 +1,19 @@
 //! A run comes back from the store: its events are folded, and its code is replayed.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{collections::VecDeque, panic::AssertUnwindSafe, sync::Arc};
 
-use longhaul_engine::{Execution, Identity, Status, activity::Attempt, proto::history::v1::HistoryEvent};
+use longhaul_engine::{
+    Execution, Identity, Status,
+    activity::{Activity, Attempt},
+    proto::history::v1::HistoryEvent,
+};
 use longhaul_history::codec;
 use longhaul_store::{Change, ExecutionRecord, NamespaceId, Pending, RunId, Snapshot};
 use prost::Message as _;
 
 use super::{
     Newest, Place, Shard,
-    commit::{Held, record_of},
+    commit::record_of,
     message::{Input, Loaded, Notice},
     run::{Code, Run},
 };
@@ -77,6 +81,21 @@ pub(crate) fn load(core: &Core, place: &Place, run_id: RunId) -> Result<Loaded, 
     })
 }
 
+/// As [`load`], with a panic as an error, so that whoever waits for the run is always told.
+pub(crate) fn load_caught(core: &Core, place: &Place, run_id: RunId) -> Result<Loaded, Error> {
+    std::panic::catch_unwind(AssertUnwindSafe(|| load(core, place, run_id)))
+        .unwrap_or_else(|_| Err(Error::Internal(format!("reading run {run_id} has panicked"))))
+}
+
+/// Whether an input is the end of an activity's current attempt.
+fn ends(input: &Input, activity: &Activity) -> bool {
+    matches!(
+        input,
+        Input::AttemptEnded { scheduled_event_id, number, .. }
+            if *scheduled_event_id == activity.scheduled_event_id && *number == activity.attempt.number
+    )
+}
+
 /// The whole history of a run.
 pub(crate) fn read_events(
     snapshot: &Snapshot,
@@ -107,6 +126,8 @@ impl Shard {
             .values()
             .filter(|activity| activity.attempt.started_ns.is_some())
             .filter(|activity| !self.is_running(run_id, activity.scheduled_event_id))
+            // One that has just ended here is not lost: its end waits with what made the run be read.
+            .filter(|activity| !waiting.iter().any(|input| ends(input, activity)))
             .map(|activity| (activity.scheduled_event_id, activity.attempt.number))
             .collect();
         for (scheduled_event_id, number) in lost {
@@ -141,11 +162,7 @@ impl Shard {
     pub(super) fn revive(&mut self, run: &mut Run) {
         if !run.reviving {
             run.reviving = true;
-            if run.ticket <= self.commits.durable() {
-                self.begin_revival(run);
-            } else {
-                self.hold(run.ticket, Held::Revive(run.run_id));
-            }
+            run.wants_replay = true;
         }
     }
 
@@ -154,16 +171,24 @@ impl Shard {
         let (core, mailbox, place, run_id) =
             (self.core.clone(), self.mailbox.clone(), run.place(), run.run_id);
         self.core.workers.run(Box::new(move || {
-            let result = load(&core, &place, run_id);
+            let result = load_caught(&core, &place, run_id);
             mailbox.notice(Notice::Revived { run_id, result });
         }));
     }
 
     /// The code is back, or cannot be brought back.
     pub(super) fn on_revived(&mut self, run_id: RunId, result: Result<Loaded, Error>) {
-        let Some(run) = self.runs.get_mut(&run_id) else {
+        let Some(run) = self.runs.get_mut(&run_id).filter(|run| run.reviving) else {
             return;
         };
+        if let Ok(Loaded { run: revived, .. }) = &result
+            && revived.execution.completed_tasks() != run.execution.completed_tasks()
+        {
+            // Read too early: the code would not know what it has done since.
+            tracing::debug!(%run_id, "a replay is out of date and is made again");
+            let run = &self.runs[&run_id];
+            return self.begin_revival(run);
+        }
         run.reviving = false;
         match result {
             Ok(Loaded {

@@ -150,6 +150,7 @@ pub(crate) enum Notice {
     /// An attempt of an activity is alive.
     Heartbeat {
         run_id: RunId,
+        place: Place,
         scheduled_event_id: i64,
         number: u32,
         details: Payloads,

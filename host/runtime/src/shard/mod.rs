@@ -30,12 +30,15 @@ use longhaul_store::RunId;
 use crate::{core::Core, mailbox::Mailbox};
 
 pub(crate) use alarms::{Alarm, Alarms, Kind, Place};
-pub(crate) use load::{load, read_events};
+pub(crate) use load::read_events;
 pub(crate) use message::{Message, Notice, Request, Target, UpdateTicket};
 use {attempts::Attempts, commit::Commits, memory::Memory, message::Input, run::Run};
 
 /// Where a shard is written to.
 pub(crate) type ShardMailbox = Mailbox<Request, Notice>;
+
+/// How often a shard looks whether the store takes writes again.
+const UNWRITABLE_WAIT: Duration = Duration::from_millis(500);
 
 /// The state of one shard.
 pub(crate) struct Shard {
@@ -99,6 +102,8 @@ impl Shard {
             let timeout = self.idle_time();
             self.step(timeout);
         }
+        self.attempts.shut_down();
+        self.mailbox.shut();
         tracing::debug!(shard = self.index, "shard has stopped");
     }
 
@@ -107,13 +112,14 @@ impl Shard {
         let batch = self.mailbox.take(timeout);
         self.stopping |= batch.closed;
         for notice in batch.notices {
-            self.on_notice(notice);
+            self.contained(|shard| shard.on_notice(notice));
         }
         for request in batch.requests {
-            self.on_request(request);
+            self.contained(|shard| shard.on_request(request));
         }
         self.ring_alarms();
         self.run_due();
+        self.fill_slots();
         self.evict();
         if self.core.options.time_skipping {
             self.skip_time();
@@ -128,6 +134,9 @@ impl Shard {
     fn idle_time(&self) -> Option<Duration> {
         if !self.due.is_empty() {
             return Some(Duration::ZERO);
+        }
+        if self.core.store.health().error().is_some() {
+            return Some(UNWRITABLE_WAIT);
         }
         // A client that begins to wait sends no message here; with time skipping it changes what there is to do.
         let longest = self
@@ -146,7 +155,8 @@ impl Shard {
     }
 
     fn ring_alarms(&mut self) {
-        if self.stopping {
+        // What cannot be written would fall due again at once.
+        if self.stopping || self.core.store.health().error().is_some() {
             return;
         }
         let now_ns = self.core.clock.now_ns();
@@ -158,13 +168,21 @@ impl Shard {
     fn run_due(&mut self) {
         while let Some(run_id) = self.due.pop_front() {
             self.due_set.remove(&run_id);
-            // A defect in one run's turn must not take the shard's other executions with it. The run was taken out of the memory for
-            // its turn, so nothing half done stays: it comes back from what is durable, and whoever waits is told.
-            let turn = std::panic::AssertUnwindSafe(|| self.turn(run_id));
-            if std::panic::catch_unwind(turn).is_err() {
-                tracing::error!(%run_id, "a run's turn has panicked: a defect of the server; the run is read anew");
-                metrics::counter!("longhaul_panics_total").increment(1);
-            }
+            // The run is taken out of the memory for its turn, so after a panic nothing half done stays: it comes back from what is
+            // durable.
+            self.contained(|shard| shard.turn(run_id));
+        }
+    }
+
+    /// A defect in the turn of one run must not take the shard's other executions with it. Whoever waits for the run is told, because
+    /// what would have answered is dropped.
+    fn contained(&mut self, work: impl FnOnce(&mut Self)) {
+        if std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| work(self))).is_err() {
+            tracing::error!(
+                shard = self.index,
+                "something has panicked: a defect of the server"
+            );
+            metrics::counter!("longhaul_panics_total").increment(1);
         }
     }
 
@@ -180,6 +198,9 @@ impl Shard {
             || !self.loading.is_empty()
             || !self.commits.is_empty()
             || !self.attempts.is_idle()
+            // What is away with the workers comes back through the mailbox: asked in this order nothing slips through.
+            || !self.core.workers.is_idle()
+            || !self.mailbox.is_empty()
             || self.core.watchers.waiting_for_results() == 0;
         if busy || self.stopping {
             return;

@@ -6,7 +6,7 @@ use longhaul_engine::Status;
 use longhaul_store::RunId;
 
 use super::{
-    Newest, Place, Shard,
+    Alarm, Kind, Newest, Place, Shard,
     message::{Input, Notice, Request, Target},
 };
 use crate::Error;
@@ -61,19 +61,20 @@ impl Shard {
             }
             Notice::Heartbeat {
                 run_id,
+                place,
                 scheduled_event_id,
                 number,
                 details,
             } => {
-                // A run that is not in memory gets the next one.
-                if let Some(run) = self.runs.get_mut(&run_id) {
-                    run.inbox.push_back(Input::Heartbeat {
+                self.deliver(
+                    run_id,
+                    &place,
+                    Input::Heartbeat {
                         scheduled_event_id,
                         number,
                         details,
-                    });
-                    self.mark_due(run_id);
-                }
+                    },
+                );
             }
             Notice::ModulesChanged => self.try_unserved(),
             Notice::Again(request) => self.on_request(request),
@@ -104,6 +105,12 @@ impl Shard {
 
     fn check_owner(&self, run_id: RunId, target: &Target) -> Result<RunId, Error> {
         match self.runs.get(&run_id) {
+            None if self.loading.get(&run_id).is_some_and(|(place, _)| {
+                place.workflow_id != target.workflow_id || place.namespace != target.namespace
+            }) =>
+            {
+                Err(Error::WorkflowNotFound(target.workflow_id.to_string()))
+            }
             Some(run) if run.workflow_id != target.workflow_id || run.namespace != target.namespace => {
                 Err(Error::WorkflowNotFound(target.workflow_id.to_string()))
             }
@@ -144,7 +151,7 @@ impl Shard {
     pub(super) fn begin_load(&mut self, run_id: RunId, place: &Place) {
         let (core, mailbox, place) = (self.core.clone(), self.mailbox.clone(), place.clone());
         self.core.workers.run(Box::new(move || {
-            let result = super::load(&core, &place, run_id);
+            let result = super::load::load_caught(&core, &place, run_id);
             mailbox.notice(Notice::Loaded { run_id, result });
         }));
     }
@@ -170,7 +177,16 @@ impl Shard {
                             self.alarms.set(due_ns, alarm, place.clone());
                         }
                         // The row in the store still says that the attempt runs: the next time the run is read it counts as lost.
-                        Input::AttemptEnded { .. } | Input::Heartbeat { .. } | Input::TryAttempt { .. } => {}
+                        Input::AttemptEnded { .. } | Input::Heartbeat { .. } => {}
+                        Input::TryAttempt { scheduled_event_id } => {
+                            let due_ns = self.core.clock.now_ns().saturating_add(LOAD_AGAIN_NS);
+                            let alarm = Alarm {
+                                run_id,
+                                kind: Kind::Activity,
+                                id: scheduled_event_id,
+                            };
+                            self.alarms.set(due_ns, alarm, place.clone());
+                        }
                     }
                 }
             }

@@ -36,6 +36,8 @@ pub(crate) struct Run {
     pub(crate) broken: Option<TaskError>,
     /// Its code is being replayed on another thread.
     pub(crate) reviving: bool,
+    /// The replay begins when what this turn writes is durable.
+    pub(crate) wants_replay: bool,
     /// What waits for the code to be back.
     pub(crate) questions: Vec<Message>,
     pub(crate) inbox: VecDeque<Input>,
@@ -86,6 +88,7 @@ impl Run {
             retrying: false,
             broken: None,
             reviving: false,
+            wants_replay: false,
             questions: Vec::new(),
             inbox: VecDeque::new(),
             ticket: 0,

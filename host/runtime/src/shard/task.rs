@@ -65,7 +65,7 @@ impl Shard {
         let mut calls = Vec::new();
         let mut accepted = Vec::new();
         for id in run.execution.admitted_updates().to_vec() {
-            match self.validate(run, guest, &task, &accepted, &id)? {
+            match self.validate(run, turn, guest, &task, &accepted, &id)? {
                 Verdict::Rejected(failure) => {
                     run.execution.forget_update(&id);
                     reject(run, tellings, &id, failure);
@@ -110,6 +110,7 @@ impl Shard {
     fn validate(
         &self,
         run: &Run,
+        turn: &Turn,
         guest: &Guest,
         task: &Task,
         accepted: &[String],
@@ -145,7 +146,7 @@ impl Shard {
         match guest.instance.fork() {
             Ok(mut reader) => Ok(ask(&mut reader)),
             Err(longhaul_sandbox::ForkError::NotEligible(_)) => {
-                let mut reader = self.throw_away(run, task, accepted)?;
+                let mut reader = self.throw_away(run, turn, task, accepted)?;
                 Ok(ask(&mut reader))
             }
             Err(error) => Err(TaskError::Fork(error.to_string())),
@@ -153,14 +154,22 @@ impl Shard {
     }
 
     /// For components that cannot be forked: replay to the last completed task, then deliver what this task has delivered so far.
-    fn throw_away(&self, run: &Run, task: &Task, accepted: &[String]) -> Result<Reader<'static>, TaskError> {
+    fn throw_away(
+        &self,
+        run: &Run,
+        turn: &Turn,
+        task: &Task,
+        accepted: &[String],
+    ) -> Result<Reader<'static>, TaskError> {
         let (Some(history), Some(module)) = (&run.history, run.version.compiled()) else {
             return Err(TaskError::Fork(
                 "the history for a throw-away replay is not in memory".into(),
             ));
         };
         let limits = &self.core.options.limits;
-        let (mut copy, _) = guest::replay(&module, &run.execution, history, &self.core.no_logs(), limits)?;
+        // What this turn has done already is not in the run's own list yet.
+        let history: Vec<_> = history.iter().chain(&turn.events).cloned().collect();
+        let (mut copy, _) = guest::replay(&module, &run.execution, &history, &self.core.no_logs(), limits)?;
         copy.begin(task, true);
         let jobs = copy.session.observe(run.execution.unseen());
         let start = run.execution.start();

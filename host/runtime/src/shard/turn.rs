@@ -14,6 +14,9 @@ use super::{
 };
 use crate::{Error, names};
 
+/// A turn takes no further input from so many bytes of events on, so that a transition stays far below the store's limit.
+const TURN_BYTES_MAX: u64 = 16 << 20;
+
 /// What a turn has to tell when it is durable, in order.
 #[derive(Default)]
 pub(super) struct Tellings(pub(super) Vec<Held>);
@@ -46,7 +49,10 @@ impl Shard {
         let mut turn = Turn::new(self.now_ns().max(run.execution.last_event_time_ns()));
         let mut extra = Vec::new();
         let mut questions = std::mem::take(&mut run.questions);
-        while let Some(input) = run.inbox.pop_front() {
+        let before = run.execution.history_bytes();
+        while run.execution.history_bytes() - before < TURN_BYTES_MAX
+            && let Some(input) = run.inbox.pop_front()
+        {
             self.apply(
                 &mut run,
                 &mut turn,
@@ -61,7 +67,11 @@ impl Shard {
         for question in questions {
             self.question(&mut run, &turn, &mut tellings, question);
         }
+        let more = !run.inbox.is_empty();
         self.conclude_turn(run, turn, extra, tellings);
+        if more {
+            self.mark_due(run_id);
+        }
     }
 
     /// Hand the transition over and settle the run. Answers the transition's ticket; none: nothing had to be written.
@@ -120,8 +130,12 @@ impl Shard {
             // Nothing will drive it any more; a query replays it.
             run.code = Code::Absent;
         }
+        let wants_replay = std::mem::take(&mut run.wants_replay);
         self.touch(&mut run);
         self.runs.insert(run_id, run);
+        if wants_replay {
+            self.hold(ticket, Held::Revive(run_id));
+        }
         if closed {
             self.hold(ticket, Held::Closed(run_id));
         }
@@ -181,9 +195,6 @@ impl Shard {
                     run.execution.fire_timer(turn, alarm.id);
                 }
                 Kind::RunTimeout => {
-                    if let Some(due_ns) = run.execution.run_expires_ns() {
-                        self.clear_stored_alarm(run, due_ns, alarm, extra);
-                    }
                     run.execution.run_timed_out(turn);
                 }
                 Kind::TaskRetry => run.retrying = run.parked.is_some(),

@@ -73,8 +73,7 @@ impl Shard {
                 sender.send_replace(written.map_or_else(Stage::Gone, |()| stage));
             })));
         }
-        // Not held: the caller follows the stages, and each of them is told when it is durable.
-        let _ = reply.send(Ok(ticket));
+        tellings.answer(reply, Ok(ticket));
     }
 
     fn answer_ended(&mut self, run: &Run, tellings: &mut Tellings, id: &str, reply: Reply<UpdateTicket>) {
