@@ -5,6 +5,7 @@ mod activities;
 mod common;
 mod counter;
 mod crash;
+mod eviction;
 mod hostile;
 mod order;
 mod policies;
