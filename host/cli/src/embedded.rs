@@ -15,13 +15,16 @@ pub(crate) enum Database<'a> {
     Temporary(&'a Path),
 }
 
-/// Open an engine, within tokio.
-pub(crate) async fn open(database: Database<'_>, time_skipping: bool) -> Result<Runtime, Error> {
+/// Open an engine, within tokio; `configure` changes its options.
+pub(crate) async fn open(
+    database: Database<'_>,
+    configure: impl FnOnce(&mut Options),
+) -> Result<Runtime, Error> {
     let mut options = match database {
         Database::File(path) => Options::new(path),
         Database::Temporary(folder) => Options::new(folder.join("longhaul.redb")),
     };
-    options.time_skipping = time_skipping;
+    configure(&mut options);
     // The disk may take its time; signals and timeouts are served meanwhile.
     let opened: Result<Runtime, OpenError> = blocking(move || Runtime::open(options)).await?;
     Ok(opened?)

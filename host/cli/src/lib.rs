@@ -23,6 +23,7 @@ mod error;
 mod failure;
 mod input;
 mod json;
+mod limits;
 mod logs;
 mod module;
 mod output;

@@ -62,7 +62,10 @@ pub(crate) fn execute(args: Args, global: &Global, output: &mut Output) -> Resul
         .map_err(Error::Runtime)?;
     threads.block_on(async {
         let folder = tempfile::tempdir().map_err(Error::TemporaryFolder)?;
-        let runtime = embedded::open(Database::Temporary(folder.path()), true).await?;
+        let runtime = embedded::open(Database::Temporary(folder.path()), |options| {
+            options.time_skipping = true
+        })
+        .await?;
         let play = play(&runtime, uploads, request, output);
         let played = match global.command_timeout {
             None => play.await,

@@ -10,6 +10,7 @@ use crate::{
     Error, Output,
     args::Format,
     embedded::{self, Database},
+    limits::Limits,
     logs,
 };
 
@@ -54,6 +55,8 @@ struct Start {
     #[arg(long)]
     time_skipping: bool,
     #[command(flatten)]
+    limits: Limits,
+    #[command(flatten)]
     logs: logs::Logs,
 }
 
@@ -71,7 +74,11 @@ async fn serve(args: &Start, output: &mut Output) -> Result<(), Error> {
     // Signals first: one that comes while the database opens must not kill the process half-way.
     let stop = CancellationToken::new();
     stop_on_signals(stop.clone())?;
-    let runtime = embedded::open(Database::File(&args.db), args.time_skipping).await?;
+    let runtime = embedded::open(Database::File(&args.db), |options| {
+        options.time_skipping = args.time_skipping;
+        args.limits.apply(options);
+    })
+    .await?;
     let options = longhaul_server::Options {
         ip: args.ip,
         grpc_port: args.port,

@@ -165,7 +165,7 @@ impl Own {
     /// Open an engine on a database that has the component.
     pub(super) async fn reopen(place: Place) -> Result<Self, Error> {
         Ok(Self {
-            runtime: embedded::open(Database::File(&place.file), false).await?,
+            runtime: embedded::open(Database::File(&place.file), |_| {}).await?,
             server: None,
             _folder: place.folder,
         })
