@@ -74,6 +74,8 @@ async fn serve(args: &Start, output: &mut Output) -> Result<(), Error> {
     // Signals first: one that comes while the database opens must not kill the process half-way.
     let stop = CancellationToken::new();
     stop_on_signals(stop.clone())?;
+    // Before anything counts.
+    longhaul_server::install_metrics();
     let runtime = embedded::open(Database::File(&args.db), |options| {
         options.time_skipping = args.time_skipping;
         args.limits.apply(options);
