@@ -8,7 +8,9 @@ use std::{
 
 use longhaul_engine::Status;
 use longhaul_sandbox::{LogLevel, LogLine, LogSink, Module, NoLog, Sandbox};
-use longhaul_store::{NamespaceId, NamespaceRecord, RunId, Snapshot, Store, Submitter, Transition, Writer};
+use longhaul_store::{
+    Change, NamespaceId, NamespaceRecord, RunId, Snapshot, Store, Submitter, Transition, Writer,
+};
 
 use crate::{
     Clock, Error, Options,
@@ -73,6 +75,17 @@ impl Core {
         for mailbox in self.mailboxes.get().into_iter().flatten() {
             mailbox.notice(notice());
         }
+    }
+
+    /// Wait until every shard has handed what it decided so far to the writer, and the writer has made that durable. Blocks.
+    pub(crate) fn settle(&self) -> Result<(), Error> {
+        let (passed, waiting) = std::sync::mpsc::channel();
+        self.tell_all(|| Notice::Barrier(passed.clone()));
+        drop(passed);
+        // Ends when the last shard has answered, or has dropped the question because it stops.
+        while waiting.recv().is_ok() {}
+        // The writer serves in order: behind this, all of it is durable. The change itself changes nothing.
+        self.write_now(Transition::new(vec![Change::SetSkipped(0)]))
     }
 
     /// A new run's id.

@@ -338,6 +338,8 @@ fn remove(core: &Core, namespace: NamespaceId, name: &str, version: u32) -> Resu
         }
         error
     };
+    // A start that chose it before is durable after this, and counted.
+    core.settle().map_err(back)?;
     let users = users(core, namespace, name, &numbers).map_err(back)?;
     if !users.is_empty() {
         let shown: Vec<&str> = users.iter().take(RUNS_LISTED).map(String::as_str).collect();

@@ -157,6 +157,8 @@ pub(crate) enum Notice {
     },
     /// A module was stored or removed.
     ModulesChanged,
+    /// Answered when everything that the shard decided before has been handed to the writer.
+    Barrier(std::sync::mpsc::Sender<()>),
     /// A request for which something had to be read or compiled first.
     Again(Request),
 }

@@ -77,6 +77,8 @@ impl Shard {
                 );
             }
             Notice::ModulesChanged => self.try_unserved(),
+            // A start is handed to the writer in the step that takes it. Whoever asks may have gone.
+            Notice::Barrier(passed) => drop(passed.send(())),
             Notice::Again(request) => self.on_request(request),
         }
     }
