@@ -483,14 +483,6 @@ impl Session {
         self.open_updates.iter().map(String::as_str)
     }
 
-    /// What the operation `seq` is, for stack traces: its event.
-    pub fn event_of(&self, seq: u32) -> Option<i64> {
-        self.operations
-            .get(&seq)
-            .map(|operation| operation.event_id)
-            .filter(|event_id| *event_id > 0)
-    }
-
     fn open(&mut self, seq: u32, kind: Kind) -> Result<(), Violation> {
         match self.operations.entry(seq) {
             std::collections::hash_map::Entry::Occupied(_) => Err(Violation::SeqReused(seq)),

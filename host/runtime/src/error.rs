@@ -97,3 +97,9 @@ impl From<longhaul_store::WriteError> for Error {
         }
     }
 }
+
+impl From<longhaul_history::limits::Error> for Error {
+    fn from(error: longhaul_history::limits::Error) -> Self {
+        Self::InvalidArgument(error.to_string())
+    }
+}

@@ -1,38 +1,32 @@
-//! Checks of what clients send (B1, B2).
+//! Checks of what clients send (B1, B2): the limits of history, as refusals.
 
 use longhaul_engine::proto::common::v1::{Header, Memo, Payloads, SearchAttributes};
-use longhaul_history::Limits;
+use longhaul_history::{Limits, limits::Size};
 use prost::Message;
 
 use crate::Error;
 
 /// A workflow id must be given, and not be too long.
 pub(crate) fn workflow_id(limits: &Limits, id: &str) -> Result<(), Error> {
-    if id.is_empty() {
-        return Err(Error::InvalidArgument("WorkflowId is not set on request.".into()));
-    }
-    name(limits, "WorkflowId", id)
+    Ok(limits.check_id("WorkflowId", id)?)
 }
 
 /// A name may be empty, but not too long.
 pub(crate) fn name(limits: &Limits, what: &str, name: &str) -> Result<(), Error> {
-    let chars = name.chars().count();
-    if chars > limits.id_chars {
-        return Err(Error::InvalidArgument(format!(
-            "{what} length exceeds limit: it has {chars} characters, at most {} are allowed.",
-            limits.id_chars
-        )));
-    }
-    Ok(())
+    Ok(limits.check_optional_id(what, name)?)
 }
 
-/// Arguments may not be too large.
+/// Arguments may not be too large; from some size on they are worth a warning.
 pub(crate) fn payloads(limits: &Limits, what: &str, payloads: Option<&Payloads>) -> Result<(), Error> {
-    size(
-        what,
-        payloads.map_or(0, Message::encoded_len),
-        limits.payload_bytes,
-    )
+    let Some(payloads) = payloads else { return Ok(()) };
+    if limits.check_payloads(what, payloads)? == Size::Large {
+        tracing::warn!(
+            what,
+            bytes = payloads.encoded_len(),
+            "large payloads: keep large data elsewhere"
+        );
+    }
+    Ok(())
 }
 
 /// A header counts like arguments.
@@ -50,7 +44,9 @@ pub(crate) fn memo(
     memo: Option<&Memo>,
     attributes: Option<&SearchAttributes>,
 ) -> Result<(), Error> {
-    size("Memo", memo.map_or(0, Message::encoded_len), limits.memo_bytes)?;
+    if let Some(memo) = memo {
+        limits.check_memo(memo)?;
+    }
     size(
         "SearchAttributes",
         attributes.map_or(0, Message::encoded_len),
@@ -58,11 +54,10 @@ pub(crate) fn memo(
     )
 }
 
-fn size(what: &str, size: usize, limit: usize) -> Result<(), Error> {
-    if size > limit {
-        return Err(Error::InvalidArgument(format!(
-            "{what} exceeds size limit: it has {size} bytes, at most {limit} are allowed."
-        )));
+fn size(what: &str, bytes: usize, limit: usize) -> Result<(), Error> {
+    if bytes > limit {
+        let what = what.to_owned();
+        return Err(longhaul_history::limits::Error::TooLarge { what, bytes, limit }.into());
     }
     Ok(())
 }

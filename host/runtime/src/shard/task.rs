@@ -7,6 +7,7 @@ use longhaul_engine::{
     execution::{Task, TaskFailure},
     update,
 };
+use longhaul_history::limits::Growth;
 use longhaul_sandbox::Reader;
 use longhaul_store::{Change, Parked};
 
@@ -101,6 +102,15 @@ impl Shard {
             {
                 guest.session.bind(seq, event);
             }
+        }
+        let events = super::commit::unsigned(run.execution.next_event_id() - 1);
+        let bytes = run.execution.history_bytes();
+        if matches!(limits.history.growth(events, bytes), Growth::Warn | Growth::Stop) {
+            // E10
+            tracing::warn!(
+                workflow_id = &*run.workflow_id, run_id = %run.run_id, events, bytes,
+                "the history is very long: the workflow should continue as new"
+            );
         }
         metrics::counter!("longhaul_workflow_tasks_total", "outcome" => "completed").increment(1);
         Ok(())
