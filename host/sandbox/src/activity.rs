@@ -12,14 +12,14 @@ use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
 use wasmtime_wasi::{FsPerms, ResourceTable, WasiCtx, WasiCtxView, WasiView};
 
 use crate::log::{LogLevel, LogSink, LogSource, Logs, NoLog};
-use crate::module::{Inner, Module, set_fuel};
+use crate::module::{Activities, Inner, Module, set_fuel};
 use crate::state::Limiter;
 use crate::trap::{Refusal, Trap, TrapKind};
+use crate::wit::activity_context;
 pub use crate::wit::activity_context::{ActivityInfo, CancellationReason};
 use crate::wit::activity_definition::Description;
 pub use crate::wit::activity_definition::ExecuteError;
 use crate::wit::types::{self, Payloads};
-use crate::wit::{ActivitiesPre, activity_context};
 
 /// What the host does for one attempt of an activity. Called on the thread that runs the guest: it must not block.
 pub trait ActivityHost: Send + Sync {
@@ -71,6 +71,7 @@ pub struct Folder {
 pub(crate) struct ActivityState {
     call: Option<(ActivityInfo, Arc<dyn ActivityHost>)>,
     logs: Arc<Mutex<Logs>>,
+    network: bool,
     wasi: WasiCtx,
     table: ResourceTable,
     limiter: Limiter,
@@ -81,6 +82,9 @@ impl Module {
     /// ends the attempt.
     pub async fn execute(&self, call: ActivityCall) -> Result<Result<Payloads, ExecuteError>, Trap> {
         let options = self.inner.sandbox.options();
+        let activities = self.inner.activities()?;
+        // Before the store, so that it is dropped after it: an instance that is gone has left its place.
+        let _place = self.inner.sandbox.0.places.attempt(activities.needs).await;
         let limit = options.activity_timeout;
         let memory_max = self
             .limits
@@ -94,8 +98,9 @@ impl Module {
             .inner
             .activity_store(wasi, logs, memory_max, options.activity_fuel);
         store.data_mut().call = Some((call.info, call.host));
+        store.data_mut().network = call.grants.network;
         let attempt = async {
-            let guest = self.inner.activities()?.instantiate_async(&mut store).await?;
+            let guest = activities.pre.instantiate_async(&mut store).await?;
             guest
                 .longhaul_workflow_activity_definition()
                 .call_execute(&mut store, &activity_type, input)
@@ -111,10 +116,10 @@ impl Module {
 }
 
 impl Inner {
-    fn activities(&self) -> wasmtime::Result<&ActivitiesPre<ActivityState>> {
+    fn activities(&self) -> Result<&Activities, Trap> {
         self.activity
             .as_ref()
-            .ok_or_else(|| wasmtime::format_err!("the module defines no activities"))
+            .ok_or_else(|| Trap::new(TrapKind::Other, "the module defines no activities"))
     }
 
     fn activity_store(
@@ -129,6 +134,7 @@ impl Inner {
         let state = ActivityState {
             call: None,
             logs,
+            network: false,
             wasi,
             table: ResourceTable::new(),
             limiter,
@@ -170,6 +176,8 @@ pub(crate) fn describe(module: &Inner) -> Result<Description, Trap> {
 
 async fn describe_async(module: &Inner) -> Result<Description, Trap> {
     let options = &module.sandbox.0.options;
+    let activities = module.activities()?;
+    let _place = module.sandbox.0.places.describe(activities.needs).await;
     let logs = Arc::new(Mutex::new(Logs::new(Arc::new(NoLog), options.log)));
     let wasi = grant(&Grants::default(), &logs)?;
     let mut store = module.activity_store(
@@ -179,7 +187,7 @@ async fn describe_async(module: &Inner) -> Result<Description, Trap> {
         options.fuel_per_describe,
     );
     let asked = async {
-        let guest = module.activities()?.instantiate_async(&mut store).await?;
+        let guest = activities.pre.instantiate_async(&mut store).await?;
         guest
             .longhaul_workflow_activity_definition()
             .call_describe(&mut store)
@@ -236,6 +244,8 @@ fn grant(grants: &Grants, logs: &Arc<Mutex<Logs>>) -> Result<WasiCtx, Trap> {
     }
     if grants.network {
         wasi.inherit_network();
+        wasi.allow_tcp(true);
+        wasi.allow_udp(true);
         wasi.allow_ip_name_lookup(true);
     }
     Ok(wasi.build())
@@ -281,6 +291,15 @@ impl activity_context::Host for ActivityState {
 }
 
 impl ActivityState {
+    pub(crate) fn network_granted(&self) -> bool {
+        self.network
+    }
+
+    /// A line of the host about the guest.
+    pub(crate) fn tell(&self, message: String) {
+        lock(&self.logs).tell(message);
+    }
+
     fn attempt(&self, what: &str) -> wasmtime::Result<&(ActivityInfo, Arc<dyn ActivityHost>)> {
         self.call.as_ref().ok_or_else(|| {
             Refusal::call(

@@ -31,17 +31,19 @@ pub enum Error {
         /// How many there are.
         slots: u32,
     },
+    /// More activity attempts at once than the operating system can hold.
+    #[error(
+        "{wanted} activity attempts at once are more than {max}; lower `activity_instances` (the server's --activity-slots)"
+    )]
+    ActivityInstances {
+        /// How many were asked for.
+        wanted: u32,
+        /// The most that there can be.
+        max: u32,
+    },
     /// The module defines nothing for this role.
     #[error("the module defines no {0}")]
     WrongRole(&'static str),
-    /// The module's own limit is above the sandbox's.
-    #[error("the module's memory limit of {wanted} bytes is above the sandbox's of {max} bytes")]
-    MemoryLimit {
-        /// What the module wants.
-        wanted: usize,
-        /// What there is.
-        max: usize,
-    },
     /// The operating system did not start a thread.
     #[error("cannot start the watchdog thread: {0}")]
     Thread(io::Error),

@@ -46,7 +46,7 @@ pub struct Instance {
 impl Instance {
     pub(crate) fn new(module: Module, setup: Setup) -> Result<Self, Error> {
         let options = module.inner.sandbox.0.options.clone();
-        let state = State::new(options, module.limiter()?, setup.seed, setup.logs);
+        let state = State::new(options, module.limiter(), setup.seed, setup.logs);
         let (tenant, workflow, ticks) = prepare(&module, state, module.fuel_per_activation(), 0)?;
         Ok(Self {
             tenant,
@@ -234,7 +234,7 @@ impl Instance {
         }
         let state = State::new(
             live.options.clone(),
-            self.module.limiter()?,
+            self.module.limiter(),
             [0; 32],
             live.logs.sink(),
         );

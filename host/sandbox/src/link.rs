@@ -9,6 +9,7 @@ use wasmtime_wasi_io::bindings::wasi::io::error;
 
 use crate::activity::ActivityState;
 use crate::contract::Name;
+use crate::network;
 use crate::state::State;
 use crate::trap::Refusal;
 use crate::wit::{activity_context, commands, context, types};
@@ -69,6 +70,7 @@ pub(crate) fn activity_base(engine: &Engine) -> wasmtime::Result<Linker<Activity
     types::add_to_linker::<_, HasSelf<ActivityState>>(&mut linker, |s| s)?;
     activity_context::add_to_linker::<_, HasSelf<ActivityState>>(&mut linker, |s| s)?;
     wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
+    network::add_to_linker(&mut linker)?;
     Ok(linker)
 }
 

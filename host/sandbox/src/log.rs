@@ -10,6 +10,11 @@ pub use crate::wit::types::LogLevel;
 pub trait LogSink: Send + Sync {
     /// Take one line.
     fn log(&self, line: LogLine);
+
+    /// Whether it also wants the lines of tasks that are replayed. They were taken when the task ran, so the default is no.
+    fn wants_replayed(&self) -> bool {
+        false
+    }
 }
 
 /// A sink that drops everything.
@@ -42,7 +47,7 @@ pub enum LogSource {
     Stdout,
     /// Written to standard error.
     Stderr,
-    /// By the host about the guest: lines were dropped.
+    /// By the host about the guest: lines were dropped, or something that it may not use was denied.
     Host,
 }
 
@@ -85,9 +90,9 @@ impl Logs {
         &self.tails
     }
 
-    /// A new activation: count from zero, forget old output.
-    pub(crate) fn begin(&mut self, muted: bool) {
-        self.muted = muted;
+    /// A new activation: count from zero, forget old output. What a task logs in replay is dropped, unless the sink wants it.
+    pub(crate) fn begin(&mut self, replaying: bool) {
+        self.muted = replaying && !self.sink.wants_replayed();
         self.lines = 0;
         self.dropped = 0;
         self.tails.clear();
@@ -133,6 +138,16 @@ impl Logs {
             source: LogSource::Log,
             message,
             fields,
+        });
+    }
+
+    /// A line by the host about the guest.
+    pub(crate) fn tell(&mut self, message: String) {
+        self.emit(LogLine {
+            level: LogLevel::Warn,
+            source: LogSource::Host,
+            message,
+            fields: vec![],
         });
     }
 

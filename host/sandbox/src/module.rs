@@ -15,6 +15,7 @@ use crate::instance::{Instance, Setup};
 use crate::link;
 use crate::log::NoLog;
 use crate::options::Limits;
+use crate::places::Needs;
 use crate::raw::tenant::Tenant;
 use crate::sandbox::{Role, Sandbox};
 use crate::state::{Limiter, Phase, State};
@@ -39,7 +40,14 @@ pub(crate) struct Inner {
     activities: Vec<Handler>,
     eligibility: Eligibility,
     pub(crate) workflow: Option<WorkflowPre<State>>,
-    pub(crate) activity: Option<ActivitiesPre<ActivityState>>,
+    pub(crate) activity: Option<Activities>,
+}
+
+/// The activity half of a component.
+pub(crate) struct Activities {
+    pub(crate) pre: ActivitiesPre<ActivityState>,
+    /// What one instance of it takes of the pool.
+    pub(crate) needs: Needs,
 }
 
 impl Module {
@@ -78,11 +86,11 @@ impl Module {
             let mut linker = sandbox.0.activities.linker.clone();
             let engine = &sandbox.0.activities.engine;
             link::deny_to_activity(&mut linker, &component.component_type(), engine).map_err(mismatch)?;
-            Some(
-                pre(&linker, &component)
-                    .and_then(ActivitiesPre::new)
-                    .map_err(mismatch)?,
-            )
+            let pre = pre(&linker, &component)
+                .and_then(ActivitiesPre::new)
+                .map_err(mismatch)?;
+            let needs = Needs::of(&component);
+            Some(Activities { pre, needs })
         } else {
             None
         };
@@ -121,7 +129,7 @@ impl Module {
     pub fn with_limits(&self, limits: Limits) -> Self {
         Self {
             inner: self.inner.clone(),
-            limits,
+            limits: limits.within(self.inner.sandbox.options()),
         }
     }
 
@@ -162,19 +170,14 @@ impl Module {
         Instance::new(self.clone(), setup)
     }
 
-    pub(crate) fn limiter(&self) -> Result<Limiter, Error> {
+    pub(crate) fn limiter(&self) -> Limiter {
         let options = self.inner.sandbox.options();
-        let max = options.slot_bytes();
-        let wanted = self.limits.memory_max_bytes.unwrap_or(options.memory_max_bytes);
-        if wanted > max {
-            return Err(Error::MemoryLimit { wanted, max });
-        }
-        Ok(Limiter::new(
-            wanted,
+        Limiter::new(
+            self.limits.memory_max_bytes.unwrap_or(options.memory_max_bytes),
             self.limits
                 .table_elements_max
                 .unwrap_or(options.table_elements_max),
-        ))
+        )
     }
 
     pub(crate) fn fuel_per_activation(&self) -> u64 {

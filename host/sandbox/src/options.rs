@@ -46,6 +46,9 @@ pub struct Options {
     pub cache_dir: Option<PathBuf>,
     /// Bytes of one component. Default 64 MiB.
     pub component_max_bytes: usize,
+    /// Activity attempts that run at once; further ones wait until one has ended. Address space is reserved for the memory of each,
+    /// which costs no memory. At least 16, at most 8,192. Default 1,024.
+    pub activity_instances: u32,
     /// Linear memory of one activity instance in bytes. Default 256 MiB.
     pub activity_memory_max_bytes: usize,
     /// Fuel of one activity attempt. Default: no limit but [`u64::MAX`]; its timeouts bound it.
@@ -90,6 +93,7 @@ impl Default for Options {
             random_streams_max: 1_024,
             cache_dir: None,
             component_max_bytes: 64 << 20,
+            activity_instances: 1_024,
             activity_memory_max_bytes: 256 << 20,
             activity_fuel: u64::MAX,
             activity_yield_fuel: 10_000_000,
@@ -117,15 +121,116 @@ impl Options {
     }
 }
 
-/// Limits that one module sets for itself; what is none is as in [`Options`].
+/// Limits that one module sets for itself; what is none is as in [`Options`], and none goes above what stands there: who uploads is
+/// not who runs the server.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Limits {
     /// As [`Options::fuel_per_activation`].
     pub fuel_per_activation: Option<u64>,
-    /// As [`Options::memory_max_bytes`]; no higher than that.
+    /// As [`Options::memory_max_bytes`].
     pub memory_max_bytes: Option<usize>,
     /// As [`Options::table_elements_max`].
     pub table_elements_max: Option<usize>,
     /// As [`Options::activity_memory_max_bytes`].
     pub activity_memory_max_bytes: Option<usize>,
+}
+
+/// A module asks for more than the server gives.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "its limit {name} = {wanted} is above the server's own, {limit}: lower it, or ask whoever runs the server to raise that"
+)]
+pub struct LimitTooHigh {
+    name: &'static str,
+    wanted: u64,
+    limit: u64,
+}
+
+impl Limits {
+    /// Whether they keep within the server's.
+    ///
+    /// # Errors
+    ///
+    /// One goes above it.
+    pub fn check(&self, options: &Options) -> Result<(), LimitTooHigh> {
+        let of = |bytes: Option<usize>| bytes.map(|bytes| bytes as u64);
+        let limits = [
+            (
+                "fuel_per_activation",
+                self.fuel_per_activation,
+                options.fuel_per_activation,
+            ),
+            (
+                "memory_bytes",
+                of(self.memory_max_bytes),
+                options.memory_max_bytes as u64,
+            ),
+            (
+                "table_elements",
+                of(self.table_elements_max),
+                options.table_elements_max as u64,
+            ),
+            (
+                "activity_memory_bytes",
+                of(self.activity_memory_max_bytes),
+                options.activity_memory_max_bytes as u64,
+            ),
+        ];
+        for (name, wanted, limit) in limits {
+            if let Some(wanted) = wanted.filter(|wanted| *wanted > limit) {
+                return Err(LimitTooHigh { name, wanted, limit });
+            }
+        }
+        Ok(())
+    }
+
+    /// The same limits, none above the server's. A module may have been stored when the server gave more.
+    pub(crate) fn within(self, options: &Options) -> Self {
+        Self {
+            fuel_per_activation: self
+                .fuel_per_activation
+                .map(|fuel| fuel.min(options.fuel_per_activation)),
+            memory_max_bytes: self
+                .memory_max_bytes
+                .map(|bytes| bytes.min(options.memory_max_bytes)),
+            table_elements_max: self
+                .table_elements_max
+                .map(|elements| elements.min(options.table_elements_max)),
+            activity_memory_max_bytes: self
+                .activity_memory_max_bytes
+                .map(|bytes| bytes.min(options.activity_memory_max_bytes)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_module_may_lower_its_limits_and_not_raise_them() {
+        let options = Options::default();
+        let lower = Limits {
+            fuel_per_activation: Some(options.fuel_per_activation),
+            memory_max_bytes: Some(1),
+            table_elements_max: Some(1),
+            activity_memory_max_bytes: Some(1),
+        };
+        assert_eq!(lower.check(&options), Ok(()));
+        assert_eq!(lower.within(&options), lower);
+        let mut higher = lower;
+        higher.activity_memory_max_bytes = Some(options.activity_memory_max_bytes + 1);
+        let error = higher.check(&options).unwrap_err().to_string();
+        assert!(
+            error.contains("activity_memory_bytes = 268435457") && error.contains("268435456"),
+            "{error}"
+        );
+        assert_eq!(
+            higher.within(&options).activity_memory_max_bytes,
+            Some(options.activity_memory_max_bytes)
+        );
+        higher = lower;
+        higher.fuel_per_activation = Some(u64::MAX);
+        assert!(higher.check(&options).is_err());
+    }
 }

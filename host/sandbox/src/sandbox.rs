@@ -12,6 +12,7 @@ use crate::error::{CompileError, Error};
 use crate::link;
 use crate::module::Module;
 use crate::options::Options;
+use crate::places::{self, Places};
 use crate::raw::arena::Arena;
 use crate::spares::Spares;
 use crate::state::State;
@@ -26,6 +27,7 @@ pub(crate) struct Inner {
     pub(crate) options: Arc<Options>,
     pub(crate) workflows: Role<State>,
     pub(crate) activities: Role<ActivityState>,
+    pub(crate) places: Places,
     pub(crate) arena: Arena,
     pub(crate) spares: Spares,
     pub(crate) watchdog: Watchdog,
@@ -50,20 +52,18 @@ impl Sandbox {
         })?;
 
         let mut config = common_config(&options);
-        config
-            .epoch_interruption(true)
-            .with_host_memory(arena.creator())
-            .memory_init_cow(false)
-            .memory_reservation(slot_bytes as u64)
-            .memory_reservation_for_growth(0)
-            .memory_guard_size(0)
-            .guard_before_linear_memory(false)
-            .memory_may_move(false);
+        config.epoch_interruption(true);
+        arena.serve(&mut config);
         let workflows = Role::new(&config, &options, link::workflow_base)?;
 
         let mut config = common_config(&options);
         // The stack of a fibre holds host frames beside those of WebAssembly.
         config.async_stack_size(options.wasm_stack_max_bytes + (1 << 20));
+        let places = Places::new(&options)?;
+        config
+            .allocation_strategy(places::pool(&options))
+            // No memory grows beyond this, so no more address space is set aside for one; the compiled code checks its bounds.
+            .memory_reservation(places::memory_bytes(&options));
         let activities = Role::new(&config, &options, link::activity_base)?;
 
         let watchdog =
@@ -73,6 +73,7 @@ impl Sandbox {
             options: Arc::new(options),
             workflows,
             activities,
+            places,
             arena,
             spares,
             watchdog,

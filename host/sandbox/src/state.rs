@@ -35,9 +35,9 @@ pub struct Task {
 
 /// What one component may be made of. Compilers make one memory, one or two tables and four core instances; a component that
 /// was composed of several has a few more.
-const MEMORIES_MAX: usize = 8;
-const TABLES_MAX: usize = 64;
-const CORE_INSTANCES_MAX: usize = 128;
+pub(crate) const MEMORIES_MAX: usize = 8;
+pub(crate) const TABLES_MAX: usize = 64;
+pub(crate) const CORE_INSTANCES_MAX: usize = 128;
 
 /// Which of the guest's exports runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

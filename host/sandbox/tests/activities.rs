@@ -65,6 +65,15 @@ const ACTOR: &str = r#"
         (if (i32.eq (local.get $c) (i32.const 114)) (then (drop (call $recurse (i32.const 0)))))
         (if (i32.eq (local.get $c) (i32.const 109)) (then (call $devour)))
         (if (i32.eq (local.get $c) (i32.const 119)) (then (call $cancel_timer (i32.const 1))))
+        ;; f: trap unless memory is as in a new instance, then change it everywhere
+        (if (i32.eq (local.get $c) (i32.const 102)) (then
+            (if (i32.load (i32.const 60000)) (then unreachable))
+            (if (i32.ne (i32.load8_u (i32.const 256)) (i32.const 112)) (then unreachable))
+            (if (i32.ne (memory.size) (i32.const 2)) (then unreachable))
+            (i32.store (i32.const 60000) (i32.const 1))
+            (i32.store8 (i32.const 256) (i32.const 1))
+            (drop (memory.grow (i32.const 1)))
+            (memory.fill (i32.const 131072) (i32.const 255) (i32.const 65536))))
         (i32.const 64))
     ;; the answer is this many payloads without metadata and data
     (func $empty (param $count i32)
@@ -302,6 +311,82 @@ async fn a_spinning_attempt_lets_others_run_on_its_thread() {
     // Dropping the future ends the attempt.
     spinning.abort();
     assert!(spinning.await.unwrap_err().is_cancelled());
+}
+
+#[tokio::test]
+async fn an_attempt_finds_nothing_of_those_before_it() {
+    let module = actor(options());
+    for _ in 0..200 {
+        module.execute(call("fresh")).await.unwrap().unwrap();
+    }
+}
+
+/// Let every other task of this thread come as far as it gets.
+async fn let_others_run() {
+    for _ in 0..10 {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn attempts_that_find_no_place_wait_until_others_end() {
+    const PLACES: u32 = 16;
+    let module = actor(Options {
+        activity_instances: PLACES,
+        activity_yield_fuel: 10_000,
+        ..options()
+    });
+    let spawn = |kind: &'static str| {
+        let module = module.clone();
+        tokio::spawn(async move { module.execute(call(kind)).await })
+    };
+    let spinning: Vec<_> = (0..PLACES).map(|_| spawn("spin")).collect();
+    let_others_run().await;
+    let waiting: Vec<_> = (0..4 * PLACES).map(|_| spawn("answer")).collect();
+    let_others_run().await;
+    assert!(waiting.iter().all(|attempt| !attempt.is_finished()));
+    for attempt in spinning {
+        attempt.abort();
+        assert!(attempt.await.unwrap_err().is_cancelled());
+    }
+    for attempt in waiting {
+        assert_eq!(attempt.await.unwrap().unwrap().unwrap(), vec![json("7")]);
+    }
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_module_is_described_while_no_attempt_can_start() {
+    let sandbox = Sandbox::new(Options {
+        activity_instances: 1,
+        activity_yield_fuel: 10_000,
+        ..options()
+    })
+    .unwrap();
+    let bytes = component(ACTOR_WORLD, &format!("(module {ACTOR} {BASE})"));
+    let module = sandbox.compile(&bytes).unwrap();
+    // More than there are places, however many the sandbox has rounded up to.
+    let spinning: Vec<_> = (0..64)
+        .map(|_| {
+            let module = module.clone();
+            tokio::spawn(async move { module.execute(call("spin")).await })
+        })
+        .collect();
+    let_others_run().await;
+    assert!(sandbox.compile(&bytes).is_ok());
+    assert!(spinning.iter().all(|attempt| !attempt.is_finished()));
+}
+
+#[test]
+fn more_attempts_than_can_be_are_refused() {
+    let refused = Sandbox::new(Options {
+        activity_instances: 100_000,
+        ..options()
+    });
+    let error = refused.err().unwrap().to_string();
+    assert!(
+        error.contains("100000") && error.contains("--activity-slots"),
+        "{error}"
+    );
 }
 
 #[tokio::test]

@@ -129,6 +129,10 @@ fn store(core: &Arc<Core>, namespace: NamespaceId, upload: Upload) -> Result<Upl
                 .into(),
         ));
     }
+    config
+        .limits
+        .check(&core.options.sandbox)
+        .map_err(|error| Error::InvalidArgument(format!("the module's settings are refused: {error}")))?;
     let module = core
         .sandbox
         .compile(&upload.bytes)

@@ -1,8 +1,9 @@
 //! Linear memories of workflow instances: slots of one file in memory, mapped once.
 //!
 //! A kernel mapping for each instance would end at the kernel's limit of 65,530 mappings. So there is one `memfd`, mapped
-//! once as a whole, shared; slot `i` is the bytes from `i * slot_bytes`. Pages exist from their first write, and are given
-//! back when the slot is.
+//! once as a whole, shared; slot `i` is the bytes from `i * slot_bytes`. Pages exist from their first write. When a slot comes
+//! back, its pages are given back too; but as long as few slots are kept *warm*, a slot with few pages keeps them, zeroed: the
+//! next instance then takes no page faults, which cost more than the zeros.
 //!
 //! Because a slot is a range of a file, a second slot's *addresses* can be made a private, copy-on-write view of it: that is
 //! how a query runs on a fork of a live instance without being able to change it.
@@ -13,21 +14,28 @@
 //! 2. A slot is owned by exactly one linear memory. It goes back to the free list when both its linear memory and its tenant
 //!    are gone, and then holds zeros only, in a shared mapping of its own range. If that cannot be restored, the slot is
 //!    retired: it is never handed out again.
-//! 3. Wasmtime accesses `base .. base + len` with explicit bounds checks (no guard pages: the engine's guard size is 0), and
-//!    `len` never exceeds `slot_bytes`, so one instance cannot reach another's slot.
+//! 3. Wasmtime accesses `base .. base + len` with explicit bounds checks (see [`Arena::serve`]), and `len` never exceeds
+//!    `slot_bytes`, so one instance cannot reach another's slot, nor leave anything in its own that is not zeroed afterwards.
 //! 4. Bytes are read by the host only through a borrow of the [`Tenant`], which owns the store: nothing runs in it then.
 //! 5. A private view borrows the live tenant for as long as it exists, so the bytes beneath it stand still.
 
 use std::cell::RefCell;
 use std::io;
+use std::ops::Range;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use wasmtime::{LinearMemory, MemoryCreator, MemoryType, Store};
+use wasmtime::{Config, LinearMemory, MemoryCreator, MemoryType, Store};
 
 use super::tenant::{Housed, Tenant};
+
+/// Unused slots that keep their pages, at most: as many as runs that start and end at once are likely to need.
+const WARM_SLOTS_MAX: usize = 256;
+/// Bytes of pages that one such slot keeps at most; with more, zeroing them costs more than giving them back. A Rust guest that has
+/// done little has 24 KiB.
+const WARM_BYTES_MAX: usize = 128 << 10;
 
 /// All slots. Cheap to clone.
 #[derive(Clone)]
@@ -51,8 +59,10 @@ unsafe impl Sync for Inner {}
 struct Free {
     /// Slots from here on were never used.
     next: u32,
-    /// Slots that came back, zeroed.
+    /// Slots that came back and have no pages.
     returned: Vec<u32>,
+    /// Slots that came back and have pages of zeros.
+    warm: Vec<u32>,
     /// Slots that could not be restored.
     retired: u32,
 }
@@ -110,6 +120,7 @@ impl Arena {
         let free = Mutex::new(Free {
             next: 0,
             returned: Vec::new(),
+            warm: Vec::new(),
             retired: 0,
         });
         Ok(Self(Arc::new(Inner {
@@ -121,9 +132,20 @@ impl Arena {
         })))
     }
 
-    /// For the engine's configuration. The engine must use guards of 0 bytes and reservations of exactly `slot_bytes`.
-    pub(crate) fn creator(&self) -> Arc<dyn MemoryCreator> {
-        Arc::new(Creator(self.0.clone()))
+    /// Let an engine have its memories here.
+    ///
+    /// The whole slot is mapped, so nothing but the compiled code keeps a guest within its memory's length. Therefore it must compare
+    /// each address with that length: of a memory that cannot move, Wasmtime compares with the reservation only, and leaves what lies
+    /// between to page protection. These memories do not move, but the engine must take it that they may.
+    pub(crate) fn serve(&self, config: &mut Config) {
+        config
+            .with_host_memory(Arc::new(Creator(self.0.clone())))
+            .memory_init_cow(false)
+            .memory_reservation(self.0.slot_bytes as u64)
+            .memory_reservation_for_growth(0)
+            .memory_guard_size(0)
+            .guard_before_linear_memory(false)
+            .memory_may_move(true);
     }
 
     /// How many slots there are.
@@ -134,13 +156,13 @@ impl Arena {
     /// How many slots are in use.
     pub(crate) fn taken(&self) -> u32 {
         let free = self.0.lock();
-        free.next - free.returned.len() as u32 - free.retired
+        free.next - free.returned.len() as u32 - free.warm.len() as u32 - free.retired
     }
 
     /// True if no slot can be handed out.
     pub(crate) fn is_full(&self) -> bool {
         let free = self.0.lock();
-        free.returned.is_empty() && free.next == self.0.slots
+        free.returned.is_empty() && free.warm.is_empty() && free.next == self.0.slots
     }
 
     /// Run `instantiate` on this thread and keep the memories that it creates together with their store. The first of them
@@ -171,9 +193,20 @@ impl Inner {
         self.free.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Where in the file the next data, or the next hole, begins.
+    fn seek(&self, from: libc::off_t, whence: libc::c_int) -> io::Result<libc::off_t> {
+        // SAFETY: a plain system call on an open file, whose position nothing uses.
+        let at = unsafe { libc::lseek(self.file.as_raw_fd(), from, whence) };
+        if at < 0 {
+            Err(io::Error::last_os_error())
+        } else {
+            Ok(at)
+        }
+    }
+
     fn take(&self) -> Option<u32> {
         let mut free = self.lock();
-        if let Some(index) = free.returned.pop() {
+        if let Some(index) = free.warm.pop().or_else(|| free.returned.pop()) {
             return Some(index);
         }
         let index = free.next;
@@ -234,18 +267,74 @@ impl Slot {
         }
     }
 
+    /// Bytes of the pages that exist, in memory or in swap.
     pub(super) fn resident_bytes(&self) -> usize {
-        // SAFETY: asks for a constant of the system.
-        let page = usize::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) })
-            .unwrap_or(4096)
-            .max(1);
-        let mut pages = vec![0u8; self.len().div_ceil(page)];
-        // SAFETY: the range is mapped, and `pages` has a byte for each of its pages.
-        let result = unsafe { libc::mincore(self.base().as_ptr().cast(), self.len(), pages.as_mut_ptr()) };
-        if result != 0 {
-            return self.len();
+        let mut bytes = 0;
+        match self.each_extent(|extent| {
+            bytes += extent.len();
+            true
+        }) {
+            Ok(_) => bytes,
+            Err(_) => self.len(),
         }
-        pages.iter().filter(|p| **p & 1 == 1).count() * page
+    }
+
+    /// Call `with` for each run of pages that exist, as a range within the slot, until it says false. True if it never did.
+    ///
+    /// It is the file that is asked: page tables (`mincore`, pagemap) do not tell of a page that was moved to swap, and that holds
+    /// bytes like any other.
+    fn each_extent(&self, mut with: impl FnMut(Range<usize>) -> bool) -> io::Result<bool> {
+        let end = self.offset() + self.len() as libc::off_t;
+        let mut at = self.offset();
+        while at < end {
+            let begin = match self.arena.seek(at, libc::SEEK_DATA) {
+                Ok(begin) if begin < end => begin,
+                // There is none up to the end of the slot, or of the file.
+                Ok(_) => break,
+                Err(error) if error.raw_os_error() == Some(libc::ENXIO) => break,
+                Err(error) => return Err(error),
+            };
+            at = self.arena.seek(begin, libc::SEEK_HOLE)?.min(end);
+            if !with((begin - self.offset()) as usize..(at - self.offset()) as usize) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Fill the pages that exist with zeros. False if there are too many of them, or if they cannot be told: then nothing is known
+    /// of what the slot holds.
+    ///
+    /// # Safety
+    ///
+    /// The slot shows its own range of the file, and nothing else accesses it.
+    unsafe fn zero(&self) -> bool {
+        let mut bytes = 0;
+        let zeroed = self.each_extent(|extent| {
+            bytes += extent.len();
+            if bytes > WARM_BYTES_MAX {
+                return false;
+            }
+            // SAFETY: the extent lies within the slot's length, which is mapped; the rest is the caller's promise.
+            unsafe { self.base().add(extent.start).write_bytes(0, extent.len()) };
+            true
+        });
+        zeroed.unwrap_or(false)
+    }
+
+    /// Give the pages back, so that the slot reads as zeros.
+    ///
+    /// # Safety
+    ///
+    /// As for [`zero`](Self::zero).
+    unsafe fn clear(&self) {
+        let (file, len) = (self.arena.file.as_raw_fd(), self.len());
+        let mode = libc::FALLOC_FL_PUNCH_HOLE | libc::FALLOC_FL_KEEP_SIZE;
+        // SAFETY: a plain system call on an open file; the range is this slot's, and `len` fits as `offset` does.
+        if unsafe { libc::fallocate(file, mode, self.offset(), len as libc::off_t) } != 0 {
+            // SAFETY: the range is mapped; the rest is the caller's promise.
+            unsafe { self.base().write_bytes(0, len) };
+        }
     }
 }
 
@@ -259,14 +348,17 @@ impl Drop for Slot {
                 return;
             }
         }
-        let file = self.arena.file.as_raw_fd();
-        let mode = libc::FALLOC_FL_PUNCH_HOLE | libc::FALLOC_FL_KEEP_SIZE;
-        // SAFETY: a plain system call on an open file; the range is this slot's, and `len` fits as `offset` does.
-        if unsafe { libc::fallocate(file, mode, self.offset(), len as libc::off_t) } != 0 {
-            // SAFETY: the range is mapped and nothing else accesses it any more.
-            unsafe { self.base().write_bytes(0, len) };
+        // A few more than the limit may be kept, if several come back at once.
+        let may_be_warm = self.arena.lock().warm.len() < WARM_SLOTS_MAX;
+        // SAFETY: the last owner goes, and the slot shows its own range, from the beginning or again.
+        let warm = may_be_warm && unsafe { self.zero() };
+        if !warm {
+            // SAFETY: as above.
+            unsafe { self.clear() };
         }
-        self.arena.lock().returned.push(self.index);
+        let mut free = self.arena.lock();
+        let list = if warm { &mut free.warm } else { &mut free.returned };
+        list.push(self.index);
     }
 }
 

@@ -18,14 +18,7 @@ struct Bed {
 fn bed(slots: u32) -> Bed {
     let arena = Arena::new(slots, SLOT).unwrap();
     let mut config = Config::new();
-    config
-        .with_host_memory(arena.creator())
-        .memory_init_cow(false)
-        .memory_reservation(SLOT as u64)
-        .memory_reservation_for_growth(0)
-        .memory_guard_size(0)
-        .guard_before_linear_memory(false)
-        .memory_may_move(false);
+    arena.serve(&mut config);
     let engine = Engine::new(&config).unwrap();
     let module = Module::new(
         &engine,
@@ -33,6 +26,8 @@ fn bed(slots: u32) -> Bed {
             r#"(module (memory 1)
             (func (export "set") (param i32 i32) (i32.store8 (local.get 0) (local.get 1)))
             (func (export "get") (param i32) (result i32) (i32.load8_u (local.get 0)))
+            (func (export "get_at") (param i32) (result i32) (i32.load (local.get 0)))
+            (func (export "get_at_offset") (param i32) (result i32) (i32.load8_u offset=4096 (local.get 0)))
             (func (export "grow") (param i32) (result i32) (memory.grow (local.get 0)))
             (func (export "size") (result i32) memory.size))"#,
         )
@@ -116,6 +111,25 @@ fn a_slot_that_is_used_again_holds_zeros() {
 }
 
 #[test]
+fn a_slot_with_few_pages_keeps_them_and_one_with_many_gives_them_back() {
+    let bed = bed(1);
+    // Only what is written to: to read a page makes it exist as well.
+    let used = |pages: u32| {
+        let (i, mut t) = bed.make(0).ok().unwrap();
+        grow(&i, t.store_mut(), 15);
+        let before = t.resident_bytes();
+        for at in (0..pages).map(|page| page * 4096) {
+            assert_eq!(get(&i, t.store_mut(), at), 0);
+            set(&i, t.store_mut(), at, 1);
+        }
+        before
+    };
+    assert_eq!(used(3), 0);
+    assert_eq!(used(64), 3 * 4096, "three pages were kept");
+    assert_eq!(used(1), 0, "64 pages were not");
+}
+
+#[test]
 fn growth_ends_at_the_slot_and_nothing_beyond_the_length_can_be_reached() {
     let bed = bed(2);
     let (i, mut t) = bed.make(0).ok().unwrap();
@@ -125,6 +139,30 @@ fn growth_ends_at_the_slot_and_nothing_beyond_the_length_can_be_reached() {
     let poke = i.get_typed_func::<(u32, u32), ()>(t.store_mut(), "set").unwrap();
     assert!(poke.call(t.store_mut(), (SLOT as u32, 7)).is_err());
     assert!(neighbour.memories().all(|m| m.iter().all(|b| *b == 0)));
+}
+
+#[test]
+fn what_lies_between_the_length_and_the_end_of_the_slot_cannot_be_reached() {
+    let bed = bed(1);
+    let (i, mut t) = bed.make(0).ok().unwrap();
+    for beyond in [PAGE, PAGE + 1, 2 * PAGE, SLOT - 1] {
+        for name in ["get_at", "get_at_offset"] {
+            let peek = i.get_typed_func::<u32, u32>(t.store_mut(), name).unwrap();
+            assert!(
+                peek.call(t.store_mut(), beyond as u32).is_err(),
+                "{name} {beyond}"
+            );
+        }
+        let poke = i.get_typed_func::<(u32, u32), ()>(t.store_mut(), "set").unwrap();
+        assert!(
+            poke.call(t.store_mut(), (beyond as u32, 7)).is_err(),
+            "set {beyond}"
+        );
+    }
+    assert_eq!(grow(&i, t.store_mut(), 1), 1);
+    set(&i, t.store_mut(), 2 * PAGE as u32 - 1, 7);
+    let poke = i.get_typed_func::<(u32, u32), ()>(t.store_mut(), "set").unwrap();
+    assert!(poke.call(t.store_mut(), (2 * PAGE as u32, 7)).is_err());
 }
 
 #[test]

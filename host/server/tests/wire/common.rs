@@ -22,7 +22,9 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) fn runtime() -> Runtime {
     let mut options = longhaul_runtime::Options::new("in-memory.redb");
     options.sandbox.cache_dir = None;
+    // Every test's runtime lives until the process ends: together they must fit the kernel's number of mappings.
     options.sandbox.arena_slots = 16;
+    options.activity_slots = 16;
     let store = Store::open_with_backend(options.store.clone(), FaultyDisk::new()).unwrap();
     Runtime::open_on(options, store, Clock::system()).unwrap()
 }

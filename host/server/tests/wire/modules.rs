@@ -43,7 +43,7 @@ async fn a_wrong_order_of_messages_is_refused() {
     for (parts, text) in [
         (vec![], "the upload is empty"),
         (vec![chunk(1)], "first message is a chunk"),
-        (vec![header("m", 0)], "no bytes"),
+        (vec![header("m", 0)], "the component is empty"),
         (vec![header("m", 0), header("m", 0)], "second header"),
         (vec![header("m", 9), chunk(3)], "ends after 3 of the 9 bytes"),
         (vec![header("a/b", 0), chunk(3)], "module name \"a/b\""),

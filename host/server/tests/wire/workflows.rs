@@ -108,6 +108,53 @@ async fn a_request_without_namespace_is_refused_in_temporals_words() {
 
 // B1
 #[tokio::test]
+async fn a_request_that_names_no_execution_is_refused_in_temporals_words() {
+    let server = Running::start(options()).await;
+    let mut client = server.workflows().await;
+    let namespace = || "default".to_owned();
+    let nameless = Some(WorkflowExecution::default());
+    let mut answers = vec![
+        client
+            .start_workflow_execution(StartWorkflowExecutionRequest {
+                namespace: namespace(),
+                ..Default::default()
+            })
+            .await
+            .map(drop),
+    ];
+    for workflow_execution in [nameless.clone(), None] {
+        let signal = SignalWorkflowExecutionRequest {
+            namespace: namespace(),
+            workflow_execution: workflow_execution.clone(),
+            signal_name: "s".into(),
+            ..Default::default()
+        };
+        answers.push(client.signal_workflow_execution(signal).await.map(drop));
+        let describe = DescribeWorkflowExecutionRequest {
+            namespace: namespace(),
+            execution: workflow_execution.clone(),
+        };
+        answers.push(client.describe_workflow_execution(describe).await.map(drop));
+        let history = GetWorkflowExecutionHistoryRequest {
+            namespace: namespace(),
+            execution: workflow_execution,
+            ..Default::default()
+        };
+        answers.push(client.get_workflow_execution_history(history).await.map(drop));
+    }
+    let refusals: Vec<_> = answers
+        .into_iter()
+        .map(|answer| answer.unwrap_err())
+        .map(|status| (status.code(), status.message().to_owned()))
+        .collect();
+    let said = |text: &str| (Code::InvalidArgument, text.to_owned());
+    assert_eq!(refusals[..4], vec![said("WorkflowId is not set on request."); 4]);
+    assert_eq!(refusals[4..], vec![said("Execution is not set on request."); 3]);
+    server.end().await;
+}
+
+// B1
+#[tokio::test]
 async fn an_unknown_namespace_is_not_found() {
     let server = Running::start(options()).await;
     let mut client = server.workflows().await;
