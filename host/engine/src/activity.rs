@@ -3,14 +3,14 @@
 //! As on Temporal's server, attempts are no events. A pending activity is what ActivityTaskScheduled says plus a row: which
 //! attempt, since when, the last failure. ActivityTaskStarted is written together with the end of the last attempt.
 
-use std::sync::Arc;
+use std::{ops::Deref, sync::Arc};
 
 use longhaul_history::{
     proto::{
         common::v1::Payloads,
         enums::v1::TimeoutType,
         failure::v1::{Failure, TimeoutFailureInfo, failure::FailureInfo},
-        history::v1::ActivityTaskScheduledEventAttributes,
+        history::v1::{ActivityTaskScheduledEventAttributes, HistoryEvent, history_event::Attributes},
     },
     time,
 };
@@ -25,13 +25,39 @@ pub struct Activity {
     /// When it was scheduled, in nanoseconds since 1970.
     pub scheduled_time_ns: u64,
     /// What was scheduled.
-    pub attributes: Arc<ActivityTaskScheduledEventAttributes>,
+    pub attributes: Scheduled,
     /// The current attempt.
     pub attempt: Attempt,
     /// The event that requested its cancellation.
     pub cancel_requested_event_id: Option<i64>,
     /// Its ActivityTaskStarted event, once it is written.
     pub started_event_id: Option<i64>,
+}
+
+/// An ActivityTaskScheduled event. It reads as its attributes, which are not copied: a replay folds very many of them.
+#[derive(Debug, Clone)]
+pub struct Scheduled(Arc<HistoryEvent>);
+
+impl Scheduled {
+    /// The event, if it is one.
+    pub fn of(event: &Arc<HistoryEvent>) -> Option<Self> {
+        matches!(
+            event.attributes,
+            Some(Attributes::ActivityTaskScheduledEventAttributes(_))
+        )
+        .then(|| Self(event.clone()))
+    }
+}
+
+impl Deref for Scheduled {
+    type Target = ActivityTaskScheduledEventAttributes;
+
+    fn deref(&self) -> &Self::Target {
+        match &self.0.attributes {
+            Some(Attributes::ActivityTaskScheduledEventAttributes(attributes)) => attributes,
+            _ => unreachable!("`of` has looked at the event, and a shared event does not change"),
+        }
+    }
 }
 
 /// The current attempt of an activity: the row.
@@ -88,11 +114,7 @@ pub struct Deadline {
 }
 
 impl Activity {
-    pub(crate) fn new(
-        scheduled_event_id: i64,
-        scheduled_time_ns: u64,
-        attributes: Arc<ActivityTaskScheduledEventAttributes>,
-    ) -> Self {
+    pub(crate) fn new(scheduled_event_id: i64, scheduled_time_ns: u64, attributes: Scheduled) -> Self {
         Self {
             scheduled_event_id,
             scheduled_time_ns,

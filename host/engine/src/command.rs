@@ -58,6 +58,8 @@ pub enum Command {
     Fail(Box<Failure>),
     /// The workflow has ended as cancelled.
     Cancelled(common::Payloads),
+    /// A text about the present state, for tools to show. It is in no event: a replay makes it again.
+    SetCurrentDetails(String),
     /// Something that the contract has and the server does not serve yet.
     NotOffered(&'static str),
 }

@@ -59,6 +59,31 @@ pub enum Violation {
         /// What is wrong.
         why: String,
     },
+    /// An activity id that an activity in flight has.
+    #[error(
+        "activity {activity_type:?} (seq {seq}): the activity id {activity_id:?} is that of an activity in flight (seq {holder}); wait \
+         until that one has ended, or choose another id"
+    )]
+    DuplicateActivityId {
+        /// Its type.
+        activity_type: String,
+        /// Its number.
+        seq: u32,
+        /// The id.
+        activity_id: String,
+        /// The number of the activity that has the id.
+        holder: u32,
+    },
+    /// Numbers were left out: what was used can no longer be told from what was not.
+    #[error(
+        "seq {seq} comes while {left_out} smaller numbers are not used: operations are numbered 1, 2, 3, ... in the order in which they start"
+    )]
+    SeqsLeftOut {
+        /// The number.
+        seq: u32,
+        /// How many smaller ones were not used.
+        left_out: u32,
+    },
     /// A value over a limit.
     #[error("{what} has {size} bytes; the limit is {limit} bytes")]
     TooLarge {
@@ -88,17 +113,9 @@ pub enum Refused {
     /// It has closed.
     #[error("workflow execution already completed")]
     Closed,
-    /// Too many updates are in flight at once.
-    #[error("limit on number of concurrent in-flight updates has been reached ({0})")]
-    UpdatesInFlight(usize),
-    /// Too many updates in this run.
-    #[error(
-        "limit on the total number of distinct updates in this workflow has been reached ({0}); continue as new to go on"
-    )]
-    UpdatesInRun(usize),
-    /// Too many bytes of updates are in flight at once.
-    #[error("limit on the size of in-flight updates has been reached ({0} bytes)")]
-    UpdateBytesInFlight(usize),
+    /// Another update would pass a limit (U10).
+    #[error(transparent)]
+    Update(#[from] longhaul_history::limits::Error),
     /// The history is at its hard limit.
     #[error(
         "the history has reached its limit of {events} events or {bytes} bytes; only cancel and terminate are taken"

@@ -20,6 +20,7 @@ mod error;
 pub mod execution;
 pub mod replay;
 pub mod retry;
+mod seqs;
 mod session;
 mod timer;
 mod turn;

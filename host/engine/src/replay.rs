@@ -70,36 +70,67 @@ impl TaskSlice<'_> {
 /// Cut a history into its completed tasks. Tasks that failed or ran out of time are passed over: the next one that completed saw what
 /// they would have seen. What stands after the last completed task's commands is in no slice (see [`unseen_from`]).
 pub fn tasks(events: &[Arc<HistoryEvent>]) -> impl Iterator<Item = TaskSlice<'_>> {
-    Tasks {
-        events,
-        seen_from: 0,
-        at: 0,
-    }
+    let mut cutter = Cutter::default();
+    std::iter::from_fn(move || cutter.next(events, true))
 }
 
 /// Where the events begin that no completed task has seen: an index into `events`.
 pub fn unseen_from(events: &[Arc<HistoryEvent>]) -> usize {
-    let mut tasks = Tasks {
-        events,
-        seen_from: 0,
-        at: 0,
-    };
-    while tasks.next().is_some() {}
-    tasks.seen_from
+    let mut cutter = Cutter::default();
+    while cutter.next(events, true).is_some() {}
+    cutter.seen_from
 }
 
-struct Tasks<'a> {
-    events: &'a [Arc<HistoryEvent>],
+/// A history that comes in parts, cut as [`tasks`] cuts one that is there as a whole. It holds no more of it than the next task needs.
+#[derive(Debug, Default)]
+pub struct Window {
+    events: Vec<Arc<HistoryEvent>>,
+    cutter: Cutter,
+    ended: bool,
+}
+
+impl Window {
+    /// One that has seen no event.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Take the events that follow. In their place stays what no further task needs, for whoever wants to use its memory again.
+    pub fn exchange(&mut self, events: &mut Vec<Arc<HistoryEvent>>) {
+        std::mem::swap(&mut self.events, events);
+        let spent = std::mem::take(&mut self.cutter.seen_from);
+        self.cutter.at -= spent;
+        self.cutter.gone += spent;
+        self.events.splice(..0, events.drain(spent..));
+    }
+
+    /// Nothing follows.
+    pub fn end(&mut self) {
+        self.ended = true;
+    }
+
+    /// The next completed task, if all of its commands are here: the first event that is none of them ends them, or the end.
+    pub fn next_task(&mut self) -> Option<TaskSlice<'_>> {
+        self.cutter.next(&self.events, self.ended)
+    }
+}
+
+/// Where the cutting of a history is.
+#[derive(Debug, Clone, Copy, Default)]
+struct Cutter {
+    /// Events of the history before the ones that are there.
+    gone: usize,
+    /// The first event that no task so far has seen.
     seen_from: usize,
+    /// The next event to look at; never before `seen_from`.
     at: usize,
 }
 
-impl<'a> Iterator for Tasks<'a> {
-    type Item = TaskSlice<'a>;
-
-    fn next(&mut self) -> Option<TaskSlice<'a>> {
+impl Cutter {
+    /// The next task in `events`; `ended`: no event follows them.
+    fn next<'a>(&mut self, events: &'a [Arc<HistoryEvent>], ended: bool) -> Option<TaskSlice<'a>> {
         loop {
-            let completed = self.events.get(self.at)?;
+            let completed = events.get(self.at)?;
             let Some(Attributes::WorkflowTaskCompletedEventAttributes(attributes)) = &completed.attributes
             else {
                 self.at += 1;
@@ -109,25 +140,29 @@ impl<'a> Iterator for Tasks<'a> {
             let started_at = attributes
                 .started_event_id
                 .checked_sub(1)
-                .and_then(|at| usize::try_from(at).ok())
+                .and_then(|at| usize::try_from(at).ok()?.checked_sub(self.gone))
                 .filter(|at| *at < self.at);
             let Some(started_at) = started_at else {
                 self.at += 1;
                 continue;
             };
             let first_command = self.at + 1;
-            let commands = self.events[first_command..]
+            let commands = events[first_command..]
                 .iter()
                 .take_while(|event| is_command(event, completed.event_id))
                 .count();
+            let end = first_command + commands;
+            if end == events.len() && !ended {
+                return None;
+            }
             let slice = TaskSlice {
-                started: &self.events[started_at],
+                started: &events[started_at],
                 completed,
-                seen: &self.events[self.seen_from.min(started_at)..started_at],
-                outcome: &self.events[first_command..first_command + commands],
+                seen: &events[self.seen_from.min(started_at)..started_at],
+                outcome: &events[first_command..end],
             };
-            self.at = first_command + commands;
-            self.seen_from = self.at;
+            self.at = end;
+            self.seen_from = end;
             return Some(slice);
         }
     }

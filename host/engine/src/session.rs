@@ -1,7 +1,7 @@
 //! The guest's half: what the code calls its operations, and what it has been told.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeMap, HashSet},
     sync::Arc,
 };
 
@@ -14,21 +14,26 @@ use longhaul_history::proto::{
 use prost::Message;
 
 use crate::{
-    ActivityOptions, Call, CancellationType, Command, Violation, execution::Limits,
-    update::Outcome as UpdateOutcome,
+    ActivityOptions, Call, CancellationType, Command, Violation, activity::Scheduled, execution::Limits,
+    seqs::Seqs, update::Outcome as UpdateOutcome,
 };
 
 /// What one execution's code knows: its operations by `seq`. The same whether it runs live or is replayed.
 #[derive(Debug, Default)]
 pub struct Session {
-    operations: HashMap<u32, Operation>,
-    by_event: HashMap<i64, u32>,
+    operations: BTreeMap<u32, Operation>,
+    by_event: BTreeMap<i64, u32>,
+    /// Every number that was used, also of operations that are over.
+    seqs: Seqs,
+    /// Activities in flight that were given an id, by it. The others have their number as id.
+    activity_ids: BTreeMap<String, u32>,
     open_updates: HashSet<String>,
     open_timers: usize,
     open_activities: usize,
     /// What has ended in this task: kept until the task is concluded, because the code may cancel it before it learns of its end.
     ended: Vec<u32>,
     started: bool,
+    current_details: String,
 }
 
 #[derive(Debug)]
@@ -43,7 +48,9 @@ enum Kind {
     Timer,
     Activity {
         cancellation_type: CancellationType,
-        scheduled: Option<Arc<HistoryEvent>>,
+        /// It was given an id.
+        named: bool,
+        scheduled: Option<Scheduled>,
     },
 }
 
@@ -251,20 +258,19 @@ impl Session {
         let Some(operation) = self.operations.get_mut(&seq) else {
             return;
         };
-        match operation.kind {
+        match &operation.kind {
             Kind::Timer => self.open_timers -= 1,
-            Kind::Activity { .. } => self.open_activities -= 1,
+            Kind::Activity { named, scheduled, .. } => {
+                self.open_activities -= 1;
+                if let (true, Some(scheduled)) = (named, scheduled) {
+                    self.activity_ids.remove(&scheduled.activity_id);
+                }
+            }
         }
         if matches!(operation.state, State::Open | State::CancelRequested) {
             let scheduled = match &operation.kind {
-                Kind::Activity {
-                    scheduled: Some(event),
-                    ..
-                } => match &event.attributes {
-                    Some(Attributes::ActivityTaskScheduledEventAttributes(a)) => Some(a),
-                    _ => None,
-                },
-                _ => None,
+                Kind::Activity { scheduled, .. } => scheduled.as_deref(),
+                Kind::Timer => None,
             };
             jobs.after_updates.push(Job::Resolve {
                 seq,
@@ -318,7 +324,7 @@ impl Session {
     ) -> Result<Vec<(Option<u32>, Intent)>, Violation> {
         let mut intents: Vec<Option<(Option<u32>, Intent)>> = Vec::with_capacity(calls.len());
         let mut terminal = None;
-        let mut fresh: HashMap<u32, usize> = HashMap::new();
+        let mut fresh: BTreeMap<u32, usize> = BTreeMap::new();
         for Call { index, command } in calls {
             match command {
                 Command::StartTimer {
@@ -345,7 +351,9 @@ impl Session {
                     )));
                 }
                 Command::CancelTimer { seq } => {
-                    let operation = self.operation(seq, "cancel-timer", "timer")?;
+                    let Some(operation) = self.operation(seq, "cancel-timer", "timer")? else {
+                        continue;
+                    };
                     if !matches!(operation.kind, Kind::Timer) {
                         return Err(Violation::UnknownSeq {
                             command: "cancel-timer",
@@ -377,9 +385,11 @@ impl Session {
                         seq,
                         Kind::Activity {
                             cancellation_type: options.cancellation_type,
+                            named: options.activity_id.is_some(),
                             scheduled: None,
                         },
                     )?;
+                    self.hold_activity_id(seq, &options)?;
                     self.open_activities += 1;
                     if self.open_activities > limits.activities_in_flight {
                         return Err(Violation::TooMany {
@@ -391,7 +401,9 @@ impl Session {
                     intents.push(Some((index, Intent::ScheduleActivity { seq, options })));
                 }
                 Command::CancelActivity { seq } => {
-                    let operation = self.operation(seq, "cancel-activity", "activity")?;
+                    let Some(operation) = self.operation(seq, "cancel-activity", "activity")? else {
+                        continue;
+                    };
                     let Kind::Activity {
                         cancellation_type, ..
                     } = operation.kind
@@ -403,7 +415,11 @@ impl Session {
                         });
                     };
                     if let Some(place) = fresh.remove(&seq) {
-                        intents[place] = None;
+                        if let Some((_, Intent::ScheduleActivity { options, .. })) = intents[place].take()
+                            && let Some(id) = &options.activity_id
+                        {
+                            self.activity_ids.remove(id);
+                        }
                         self.operations.remove(&seq);
                         self.open_activities -= 1;
                     } else if operation.state == State::Open {
@@ -455,6 +471,14 @@ impl Session {
                     )?;
                     terminal.get_or_insert((index, Intent::Cancelled(details)));
                 }
+                Command::SetCurrentDetails(details) => {
+                    let (size, limit) = (details.len(), limits.history.payload_bytes);
+                    if size > limit {
+                        let what = "the text of the workflow's current details".into();
+                        return Err(Violation::TooLarge { what, size, limit });
+                    }
+                    self.current_details = details;
+                }
                 Command::NotOffered(what) => return Err(Violation::NotOffered(what)),
             }
         }
@@ -472,10 +496,15 @@ impl Session {
         if let Some(operation) = self.operations.get_mut(&seq) {
             operation.event_id = event.event_id;
             if let Kind::Activity { scheduled, .. } = &mut operation.kind {
-                *scheduled = Some(event.clone());
+                *scheduled = Scheduled::of(event);
             }
             self.by_event.insert(event.event_id, seq);
         }
+    }
+
+    /// What the code last said about its present state; empty if nothing.
+    pub fn current_details(&self) -> &str {
+        &self.current_details
     }
 
     /// Accepted updates whose handlers have not ended.
@@ -484,30 +513,68 @@ impl Session {
     }
 
     fn open(&mut self, seq: u32, kind: Kind) -> Result<(), Violation> {
-        match self.operations.entry(seq) {
-            std::collections::hash_map::Entry::Occupied(_) => Err(Violation::SeqReused(seq)),
-            std::collections::hash_map::Entry::Vacant(place) => {
-                place.insert(Operation {
-                    kind,
-                    state: State::Open,
-                    event_id: 0,
-                });
-                Ok(())
-            }
-        }
+        self.seqs.take(seq)?;
+        let operation = Operation {
+            kind,
+            state: State::Open,
+            event_id: 0,
+        };
+        self.operations.insert(seq, operation);
+        Ok(())
     }
 
+    /// As on Temporal's server, an activity id names one activity in flight.
+    fn hold_activity_id(&mut self, seq: u32, options: &ActivityOptions) -> Result<(), Violation> {
+        let holder = match &options.activity_id {
+            None if self.activity_ids.is_empty() => None,
+            None => self.activity_ids.get(&seq.to_string()).copied(),
+            Some(id) => self
+                .activity_ids
+                .get(id)
+                .copied()
+                .or_else(|| self.default_id(id, seq)),
+        };
+        if let Some(holder) = holder {
+            return Err(Violation::DuplicateActivityId {
+                activity_type: options.activity_type.clone(),
+                seq,
+                activity_id: options.activity_id.clone().unwrap_or_else(|| seq.to_string()),
+                holder,
+            });
+        }
+        if let Some(id) = &options.activity_id {
+            self.activity_ids.insert(id.clone(), seq);
+        }
+        Ok(())
+    }
+
+    /// The activity in flight, other than `seq`, that has this id because it was given none.
+    fn default_id(&self, id: &str, seq: u32) -> Option<u32> {
+        let holder = id
+            .parse()
+            .ok()
+            .filter(|holder: &u32| holder.to_string() == id && *holder != seq)?;
+        let operation = self.operations.get(&holder)?;
+        let unnamed = matches!(operation.kind, Kind::Activity { named: false, .. });
+        (unnamed && operation.state != State::Ended).then_some(holder)
+    }
+
+    /// The operation that a cancellation is for. None: it is over, and cancelling it is ignored (A4).
     fn operation(
         &mut self,
         seq: u32,
         command: &'static str,
         expected: &'static str,
-    ) -> Result<&mut Operation, Violation> {
-        self.operations.get_mut(&seq).ok_or(Violation::UnknownSeq {
-            command,
-            seq,
-            expected,
-        })
+    ) -> Result<Option<&mut Operation>, Violation> {
+        let operation = self.operations.get_mut(&seq);
+        if operation.is_none() && !self.seqs.contains(seq) {
+            return Err(Violation::UnknownSeq {
+                command,
+                seq,
+                expected,
+            });
+        }
+        Ok(operation)
     }
 }
 

@@ -106,26 +106,85 @@ pub fn encode_batch<E: Borrow<HistoryEvent>>(events: &[E]) -> Vec<u8> {
 ///
 /// Bytes that are not exactly one whole batch of this version. Memory that is allocated is bounded by the input's size.
 pub fn decode_batch(bytes: &[u8]) -> Result<Vec<HistoryEvent>, Error> {
-    let (count, mut rest) = header(bytes)?;
+    let mut batch = Batch::new(bytes)?;
     // Every event takes at least the byte of its length, so a damaged count cannot ask for more than there is.
-    let mut events = Vec::with_capacity(usize::try_from(count).unwrap_or(usize::MAX).min(rest.len()));
-    for index in 0..count {
-        let length = varint(&mut rest).map_err(|error| error.of_event(index, count))?;
-        if (rest.len() as u64) < length {
+    let count = usize::try_from(batch.count).unwrap_or(usize::MAX);
+    let mut events = Vec::with_capacity(count.min(batch.rest.len()));
+    while batch.remaining() > 0 {
+        let mut event = HistoryEvent::default();
+        batch.next_into(&mut event)?;
+        events.push(event);
+    }
+    batch.end()?;
+    Ok(events)
+}
+
+/// A batch that is read event by event.
+#[derive(Debug, Clone)]
+pub struct Batch<'a> {
+    /// Events that were read.
+    index: u64,
+    count: u64,
+    rest: &'a [u8],
+}
+
+impl<'a> Batch<'a> {
+    /// The batch that the bytes are.
+    ///
+    /// # Errors
+    ///
+    /// Bytes that do not begin as a batch of this version.
+    pub fn new(bytes: &'a [u8]) -> Result<Self, Error> {
+        let (count, rest) = header(bytes)?;
+        Ok(Self {
+            index: 0,
+            count,
+            rest,
+        })
+    }
+
+    /// How many events it still has, by its count.
+    #[must_use]
+    pub fn remaining(&self) -> u64 {
+        self.count - self.index
+    }
+
+    /// Read the next event in the place of another one, whose memory is used again. Answers its encoded size in bytes.
+    ///
+    /// # Errors
+    ///
+    /// The bytes end, or are no event. What then stands in `event` means nothing, and the batch is of no further use.
+    pub fn next_into(&mut self, event: &mut HistoryEvent) -> Result<usize, Error> {
+        let (index, count) = (self.index, self.count);
+        let length = varint(&mut self.rest).map_err(|error| error.of_event(index, count))?;
+        if (self.rest.len() as u64) < length {
             return Err(Error::Truncated {
                 index,
                 count,
-                missing: length - rest.len() as u64,
+                missing: length - self.rest.len() as u64,
             });
         }
-        // The cast is lossless: `length` is not above `rest.len()`.
-        let (event, after) = rest.split_at(length as usize);
-        events.push(HistoryEvent::decode(event).map_err(|source| Error::Event { index, count, source })?);
-        rest = after;
+        // The cast is lossless: `length` is not above the length of `rest`.
+        let (bytes, after) = self.rest.split_at(length as usize);
+        event.clear();
+        event
+            .merge(bytes)
+            .map_err(|source| Error::Event { index, count, source })?;
+        self.rest = after;
+        self.index += 1;
+        Ok(bytes.len())
     }
-    match rest.len() {
-        0 => Ok(events),
-        bytes => Err(Error::Trailing { bytes }),
+
+    /// All events were read: nothing may follow them.
+    ///
+    /// # Errors
+    ///
+    /// More bytes than the batch has.
+    pub fn end(self) -> Result<(), Error> {
+        match self.rest.len() {
+            0 => Ok(()),
+            bytes => Err(Error::Trailing { bytes }),
+        }
     }
 }
 
@@ -211,6 +270,22 @@ mod tests {
         assert_eq!(batch_len(&bytes).unwrap(), events.len() as u64);
         assert_eq!(decode_batch(&encode_batch::<HistoryEvent>(&[])).unwrap(), []);
         assert_eq!(decode_event(&encode_event(&events[0])).unwrap(), events[0]);
+    }
+
+    #[test]
+    fn an_event_read_over_another_keeps_nothing_of_it() {
+        let events = sample();
+        let bytes = encode_batch(&events);
+        for old in &events {
+            let mut batch = Batch::new(&bytes).unwrap();
+            for new in &events {
+                let mut event = old.clone();
+                assert_eq!(batch.next_into(&mut event), Ok(new.encoded_len()));
+                assert_eq!(&event, new);
+            }
+            assert_eq!(batch.remaining(), 0);
+            assert_eq!(batch.end(), Ok(()));
+        }
     }
 
     #[test]

@@ -107,7 +107,7 @@ pub enum Error {
     },
     /// Too many updates wait for their end.
     #[error(
-        "the run has {in_flight} updates in flight, and {limit} are allowed: wait until one of them has completed"
+        "limit on number of concurrent in-flight updates has been reached ({limit}); wait until one of them has completed"
     )]
     UpdatesInFlight {
         /// Updates in flight without the new one.
@@ -117,7 +117,8 @@ pub enum Error {
     },
     /// The updates that wait for their end are too large together.
     #[error(
-        "the run's updates in flight would take {bytes} bytes, and {limit} are allowed: wait until one of them has completed"
+        "limit on the size of in-flight updates has been reached: they would take {bytes} bytes of {limit}; wait until one of them has \
+         completed"
     )]
     UpdateBytesInFlight {
         /// Bytes of all updates in flight with the new one.
@@ -126,7 +127,9 @@ pub enum Error {
         limit: usize,
     },
     /// The run has had too many updates.
-    #[error("the run has had {count} updates, and {limit} are allowed: let the workflow continue as new")]
+    #[error(
+        "limit on the total number of distinct updates in this workflow has been reached ({limit}); let the workflow continue as new"
+    )]
     UpdatesPerRun {
         /// Updates without the new one.
         count: usize,

@@ -82,6 +82,19 @@ mod tests {
     use super::*;
 
     #[test]
+    fn time_does_not_go_back_between_two_readings() {
+        let clock = Clock::simulated(1_000);
+        assert_eq!(clock.now_ns(), 1_000);
+        let Wall::Simulated(machine) = &clock.wall else {
+            panic!("it is simulated")
+        };
+        machine.store(400, Ordering::Relaxed);
+        assert_eq!(clock.now_ns(), 1_000, "the machine's clock was set back");
+        clock.advance(700);
+        assert_eq!(clock.now_ns(), 1_100);
+    }
+
+    #[test]
     fn a_skip_is_added_and_the_floor_holds() {
         let clock = Clock::simulated(1_000);
         assert_eq!(clock.skip_to(1_500), 500);

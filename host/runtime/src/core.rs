@@ -7,13 +7,14 @@ use std::{
 };
 
 use longhaul_engine::Status;
-use longhaul_sandbox::{LogLevel, LogLine, LogSink, Module, NoLog, Sandbox};
+use longhaul_sandbox::{LogSink, Module, NoLog, Sandbox};
 use longhaul_store::{
     Change, NamespaceId, NamespaceRecord, RunId, Snapshot, Store, Submitter, Transition, Writer,
 };
 
 use crate::{
     Clock, Error, Options,
+    logs::RunLog,
     registry::{Registry, Version},
     shard::{Notice, Place, ShardMailbox},
     watch::Watchers,
@@ -168,38 +169,11 @@ impl Core {
 
     /// Where a run's code logs to.
     pub(crate) fn logs_of(&self, workflow_id: &str, run_id: RunId) -> Arc<dyn LogSink> {
-        Arc::new(RunLog {
-            workflow_id: workflow_id.into(),
-            run_id,
-        })
+        Arc::new(RunLog::new(workflow_id, run_id.to_string()))
     }
 
     /// Nowhere.
     pub(crate) fn no_logs(&self) -> Arc<dyn LogSink> {
         Arc::new(NoLog)
-    }
-}
-
-/// Writes a guest's log lines to the server's log.
-struct RunLog {
-    workflow_id: Arc<str>,
-    run_id: RunId,
-}
-
-impl LogSink for RunLog {
-    fn log(&self, line: LogLine) {
-        let fields = line
-            .fields
-            .iter()
-            .map(|(key, value)| format!(" {key}={value}"))
-            .collect::<String>();
-        let (workflow_id, run_id, message) = (&*self.workflow_id, self.run_id, &line.message);
-        match line.level {
-            LogLevel::Trace => tracing::trace!(target: "guest", workflow_id, %run_id, "{message}{fields}"),
-            LogLevel::Debug => tracing::debug!(target: "guest", workflow_id, %run_id, "{message}{fields}"),
-            LogLevel::Info => tracing::info!(target: "guest", workflow_id, %run_id, "{message}{fields}"),
-            LogLevel::Warn => tracing::warn!(target: "guest", workflow_id, %run_id, "{message}{fields}"),
-            LogLevel::Error => tracing::error!(target: "guest", workflow_id, %run_id, "{message}{fields}"),
-        }
     }
 }

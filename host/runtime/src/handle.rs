@@ -209,7 +209,12 @@ pub(crate) fn build(
         registry.insert(record.namespace, Arc::new(Version::from_record(record)?));
     }
     drop(snapshot);
-    let sandbox = Sandbox::new(options.sandbox.clone())?;
+    // Each shard rounds its share of the slots up.
+    let attempts = options.activity_slots.saturating_add(options.shards.get());
+    let sandbox = Sandbox::new(longhaul_sandbox::Options {
+        activity_instances: u32::try_from(attempts).unwrap_or(u32::MAX),
+        ..options.sandbox.clone()
+    })?;
     let mailboxes: Vec<Arc<ShardMailbox>> = (0..options.shards.get())
         .map(|_| Arc::new(Mailbox::new(options.mailbox_capacity)))
         .collect();

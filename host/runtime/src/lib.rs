@@ -10,6 +10,7 @@ mod executions;
 mod filter;
 mod guest;
 mod handle;
+mod logs;
 mod mailbox;
 mod module_config;
 pub mod modules;

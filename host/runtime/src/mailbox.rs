@@ -168,6 +168,23 @@ mod tests {
     }
 
     #[test]
+    fn after_the_shard_has_stopped_nothing_waits_for_ever() {
+        let mailbox: Mailbox<std::sync::mpsc::Sender<()>, std::sync::mpsc::Sender<()>> = Mailbox::new(2);
+        let (answer, answered) = std::sync::mpsc::channel();
+        assert!(mailbox.request(answer.clone()).is_ok());
+        mailbox.notice(answer.clone());
+        mailbox.shut();
+        assert!(mailbox.is_empty());
+        mailbox.notice(answer.clone());
+        assert!(mailbox.is_empty(), "a notice that comes later is dropped");
+        assert_eq!(mailbox.request(answer), Err(Refusal::Closed));
+        assert!(
+            answered.recv().is_err(),
+            "whoever waited for an answer knows that none comes"
+        );
+    }
+
+    #[test]
     fn a_waiting_shard_is_woken() {
         let mailbox: std::sync::Arc<Mailbox<u32, u32>> = std::sync::Arc::new(Mailbox::new(2));
         let sender = mailbox.clone();

@@ -23,7 +23,7 @@ pub struct Options {
     pub instances: usize,
     /// Threads that compile, replay and read for the shards. Default 2.
     pub workers: NonZeroUsize,
-    /// Activity attempts that run at once. Default 1,000.
+    /// Activity attempts that run at once; also sets the sandbox's `activity_instances`, which has a highest value. Default 1,000.
     pub activity_slots: usize,
     /// Longest wait of a long poll; then the stage or page reached so far is the answer. Default 20 s, as Temporal's server.
     pub long_poll: Duration,
@@ -31,6 +31,11 @@ pub struct Options {
     pub history_page: usize,
     /// Executions in one page of a list. Default 1,000, as Temporal's server at most.
     pub list_page: usize,
+    /// Reads, of ten pages each, that one page of a list may take while it finds nothing; then an empty page with a token is the answer,
+    /// so that a filter that takes almost nothing holds no client for long. Default 10.
+    pub list_reads: usize,
+    /// Reads, of ten pages each, that one count may take. Default 1,000.
+    pub count_reads: usize,
     /// How long closed executions are kept. Default 30 days.
     pub retention: Duration,
     /// First wait before a failed workflow task is tried again; doubled each time. Default 1 s.
@@ -69,6 +74,8 @@ impl Options {
             long_poll: Duration::from_secs(20),
             history_page: 1_000,
             list_page: 1_000,
+            list_reads: 10,
+            count_reads: 1_000,
             retention: Duration::from_secs(30 * 24 * 60 * 60),
             task_retry_initial: Duration::from_secs(1),
             task_retry_maximum: Duration::from_secs(10 * 60),

@@ -1,4 +1,4 @@
-//! Replay outside of any server: a component against an exported history.
+//! Replay for its own sake: a component against an exported history, outside of any server, and a stored run against itself.
 
 use std::sync::Arc;
 
@@ -6,9 +6,13 @@ use longhaul_engine::{
     Identity,
     proto::history::v1::{History, history_event::Attributes},
 };
-use longhaul_sandbox::{NoLog, Sandbox};
+use longhaul_sandbox::Sandbox;
 
-use crate::{Report, guest};
+use crate::{
+    Report, Runtime,
+    guest::{self, Code, Stored, TaskError},
+    logs::RunLog,
+};
 
 /// Why a replay did not end well.
 #[derive(Debug, thiserror::Error)]
@@ -31,6 +35,9 @@ pub enum ReplayError {
         /// What the component has.
         known: String,
     },
+    /// The run could not be read.
+    #[error(transparent)]
+    Read(Box<crate::Error>),
     /// Code and history differ, or the code fails.
     #[error("{message}")]
     Failed {
@@ -41,7 +48,52 @@ pub enum ReplayError {
     },
 }
 
-/// Replay a history against a component.
+impl From<TaskError> for ReplayError {
+    fn from(error: TaskError) -> Self {
+        Self::Failed {
+            message: error.to_string(),
+            backtrace: error.backtrace(),
+        }
+    }
+}
+
+impl Runtime {
+    /// Replay a run from the database as it is replayed when it comes back into memory, and drop it again; an empty `run_id` is the
+    /// newest run. The run itself, in memory or not, is not touched. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// The run cannot be read, or its code does something else than history says.
+    pub fn replay(&self, namespace: &str, workflow_id: &str, run_id: &str) -> Result<Report, ReplayError> {
+        let read = |error| ReplayError::Read(Box::new(error));
+        let key = self.find_run(namespace, workflow_id, run_id).map_err(read)?;
+        let core = &self.inner.core;
+        let record = self.record(&key).map_err(read)?;
+        let version = core.pinned(&record).map_err(read)?;
+        let module = core.module_now(&version).map_err(read)?;
+        let identity = Identity {
+            namespace: namespace.into(),
+            workflow_id: workflow_id.into(),
+            run_id: key.run_id.to_string().into(),
+        };
+        let history = Stored {
+            snapshot: &core.snapshot().map_err(read)?,
+            namespace: key.namespace,
+            run_id: key.run_id,
+            identity: &identity,
+        };
+        let code = Code {
+            module: &module,
+            logs: &core.no_logs(),
+            limits: &core.options.limits,
+        };
+        let (guest, mut report) = history.replay(code).map_err(read)?.guest?;
+        report.memory_hash = guest.instance.memory_hash();
+        Ok(report)
+    }
+}
+
+/// Replay a history against a component. What its code logs goes to the log again, as part `guest`.
 ///
 /// # Errors
 ///
@@ -78,10 +130,8 @@ pub fn replay(
         workflow_id: start.workflow_id.as_str().into(),
         run_id: start.original_execution_run_id.as_str().into(),
     };
+    let log = RunLog::of_replay(&start.workflow_id, start.original_execution_run_id.clone());
+    let logs: Arc<dyn longhaul_sandbox::LogSink> = Arc::new(log);
     let events: Vec<_> = history.events.into_iter().map(Arc::new).collect();
-    let logs: Arc<dyn longhaul_sandbox::LogSink> = Arc::new(NoLog);
-    guest::check(&module, identity, &events, &logs).map_err(|error| ReplayError::Failed {
-        message: error.to_string(),
-        backtrace: error.backtrace(),
-    })
+    Ok(guest::check(&module, identity, &events, &logs)?)
 }

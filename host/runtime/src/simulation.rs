@@ -54,6 +54,17 @@ impl Simulation {
         self.runtime.clone()
     }
 
+    /// Let the next turn of an execution panic, once, when it has done everything but hand its transition over: for tests of what a
+    /// defect of the server leaves behind.
+    pub fn panic_in_turn_of(&mut self, workflow_id: &str) {
+        self.shard.panic_in_turn_of = Some(workflow_id.to_owned());
+    }
+
+    /// Runs in memory, and runs that the shard counts towards its memory: equal whenever nothing is under way.
+    pub fn runs_in_memory(&self) -> (usize, usize) {
+        self.shard.runs_in_memory()
+    }
+
     /// Let the clock run on.
     pub fn advance(&self, by_ns: u64) {
         self.runtime.inner.core.clock.advance(by_ns);

@@ -114,6 +114,49 @@ fn history_is_read_from_any_event_and_backwards() {
 }
 
 #[test]
+fn a_run_is_read_whole_however_much_of_others_lies_between_its_batches() {
+    let mut bench = Bench::new();
+    let (mut a, mut other) = (execution("a", 1, 10), execution("other", 2, 10));
+    let (mut written, mut of_other) = (Vec::new(), 0);
+    // Neighbours, near ones that are stepped to, far ones that are looked up, and neighbours again.
+    for gap in [0, 0, 1, 7, 8, 9, 10, 40, 0, 8, 9, 0] {
+        for _ in 0..gap {
+            let change = append(&mut other, 1, b"other");
+            bench.write(vec![change, put(&other)]);
+            of_other += 1;
+        }
+        let bytes = format!("behind {gap}").into_bytes();
+        written.push((a.next_event_id, 2, bytes.clone()));
+        let change = append(&mut a, 2, &bytes);
+        bench.write(vec![change, put(&a)]);
+    }
+    let read = bench.store.read().unwrap();
+    assert_eq!(events(&read, 1, 1), written);
+    assert_eq!(events(&read, 2, 1).len(), of_other);
+    let backwards: Vec<_> = read
+        .events(NS, RunId(1), 1)
+        .unwrap()
+        .rev()
+        .map(|b| b.unwrap().bytes)
+        .collect();
+    let forwards: Vec<_> = written.iter().rev().map(|(_, _, bytes)| bytes.clone()).collect();
+    assert_eq!(backwards, forwards);
+    // From both ends at once.
+    let mut both = read.events(NS, RunId(1), 1).unwrap();
+    let mut met = Vec::new();
+    while let Some(front) = both.next() {
+        met.push(front.unwrap().bytes);
+        if let Some(back) = both.next_back() {
+            met.push(back.unwrap().bytes);
+        }
+    }
+    assert_eq!(met.len(), written.len());
+    for (_, _, bytes) in &written {
+        assert!(met.contains(bytes));
+    }
+}
+
+#[test]
 fn pending_work_is_found_by_run_and_as_a_whole() {
     let mut bench = Bench::new();
     let key = |run, order| RowKey {

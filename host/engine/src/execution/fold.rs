@@ -17,9 +17,15 @@ use crate::{
 };
 
 impl Execution {
-    pub(super) fn from_first(
+    /// Fold the first event of a history, whose encoded size is `bytes`.
+    ///
+    /// # Errors
+    ///
+    /// It is not WorkflowExecutionStarted, or not event 1.
+    pub fn from_first(
         identity: Identity,
         event: &Arc<HistoryEvent>,
+        bytes: u64,
     ) -> Result<Self, IllegalTransition> {
         let Some(Attributes::WorkflowExecutionStartedEventAttributes(start)) = &event.attributes else {
             return Err(illegal(event, "a history begins with WorkflowExecutionStarted"));
@@ -39,7 +45,7 @@ impl Execution {
             status: Status::Running,
             close_time_ns: None,
             next_event_id: 2,
-            history_bytes: Self::measure(event),
+            history_bytes: bytes,
             last_event_time_ns: now_ns,
             task: workflow_task::State::Idle,
             failed_tasks: 0,
@@ -61,6 +67,15 @@ impl Execution {
     ///
     /// The event cannot follow the ones before it; the state is then as before.
     pub fn apply(&mut self, event: &Arc<HistoryEvent>) -> Result<(), IllegalTransition> {
+        self.apply_measured(event, Self::measure(event))
+    }
+
+    /// As [`apply`](Self::apply), for an event that was just read: `bytes` is its encoded size, which need not be measured again.
+    ///
+    /// # Errors
+    ///
+    /// As `apply`.
+    pub fn apply_measured(&mut self, event: &Arc<HistoryEvent>, bytes: u64) -> Result<(), IllegalTransition> {
         if event.event_id != self.next_event_id {
             return Err(illegal(
                 event,
@@ -72,7 +87,7 @@ impl Execution {
         }
         self.fold(event)?;
         self.next_event_id += 1;
-        self.history_bytes += Self::measure(event);
+        self.history_bytes += bytes;
         let time_ns = event
             .event_time
             .as_ref()
@@ -168,9 +183,10 @@ impl Execution {
             A::TimerCanceledEventAttributes(a) => {
                 self.end_timer(event, a.started_event_id, &a.timer_id, timer::Input::Cancel)?;
             }
-            A::ActivityTaskScheduledEventAttributes(a) => {
-                self.activities
-                    .insert(id, Activity::new(id, time_ns, Arc::new(a.clone())));
+            A::ActivityTaskScheduledEventAttributes(_) => {
+                if let Some(attributes) = activity::Scheduled::of(event) {
+                    self.activities.insert(id, Activity::new(id, time_ns, attributes));
+                }
             }
             A::ActivityTaskStartedEventAttributes(a) => {
                 let activity = self.activity_mut(event, a.scheduled_event_id, activity::Input::Start)?;

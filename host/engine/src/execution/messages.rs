@@ -1,13 +1,16 @@
 //! What clients send, and what time brings: inputs become events.
 
-use longhaul_history::proto::{
-    common::v1 as common,
-    history::v1::{
-        TimerFiredEventAttributes, WorkflowExecutionCancelRequestedEventAttributes,
-        WorkflowExecutionSignaledEventAttributes, WorkflowExecutionTerminatedEventAttributes,
-        WorkflowExecutionTimedOutEventAttributes, history_event::Attributes,
+use longhaul_history::{
+    limits::Updates,
+    proto::{
+        common::v1 as common,
+        history::v1::{
+            TimerFiredEventAttributes, WorkflowExecutionCancelRequestedEventAttributes,
+            WorkflowExecutionSignaledEventAttributes, WorkflowExecutionTerminatedEventAttributes,
+            WorkflowExecutionTimedOutEventAttributes, history_event::Attributes,
+        },
+        update::v1 as wire,
     },
-    update::v1 as wire,
 };
 use prost::Message;
 
@@ -161,26 +164,19 @@ impl Execution {
         self.require_open()?;
         self.require_room(limits)?;
         let bytes = request.encoded_len();
-        let (mut in_flight, mut bytes_in_flight) = (0, 0);
+        let mut updates = Updates {
+            in_run: self.updates_accepted + self.admitted.len(),
+            ..Default::default()
+        };
         for in_flight_bytes in self
             .updates
             .values()
             .filter_map(|update| update.state.in_flight_bytes())
         {
-            in_flight += 1;
-            bytes_in_flight += in_flight_bytes;
+            updates.in_flight += 1;
+            updates.in_flight_bytes += in_flight_bytes;
         }
-        if in_flight >= limits.history.updates_in_flight {
-            return Err(Refused::UpdatesInFlight(limits.history.updates_in_flight));
-        }
-        if self.updates_accepted + self.admitted.len() >= limits.history.updates_per_run {
-            return Err(Refused::UpdatesInRun(limits.history.updates_per_run));
-        }
-        if bytes_in_flight + bytes > limits.history.updates_in_flight_bytes {
-            return Err(Refused::UpdateBytesInFlight(
-                limits.history.updates_in_flight_bytes,
-            ));
-        }
+        limits.history.check_update(updates, bytes)?;
         self.restore_update(request);
         turn.effects.push(Effect::UpdateAdmitted { id });
         Ok(Admission::Admitted)

@@ -105,7 +105,7 @@ impl Execution {
             event: "none".into(),
             why: "the history is empty".into(),
         })?;
-        let mut execution = Self::from_first(identity, first)?;
+        let mut execution = Self::from_first(identity, first, Self::measure(first))?;
         for event in rest {
             execution.apply(event)?;
         }

@@ -82,7 +82,7 @@ impl Execution {
             turn.now_ns,
             Attributes::WorkflowExecutionStartedEventAttributes(attributes),
         ));
-        let execution = match Self::from_first(identity, &event) {
+        let execution = match Self::from_first(identity, &event, Self::measure(&event)) {
             Ok(execution) => execution,
             // The event above is WorkflowExecutionStarted with id 1, which is all that `from_first` asks for.
             Err(illegal) => unreachable!("{illegal}"),

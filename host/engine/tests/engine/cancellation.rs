@@ -1,11 +1,11 @@
 //! What cancelling an activity means (A4).
 
-use longhaul_engine::{CancellationType, Effect, execution::AttemptEnd};
+use longhaul_engine::{CancellationType, Effect, Violation, execution::AttemptEnd};
 use longhaul_history::proto::common::v1::Payloads;
 use serde_json::json;
 
 use crate::{
-    guest::{Script, Scripted, activity, activity_with, cancel_activity, failure},
+    guest::{Script, Scripted, activity, activity_with, cancel_activity, cancel_timer, failure, timer},
     world::World,
 };
 
@@ -136,6 +136,30 @@ fn a_cancellation_that_comes_too_late_is_ignored() {
         assert_eq!(world.history.len(), 11, "no event");
         world.check();
     }
+}
+
+#[test]
+fn what_ended_in_an_earlier_task_is_not_cancelled() {
+    // A4
+    let mut world = World::new();
+    world.task([activity(1, "charge"), timer(2, 10), timer(3, 10), cancel_timer(3)]);
+    world.start_attempt(5);
+    world.complete_attempt(5, 1, json!("paid"));
+    world.advance(10);
+    world.fire(6);
+    world.task([]);
+    world.signal("stop", "").unwrap();
+    world.restart();
+    let events = world.history.len();
+    world.task([cancel_activity(1), cancel_timer(2), cancel_timer(3)]);
+    assert_eq!(world.effects, []);
+    assert_eq!(world.history.len(), events + 3, "no event but the task's own");
+    let unknown = world.try_script(Script::last([cancel_activity(4)])).unwrap_err();
+    assert!(
+        matches!(unknown, Violation::UnknownSeq { seq: 4, .. }),
+        "{unknown}"
+    );
+    world.check();
 }
 
 #[test]

@@ -7,7 +7,7 @@ use longhaul_engine::{
     execution::{Admission, AttemptEnd},
     replay::{TaskSlice, tasks},
 };
-use longhaul_history::{Attributes, HistoryEvent, proto::common::v1::Payloads};
+use longhaul_history::{Attributes, HistoryEvent, limits, proto::common::v1::Payloads};
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -213,7 +213,7 @@ fn apply(world: &mut World<Random>, input: &Input) {
                 Ok(Admission::Known) => assert!(known),
                 Ok(Admission::Admitted) => assert!(open && !known),
                 Err(Refused::Closed) => assert!(!open && !known),
-                Err(Refused::UpdatesInFlight(_)) => assert!(open),
+                Err(Refused::Update(limits::Error::UpdatesInFlight { .. })) => assert!(open),
                 Err(refused) => panic!("{refused}"),
             }
         }

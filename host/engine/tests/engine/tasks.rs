@@ -80,6 +80,66 @@ fn a_seq_in_use_is_refused() {
 }
 
 #[test]
+fn a_seq_is_never_used_twice_and_few_are_left_out() {
+    let mut world = World::new();
+    world.task([timer(1, 5)]);
+    world.advance(5);
+    world.fire(5);
+    world.task([timer(2, 5), cancel_timer(2)]);
+    world.signal("go", "").unwrap();
+    assert_eq!(
+        violation(&mut world, [timer(1, 5)]),
+        Violation::SeqReused(1),
+        "it has fired"
+    );
+    assert_eq!(
+        violation(&mut world, [timer(2, 5)]),
+        Violation::SeqReused(2),
+        "it left no event"
+    );
+    let far = violation(&mut world, [timer(u32::MAX, 5)]);
+    assert!(
+        far.to_string().contains("operations are numbered 1, 2, 3"),
+        "{far}"
+    );
+    world.task([timer(3, 5)]);
+    world.check();
+}
+
+#[test]
+fn an_activity_id_names_one_activity_in_flight() {
+    // A2
+    let with_id = |seq, id: &str| activity_with(seq, "charge", |o| o.activity_id = Some(id.to_owned()));
+    let mut world = World::new();
+    let twice = violation(&mut world, [with_id(1, "mine"), with_id(2, "mine")]);
+    assert_eq!(
+        twice.to_string(),
+        "activity \"charge\" (seq 2): the activity id \"mine\" is that of an activity in flight (seq 1); wait until that one has \
+         ended, or choose another id"
+    );
+    let default = violation(&mut world, [activity(1, "charge"), with_id(2, "1")]);
+    assert!(
+        matches!(default, Violation::DuplicateActivityId { holder: 1, .. }),
+        "{default}"
+    );
+    // A pair of one task leaves the id free.
+    world.task([with_id(1, "mine"), cancel_activity(1), with_id(2, "mine")]);
+    world.signal("go", "").unwrap();
+    world.restart();
+    let later = violation(&mut world, [with_id(3, "mine")]);
+    assert!(
+        matches!(later, Violation::DuplicateActivityId { holder: 2, .. }),
+        "{later}"
+    );
+    world.task([]);
+    world.start_attempt(5);
+    assert!(world.complete_attempt(5, 1, json!("paid")));
+    world.restart();
+    world.task([with_id(3, "mine")]);
+    world.check();
+}
+
+#[test]
 fn an_unknown_seq_is_refused() {
     let mut world = World::new();
     let unknown = |command, seq, expected| Violation::UnknownSeq {
@@ -167,14 +227,17 @@ fn values_over_the_limit_are_refused() {
     let failure = longhaul_history::failure::application("x".repeat(100), "Broken", false);
     assert_eq!(what(Command::Fail(Box::new(failure))), "the workflow's failure");
     world.update("u", "add").unwrap();
-    let update = Command::CompleteUpdate {
-        id: "u".into(),
-        outcome: Ok(large),
-    };
-    assert!(matches!(
-        violation(&mut world, [update]),
-        Violation::TooLarge { what, .. } if what == "the result of update \"u\""
-    ));
+    let failure = longhaul_history::failure::application("x".repeat(100), "Broken", false);
+    for outcome in [Ok(large), Err(Box::new(failure))] {
+        let update = Command::CompleteUpdate {
+            id: "u".into(),
+            outcome,
+        };
+        assert!(matches!(
+            violation(&mut world, [update]),
+            Violation::TooLarge { what, .. } if what == "the result of update \"u\""
+        ));
+    }
 }
 
 #[test]

@@ -5,7 +5,7 @@ use longhaul_engine::{
     execution::Admission,
     update::{CLOSED_FIRST, State},
 };
-use longhaul_history::failure::application;
+use longhaul_history::{failure::application, limits};
 use serde_json::json;
 
 use crate::{
@@ -144,7 +144,13 @@ fn updates_in_flight_are_limited_in_number_and_bytes() {
     world.update("a", "add").unwrap();
     world.task([]);
     world.update("b", "add").unwrap();
-    assert_eq!(world.update("c", "add"), Err(Refused::UpdatesInFlight(2)));
+    assert_eq!(
+        world.update("c", "add"),
+        Err(Refused::Update(limits::Error::UpdatesInFlight {
+            in_flight: 2,
+            limit: 2
+        }))
+    );
     assert!(world.execution.update("c").is_none());
     world.script(Script::last([complete_update("a", json!(1))]));
     assert_eq!(world.update("c", "add"), Ok(Admission::Admitted));
@@ -157,7 +163,10 @@ fn updates_in_flight_are_limited_in_number_and_bytes() {
     world.limits.history.updates_in_flight_bytes = 2 * bytes - 1;
     assert_eq!(
         world.update("b", "add"),
-        Err(Refused::UpdateBytesInFlight(2 * bytes - 1))
+        Err(Refused::Update(limits::Error::UpdateBytesInFlight {
+            bytes: 2 * bytes,
+            limit: 2 * bytes - 1
+        }))
     );
     world.limits.history.updates_in_flight_bytes = 2 * bytes;
     assert_eq!(world.update("b", "add"), Ok(Admission::Admitted));
@@ -171,7 +180,13 @@ fn updates_of_a_run_are_limited() {
     world.update("a", "add").unwrap();
     world.script(Script::default().update("a", [complete_update("a", json!(1))]));
     world.update("b", "add").unwrap();
-    assert_eq!(world.update("c", "add"), Err(Refused::UpdatesInRun(2)));
+    assert_eq!(
+        world.update("c", "add"),
+        Err(Refused::Update(limits::Error::UpdatesPerRun {
+            count: 2,
+            limit: 2
+        }))
+    );
     world.execution.forget_update("b");
     assert_eq!(
         world.update("c", "add"),
@@ -179,7 +194,13 @@ fn updates_of_a_run_are_limited() {
         "a rejected one does not count"
     );
     world.restart();
-    assert_eq!(world.update("d", "add"), Err(Refused::UpdatesInRun(2)));
+    assert_eq!(
+        world.update("d", "add"),
+        Err(Refused::Update(limits::Error::UpdatesPerRun {
+            count: 2,
+            limit: 2
+        }))
+    );
 }
 
 #[test]

@@ -6,7 +6,7 @@ use longhaul_engine::{
     Command, Effect, Execution, Identity, IllegalTransition, Intent, Nondeterminism, Refused, Session, Turn,
     Violation, compare,
     execution::{Admission, AttemptEnd, Limits, Start, TaskFailure, Worker},
-    replay::{tasks, unseen_from},
+    replay::{TaskSlice, Window, tasks, unseen_from},
     update,
 };
 use longhaul_history::{
@@ -303,6 +303,9 @@ impl<G: Guest> World<G> {
         assert_eq!(self.projection(&folded), self.projection(&self.execution));
         let all: Vec<_> = tasks(&self.history).collect();
         assert_eq!(all.len(), self.told.len(), "tasks in history and tasks that ran");
+        for length in [1, 2, 3, 7] {
+            check_parts(&self.history, &all, length);
+        }
         for length in 1..=self.history.len() {
             let prefix = &self.history[..length];
             let last = length as i64;
@@ -429,4 +432,39 @@ pub(crate) fn replay<G: Guest>(
         told,
         intents: all,
     })
+}
+
+/// A history that comes in parts of this length is cut as it is as a whole, and each event is given back once.
+#[track_caller]
+fn check_parts(history: &[Arc<HistoryEvent>], whole: &[TaskSlice<'_>], length: usize) {
+    let ids = |events: &[Arc<HistoryEvent>]| events.iter().map(|event| event.event_id).collect::<Vec<_>>();
+    let names = |slice: &TaskSlice<'_>| {
+        let (started, completed) = (slice.started.event_id, slice.completed.event_id);
+        (started, completed, ids(slice.seen), ids(slice.outcome))
+    };
+    let (mut window, mut cut, mut spent) = (Window::new(), Vec::new(), Vec::new());
+    for part in history.chunks(length) {
+        let mut part = part.to_vec();
+        window.exchange(&mut part);
+        spent.extend(ids(&part));
+        while let Some(slice) = window.next_task() {
+            cut.push(names(&slice));
+        }
+    }
+    window.end();
+    while let Some(slice) = window.next_task() {
+        cut.push(names(&slice));
+    }
+    assert_eq!(
+        cut,
+        whole.iter().map(names).collect::<Vec<_>>(),
+        "in parts of {length}"
+    );
+    let mut rest = Vec::new();
+    window.exchange(&mut rest);
+    spent.extend(ids(&rest));
+    assert!(
+        spent.iter().copied().eq(1..=unseen_from(history) as i64),
+        "what no further task needs is given back, in order: {spent:?}"
+    );
 }

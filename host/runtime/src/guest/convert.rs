@@ -23,11 +23,26 @@ pub(crate) fn payload_in(payload: &common::Payload) -> types::Payload {
         .iter()
         .map(|(k, v)| (k.clone(), v.clone()))
         .collect();
-    metadata.sort();
+    sort(&mut metadata);
     types::Payload {
         metadata,
         data: payload.data.clone(),
     }
+}
+
+/// As [`payload_in`], without a copy.
+fn payload_into(payload: common::Payload) -> types::Payload {
+    let mut metadata: Vec<_> = payload.metadata.into_iter().collect();
+    sort(&mut metadata);
+    types::Payload {
+        metadata,
+        data: payload.data,
+    }
+}
+
+/// Keys are different, so this is one order only. Nearly every payload has one key.
+fn sort(metadata: &mut [(String, Vec<u8>)]) {
+    metadata.sort_unstable_by(|(left, _), (right, _)| left.cmp(right));
 }
 
 /// Arguments for the guest.
@@ -306,17 +321,19 @@ fn retry_state_out(state: types::RetryState) -> RetryState {
 }
 
 /// An outcome for the guest.
-pub(crate) fn outcome_in(outcome: &Outcome) -> definition::Outcome {
+pub(crate) fn outcome_in(outcome: Outcome) -> definition::Outcome {
     match outcome {
-        Outcome::Completed(payloads) => definition::Outcome::Completed(payloads_in(Some(payloads))),
-        Outcome::Failed(failure) => definition::Outcome::Failed(failure_in(failure)),
-        Outcome::Cancelled(failure) => definition::Outcome::Cancelled(failure_in(failure)),
-        Outcome::TimedOut(failure) => definition::Outcome::TimedOut(failure_in(failure)),
+        Outcome::Completed(payloads) => {
+            definition::Outcome::Completed(payloads.payloads.into_iter().map(payload_into).collect())
+        }
+        Outcome::Failed(failure) => definition::Outcome::Failed(failure_in(&failure)),
+        Outcome::Cancelled(failure) => definition::Outcome::Cancelled(failure_in(&failure)),
+        Outcome::TimedOut(failure) => definition::Outcome::TimedOut(failure_in(&failure)),
     }
 }
 
 /// A command of the guest. `Err`: the guest fails its task.
-pub(crate) fn command_out(issued: sandbox::Issued) -> Result<Option<Call>, Box<failure::Failure>> {
+pub(crate) fn command_out(issued: sandbox::Issued) -> Result<Call, Box<failure::Failure>> {
     use sandbox::Command as C;
     let command = match issued.command {
         C::StartTimer {
@@ -344,8 +361,7 @@ pub(crate) fn command_out(issued: sandbox::Issued) -> Result<Option<Call>, Box<f
         C::Fail { failure } => Command::Fail(Box::new(failure_out(failure))),
         C::Cancelled { details } => Command::Cancelled(payloads_out(details)),
         C::FailTask { failure } => return Err(Box::new(failure_out(failure))),
-        // A text for tools; nothing shows it yet, and it is not in history.
-        C::SetCurrentDetails { .. } => return Ok(None),
+        C::SetCurrentDetails { details } => Command::SetCurrentDetails(details),
         C::ScheduleLocalActivity { .. } | C::CancelLocalActivity { .. } => {
             Command::NotOffered("a local activity")
         }
@@ -359,10 +375,10 @@ pub(crate) fn command_out(issued: sandbox::Issued) -> Result<Option<Call>, Box<f
         C::UpsertSearchAttributes { .. } => Command::NotOffered("changing search attributes"),
         C::ContinueAsNew { .. } => Command::NotOffered("continue-as-new"),
     };
-    Ok(Some(Call {
+    Ok(Call {
         index: Some(issued.index),
         command,
-    }))
+    })
 }
 
 fn activity_out(options: commands::ActivityOptions) -> ActivityOptions {

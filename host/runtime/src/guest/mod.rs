@@ -6,6 +6,7 @@
 mod convert;
 mod info;
 mod replay;
+mod stored;
 
 use std::sync::Arc;
 
@@ -29,7 +30,8 @@ pub(crate) use convert::{
     failure_in, failure_out, fields_in, header_in, payload_out, payloads_in, payloads_out, retry_policy_in,
 };
 pub use replay::Report;
-pub(crate) use replay::{Difference, check, new_guest, replay};
+pub(crate) use replay::{Code, Difference, check, new_guest};
+pub(crate) use stored::{Replayed, Stored};
 
 /// Why a task did not end well. It fails the task, never the workflow.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -73,6 +75,9 @@ impl TaskError {
             Self::Nondeterminism(_) => WorkflowTaskFailedCause::NonDeterministicError,
             Self::Violation(Violation::BadActivity { .. }) => {
                 WorkflowTaskFailedCause::BadScheduleActivityAttributes
+            }
+            Self::Violation(Violation::DuplicateActivityId { .. }) => {
+                WorkflowTaskFailedCause::ScheduleActivityDuplicateId
             }
             Self::Violation(Violation::TooMany { .. }) => {
                 WorkflowTaskFailedCause::PendingActivitiesLimitExceeded
@@ -248,7 +253,7 @@ impl Guest {
             match job {
                 Job::Cancel { reason } => self.instance.cancel(&reason)?,
                 Job::Resolve { seq, outcome } if !cancelled.contains(&seq) => {
-                    self.instance.resolve(seq, &convert::outcome_in(&outcome))?;
+                    self.instance.resolve(seq, &convert::outcome_in(outcome))?;
                 }
                 Job::Resolve { .. } | Job::Start | Job::Signal(_) => {}
             }
@@ -269,8 +274,7 @@ impl Guest {
     fn collect(&mut self, calls: &mut Vec<Call>) -> Result<(), TaskError> {
         for issued in self.instance.take_commands() {
             match convert::command_out(issued) {
-                Ok(Some(call)) => calls.push(call),
-                Ok(None) => {}
+                Ok(call) => calls.push(call),
                 Err(failure) => return Err(TaskError::Failed(failure)),
             }
         }

@@ -3,9 +3,9 @@
 use std::{fmt, sync::Arc};
 
 use longhaul_engine::{
-    Execution, Identity, Nondeterminism, Session, compare,
+    Execution, Identity, Intent, Nondeterminism, Session, compare,
     execution::{Limits, Task},
-    proto::history::v1::HistoryEvent,
+    proto::history::v1::{HistoryEvent, WorkflowExecutionStartedEventAttributes},
     replay::{TaskSlice, tasks},
 };
 use longhaul_sandbox::{Frame, LogSink, Module, Setup};
@@ -54,63 +54,62 @@ pub struct Report {
 ///
 /// The code traps, breaks the contract, or differs from history. A difference is looked up once more with a stop at the command, so
 /// that the error carries the place in the code.
-pub(crate) fn replay(
-    module: &Module,
-    execution: &Execution,
+fn replay(
+    code: Code<'_>,
+    origin: Origin<'_>,
     events: &[Arc<HistoryEvent>],
-    logs: &Arc<dyn LogSink>,
-    limits: &Limits,
 ) -> Result<(Guest, Report), TaskError> {
-    replay_until(module, execution, events, logs, limits, usize::MAX)
-}
-
-/// As [`replay`], but only the first `count` tasks.
-pub(crate) fn replay_until(
-    module: &Module,
-    execution: &Execution,
-    events: &[Arc<HistoryEvent>],
-    logs: &Arc<dyn LogSink>,
-    limits: &Limits,
-    count: usize,
-) -> Result<(Guest, Report), TaskError> {
-    let run = Run {
-        module,
-        execution,
-        events,
-        logs,
-        limits,
-        count,
-    };
-    match run.play(None) {
-        Err(Stop::Differs { task, nondeterminism }) => {
-            let backtrace = match nondeterminism.call {
-                Some(call) => run.backtrace_of(task, call),
-                None => Vec::new(),
-            };
-            Err(TaskError::Nondeterminism(Box::new(Difference {
-                nondeterminism,
-                backtrace,
-            })))
+    let play = |stop_at| {
+        let mut player = Player::new(code, origin, stop_at).map_err(Stop::Failed)?;
+        for slice in tasks(events) {
+            player.play(&slice)?;
         }
-        Err(Stop::Failed(error)) => Err(error),
+        Ok(player.end(events.len()))
+    };
+    match play(None) {
         Ok(played) => Ok(played),
+        Err(Stop::Failed(error)) => Err(error),
+        Err(Stop::Differs { task, nondeterminism }) => {
+            Err(differs(nondeterminism, |call| play(Some((task, call))).err()))
+        }
     }
 }
 
-struct Run<'a> {
-    module: &'a Module,
-    execution: &'a Execution,
-    events: &'a [Arc<HistoryEvent>],
-    logs: &'a Arc<dyn LogSink>,
-    limits: &'a Limits,
-    count: usize,
+/// The code that is replayed, and what it is held to.
+#[derive(Clone, Copy)]
+pub(crate) struct Code<'a> {
+    pub(crate) module: &'a Module,
+    pub(crate) logs: &'a Arc<dyn LogSink>,
+    pub(crate) limits: &'a Limits,
 }
 
-enum Stop {
+/// How an execution began: what a new instance of its code is told.
+#[derive(Clone, Copy)]
+pub(crate) struct Origin<'a> {
+    pub(crate) identity: &'a Identity,
+    pub(crate) start: &'a WorkflowExecutionStartedEventAttributes,
+    pub(crate) start_time_ns: u64,
+}
+
+impl<'a> Origin<'a> {
+    pub(crate) fn of(execution: &'a Execution) -> Self {
+        Self {
+            identity: execution.identity(),
+            start: execution.start(),
+            start_time_ns: execution.start_time_ns(),
+        }
+    }
+}
+
+/// Why a replay ends early.
+pub(super) enum Stop {
+    /// The code does something else than history says.
     Differs {
+        /// The task, counted from 0.
         task: usize,
         nondeterminism: Nondeterminism,
     },
+    /// The code fails.
     Failed(TaskError),
 }
 
@@ -120,41 +119,80 @@ impl<E: Into<TaskError>> From<E> for Stop {
     }
 }
 
-impl Run<'_> {
-    /// `stop_at`: the task and the call at which the guest is to trap.
-    fn play(&self, stop_at: Option<(usize, u32)>) -> Result<(Guest, Report), Stop> {
-        let mut guest = new_guest(self.module, self.execution, self.logs)?;
-        let mut report = Report {
-            events: self.events.len(),
-            tasks: 0,
-            commands: 0,
-            memory_hash: [0; 32],
-        };
-        for (number, slice) in tasks(self.events).take(self.count).enumerate() {
-            if let Some((task, call)) = stop_at
-                && task == number
-            {
-                guest.instance.trap_at_command(Some(call));
-            }
-            let intents = self.play_task(&mut guest, &slice)?;
-            let bindings = compare::task(&intents, &slice).map_err(|nondeterminism| Stop::Differs {
-                task: number,
-                nondeterminism,
-            })?;
-            for (seq, event) in bindings {
-                guest.session.bind(seq, event);
-            }
-            report.tasks += 1;
-            report.commands += intents.len();
-        }
-        Ok((guest, report))
+/// The error for a difference. `again` replays once more and traps at that call: the trap has the guest's own backtrace.
+pub(super) fn differs(nondeterminism: Nondeterminism, again: impl FnOnce(u32) -> Option<Stop>) -> TaskError {
+    let backtrace = match nondeterminism.call.and_then(again) {
+        Some(Stop::Failed(TaskError::Trap(trap))) => trap.backtrace,
+        _ => Vec::new(),
+    };
+    TaskError::Nondeterminism(Box::new(Difference {
+        nondeterminism,
+        backtrace,
+    }))
+}
+
+/// A new instance that is shown one recorded task after the other.
+pub(super) struct Player<'a> {
+    code: Code<'a>,
+    origin: Origin<'a>,
+    /// The task and the call at which the guest is to trap.
+    stop_at: Option<(usize, u32)>,
+    guest: Guest,
+    report: Report,
+}
+
+impl<'a> Player<'a> {
+    pub(super) fn new(
+        code: Code<'a>,
+        origin: Origin<'a>,
+        stop_at: Option<(usize, u32)>,
+    ) -> Result<Self, TaskError> {
+        Ok(Self {
+            code,
+            origin,
+            stop_at,
+            guest: new_guest(code.module, origin.start, code.logs)?,
+            report: Report {
+                events: 0,
+                tasks: 0,
+                commands: 0,
+                memory_hash: [0; 32],
+            },
+        })
     }
 
-    fn play_task(
-        &self,
-        guest: &mut Guest,
-        slice: &TaskSlice<'_>,
-    ) -> Result<Vec<(Option<u32>, longhaul_engine::Intent)>, TaskError> {
+    /// The guest as it is now, and what it has done; `events`: how many events there were.
+    pub(super) fn end(self, events: usize) -> (Guest, Report) {
+        let report = Report {
+            events,
+            ..self.report
+        };
+        (self.guest, report)
+    }
+
+    /// Show the guest the next task, and compare what it does.
+    pub(super) fn play(&mut self, slice: &TaskSlice<'_>) -> Result<(), Stop> {
+        let number = self.report.tasks;
+        if let Some((task, call)) = self.stop_at
+            && task == number
+        {
+            self.guest.instance.trap_at_command(Some(call));
+        }
+        let intents = self.run(slice)?;
+        let bindings = compare::task(&intents, slice).map_err(|nondeterminism| Stop::Differs {
+            task: number,
+            nondeterminism,
+        })?;
+        for (seq, event) in bindings {
+            self.guest.session.bind(seq, event);
+        }
+        self.report.tasks += 1;
+        self.report.commands += intents.len();
+        Ok(())
+    }
+
+    fn run(&mut self, slice: &TaskSlice<'_>) -> Result<Vec<(Option<u32>, Intent)>, TaskError> {
+        let (guest, origin) = (&mut self.guest, self.origin);
         let task = Task {
             scheduled_event_id: slice.started.event_id - 1,
             started_event_id: slice.started.event_id,
@@ -164,9 +202,8 @@ impl Run<'_> {
         };
         guest.begin(&task, true);
         let jobs = guest.session.observe(slice.seen);
-        let start = self.execution.start();
-        let info = || execution_info(self.execution.identity(), start, self.execution.start_time_ns());
-        guest.deliver_first(jobs.before_updates, info, start)?;
+        let info = || execution_info(origin.identity, origin.start, origin.start_time_ns);
+        guest.deliver_first(jobs.before_updates, info, origin.start)?;
         let mut calls = Vec::new();
         for update in slice.updates() {
             let delivery = Delivery {
@@ -177,25 +214,16 @@ impl Run<'_> {
             guest.deliver_update(&delivery, task.now_ns, &mut calls)?;
         }
         guest.finish(jobs.after_updates, &mut calls)?;
-        guest.conclude(calls, self.limits)
-    }
-
-    /// Replay once more and trap at the command: the guest's own backtrace.
-    fn backtrace_of(&self, task: usize, call: u32) -> Vec<Frame> {
-        match self.play(Some((task, call))) {
-            Err(Stop::Failed(TaskError::Trap(trap))) => trap.backtrace,
-            _ => Vec::new(),
-        }
+        guest.conclude(calls, self.code.limits)
     }
 }
 
 /// A new instance for a run.
 pub(crate) fn new_guest(
     module: &Module,
-    execution: &Execution,
+    start: &WorkflowExecutionStartedEventAttributes,
     logs: &Arc<dyn LogSink>,
 ) -> Result<Guest, TaskError> {
-    let start = execution.start();
     let setup = Setup {
         seed: seed(start),
         logs: logs.clone(),
@@ -227,7 +255,12 @@ pub(crate) fn check(
     logs: &Arc<dyn LogSink>,
 ) -> Result<Report, TaskError> {
     let execution = Execution::from_history(identity, events)?;
-    let (guest, mut report) = replay(module, &execution, events, logs, &Limits::default())?;
+    let code = Code {
+        module,
+        logs,
+        limits: &Limits::default(),
+    };
+    let (guest, mut report) = replay(code, Origin::of(&execution), events)?;
     report.memory_hash = guest.instance.memory_hash();
     Ok(report)
 }

@@ -8,6 +8,10 @@ use crate::Error;
 
 /// A workflow id must be given, and not be too long.
 pub(crate) fn workflow_id(limits: &Limits, id: &str) -> Result<(), Error> {
+    if id.is_empty() {
+        // In the words of Temporal's server.
+        return Err(Error::InvalidArgument("WorkflowId is not set on request.".into()));
+    }
     Ok(limits.check_id("WorkflowId", id)?)
 }
 

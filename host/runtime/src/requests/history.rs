@@ -163,6 +163,21 @@ impl Runtime {
         Ok(events)
     }
 
+    /// A run by name; an empty `run_id` is the newest one.
+    pub(crate) fn find_run(
+        &self,
+        namespace: &str,
+        workflow_id: &str,
+        run_id: &str,
+    ) -> Result<ExecutionKey, Error> {
+        let execution = Execution {
+            workflow_id: workflow_id.into(),
+            run_id: run_id.into(),
+        };
+        let target = self.target(namespace, Some(&execution))?;
+        self.find(target.namespace, Some(&execution), target.run_id)
+    }
+
     pub(super) fn find(
         &self,
         namespace: NamespaceId,
@@ -203,12 +218,7 @@ impl Runtime {
     ///
     /// There is no such execution.
     pub fn whole_history(&self, namespace: &str, workflow_id: &str, run_id: &str) -> Result<History, Error> {
-        let execution = Execution {
-            workflow_id: workflow_id.into(),
-            run_id: run_id.into(),
-        };
-        let target = self.target(namespace, Some(&execution))?;
-        let key = self.find(target.namespace, Some(&execution), target.run_id)?;
+        let key = self.find_run(namespace, workflow_id, run_id)?;
         let snapshot = self.inner.core.snapshot()?;
         let events = crate::shard::read_events(&snapshot, key.namespace, key.run_id)?;
         Ok(History {

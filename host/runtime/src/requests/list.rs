@@ -18,13 +18,6 @@ use crate::{
 /// Executions that one read looks at, as a multiple of a full page.
 const READ_PAGES: usize = 10;
 
-/// Reads for one page of a list, while they find nothing. After them an empty page with a token is the answer, so that a filter that
-/// takes almost nothing holds no client for long.
-const LIST_READS: usize = 10;
-
-/// Reads for one count.
-const COUNT_READS: usize = 1_000;
-
 /// The metadata key of a search attribute's type, as Temporal's server writes it into the values of groups.
 const TYPE: &str = "type";
 
@@ -60,7 +53,7 @@ impl Runtime {
         };
         let query = Arc::new(query);
         let mut executions = Vec::new();
-        for _ in 0..LIST_READS {
+        for _ in 0..core.options.list_reads {
             let query = query.clone();
             let page = read(core, move |snapshot| {
                 filter::page(snapshot, namespace, &query, after, budget)
@@ -143,7 +136,7 @@ async fn count_one_by_one(core: &Arc<Core>, namespace: NamespaceId, query: Query
     let query = Arc::new(query);
     let mut counts = Counts::default();
     let mut after = None;
-    for _ in 0..COUNT_READS {
+    for _ in 0..core.options.count_reads {
         let query = query.clone();
         let (found, next) = read(core, move |snapshot| {
             filter::count_step(snapshot, namespace, &query, after, step)
@@ -158,7 +151,7 @@ async fn count_one_by_one(core: &Arc<Core>, namespace: NamespaceId, query: Query
     Err(Error::ResourceExhausted(format!(
         "the count was given up after {} executions; narrow the query by WorkflowId, WorkflowType, ExecutionStatus, StartTime or \
          CloseTime",
-        step.saturating_mul(COUNT_READS)
+        step.saturating_mul(core.options.count_reads)
     )))
 }
 

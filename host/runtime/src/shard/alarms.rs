@@ -67,6 +67,11 @@ impl Alarms {
         self.by_time.remove(&(due_ns, alarm));
     }
 
+    /// Clear all of a run. Looks at every alarm: for what never happens unless something is wrong.
+    pub(crate) fn forget(&mut self, run_id: RunId) {
+        self.by_time.retain(|(_, alarm), _| alarm.run_id != run_id);
+    }
+
     /// When the first one is due.
     pub(crate) fn next_ns(&self) -> Option<u64> {
         self.by_time.first_key_value().map(|((due_ns, _), _)| *due_ns)

@@ -1,9 +1,10 @@
 //! Attempts of activities: which run, which wait, and who runs them.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{HashMap, HashSet, VecDeque},
+    convert::Infallible,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU8, Ordering},
     },
     time::{Duration, Instant},
@@ -150,6 +151,21 @@ impl Attempts {
         self.running
             .remove(&(dispatch.run_id, dispatch.scheduled_event_id));
     }
+
+    /// The turn of a run was lost: attempts that it was about to start do not start. Those whose transition is `on_its_way` do.
+    pub(crate) fn take_back(&mut self, run_id: RunId, on_its_way: &HashSet<(i64, u32)>) {
+        self.running.retain(|(run, scheduled_event_id), running| {
+            *run != run_id
+                || running.task.is_some()
+                || on_its_way.contains(&(*scheduled_event_id, running.number))
+        });
+        // What waits is found again when the run is read.
+        self.wanting.remove(&run_id);
+        for waiting in self.unserved.values_mut() {
+            waiting.retain(|(run, ..)| *run != run_id);
+        }
+        self.unserved.retain(|_, waiting| !waiting.is_empty());
+    }
 }
 
 impl Shard {
@@ -256,6 +272,7 @@ impl Shard {
                 every: beat_every(activity),
                 ..Beat::default()
             }),
+            keeps: tokio::sync::Notify::new(),
         });
         let call = ActivityCall {
             info,
@@ -418,33 +435,10 @@ async fn run_attempt(core: Arc<Core>, mailbox: Arc<ShardMailbox>, dispatch: Disp
         call,
         host,
     } = dispatch;
-    let activity_type = call.info.activity_type.clone();
-    let end = match core.module(&version).await {
-        Err(error) => failed(&error.to_string(), "ModuleUnavailable"),
-        Ok(module) => match module.execute(call).await {
-            Ok(Ok(result)) => AttemptEnd::Completed(guest::payloads_out(result)),
-            Ok(Err(ExecuteError::Failed(failure))) => {
-                AttemptEnd::Failed(Box::new(guest::failure_out(failure)))
-            }
-            Ok(Err(ExecuteError::Cancelled(details))) => AttemptEnd::Cancelled(guest::payloads_out(details)),
-            Ok(Err(ExecuteError::WillCompleteAsync)) => failed(
-                "completing an activity asynchronously is not offered yet",
-                "NotOffered",
-            ),
-            Err(trap) => {
-                let mut failure = longhaul_history::failure::application(
-                    format!("activity {activity_type:?} did not return: {trap}"),
-                    "ActivityTrap",
-                    false,
-                );
-                failure.stack_trace = trap
-                    .backtrace
-                    .iter()
-                    .map(|frame| format!("  at {frame}\n"))
-                    .collect();
-                AttemptEnd::Failed(Box::new(failure))
-            }
-        },
+    let end = tokio::select! {
+        biased;
+        end = execute(&core, &version, call) => end,
+        never = host.pass_on() => match never {},
     };
     host.flush();
     mailbox.notice(Notice::AttemptEnded {
@@ -454,6 +448,37 @@ async fn run_attempt(core: Arc<Core>, mailbox: Arc<ShardMailbox>, dispatch: Disp
         number,
         end,
     });
+}
+
+/// Run the code of an attempt to its end, whatever that is.
+async fn execute(core: &Arc<Core>, version: &Arc<Version>, call: ActivityCall) -> AttemptEnd {
+    let activity_type = call.info.activity_type.clone();
+    let module = match core.module(version).await {
+        Ok(module) => module,
+        Err(error) => return failed(&error.to_string(), "ModuleUnavailable"),
+    };
+    match module.execute(call).await {
+        Ok(Ok(result)) => AttemptEnd::Completed(guest::payloads_out(result)),
+        Ok(Err(ExecuteError::Failed(failure))) => AttemptEnd::Failed(Box::new(guest::failure_out(failure))),
+        Ok(Err(ExecuteError::Cancelled(details))) => AttemptEnd::Cancelled(guest::payloads_out(details)),
+        Ok(Err(ExecuteError::WillCompleteAsync)) => failed(
+            "completing an activity asynchronously is not offered yet",
+            "NotOffered",
+        ),
+        Err(trap) => {
+            let mut failure = longhaul_history::failure::application(
+                format!("activity {activity_type:?} did not return: {trap}"),
+                "ActivityTrap",
+                false,
+            );
+            failure.stack_trace = trap
+                .backtrace
+                .iter()
+                .map(|frame| format!("  at {frame}\n"))
+                .collect();
+            AttemptEnd::Failed(Box::new(failure))
+        }
+    }
 }
 
 fn failed(message: &str, kind: &str) -> AttemptEnd {
@@ -471,6 +496,8 @@ struct Host {
     mailbox: Arc<ShardMailbox>,
     cancel: Arc<Cancellation>,
     beat: Mutex<Beat>,
+    /// Details are kept now.
+    keeps: tokio::sync::Notify,
 }
 
 /// Heartbeats, not more often than they are of use: each that is passed on is a commit.
@@ -482,8 +509,8 @@ struct Beat {
     kept: Option<types::Payloads>,
 }
 
-/// As Temporal's SDKs: at four fifths of the heartbeat timeout, at most every 30 s; the details of the last one are never lost
-/// while the server lives.
+/// As Temporal's SDKs: at four fifths of the heartbeat timeout, at most every 30 s; the details of the last one are passed on when
+/// that time is over, also if no other follows.
 fn beat_every(activity: &Activity) -> Duration {
     const LONGEST: Duration = Duration::from_secs(30);
     let limit_ns = activity
@@ -502,15 +529,29 @@ fn beat_every(activity: &Activity) -> Duration {
 impl Host {
     /// Pass on what was kept.
     fn flush(&self) {
-        let kept = self
-            .beat
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .kept
-            .take();
-        if let Some(details) = kept {
-            self.send(details);
+        let mut beat = self.beat();
+        let Some(details) = beat.kept.take() else { return };
+        beat.sent = Some(Instant::now());
+        drop(beat);
+        self.send(details);
+    }
+
+    /// Pass on what is kept as soon as it is of use: the code's next heartbeat may come after the timeout.
+    async fn pass_on(&self) -> Infallible {
+        loop {
+            self.keeps.notified().await;
+            let rest = {
+                let beat = self.beat();
+                beat.sent
+                    .map_or(Duration::ZERO, |sent| beat.every.saturating_sub(sent.elapsed()))
+            };
+            tokio::time::sleep(rest).await;
+            self.flush();
         }
+    }
+
+    fn beat(&self) -> MutexGuard<'_, Beat> {
+        self.beat.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn send(&self, details: types::Payloads) {
@@ -526,9 +567,13 @@ impl Host {
 
 impl ActivityHost for Host {
     fn heartbeat(&self, details: types::Payloads) {
-        let mut beat = self.beat.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut beat = self.beat();
         if beat.sent.is_some_and(|sent| sent.elapsed() < beat.every) {
-            beat.kept = Some(details);
+            let first = beat.kept.replace(details).is_none();
+            drop(beat);
+            if first {
+                self.keeps.notify_one();
+            }
             return;
         }
         beat.sent = Some(Instant::now());

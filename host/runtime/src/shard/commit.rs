@@ -1,6 +1,9 @@
 //! Transitions on their way to the disk, and what is held until they are there.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashSet},
+    sync::Arc,
+};
 
 use longhaul_engine::{Effect, Turn};
 use longhaul_history::codec;
@@ -10,7 +13,9 @@ use longhaul_store::{
 };
 use prost::Message as _;
 
-use super::{Alarm, Kind, Shard, ShardMailbox, attempts::Dispatch, message::Notice, run::Run};
+use super::{
+    Alarm, Kind, Place, Shard, ShardMailbox, attempts::Dispatch, message::Notice, run::Run, turn::Tellings,
+};
 use crate::{Error, core::Core};
 
 /// Something that is told once all before it is durable, or that could not be made durable.
@@ -26,6 +31,10 @@ pub(crate) enum Held {
     Wake(RunId),
     /// All that the run has done is durable, so that it can be replayed from the store.
     Revive(RunId),
+    /// All that the run has done is durable, so that its validators can be asked on replays from the store.
+    Validate(RunId),
+    /// All that was handed over of the run is durable, so that it can be read again.
+    Load(RunId, Place),
     /// The run has closed: its code can leave the memory.
     Closed(RunId),
 }
@@ -65,6 +74,25 @@ impl Commits {
     /// Nothing is on its way, and nothing is held.
     pub(crate) fn is_empty(&self) -> bool {
         self.held.is_empty() && self.ticket == self.durable
+    }
+
+    /// The last transition that was handed over; 0: none yet.
+    pub(crate) fn ticket(&self) -> u64 {
+        self.ticket
+    }
+
+    /// Attempts of a run that start when a transition that was handed over is durable, by scheduled event and number.
+    pub(crate) fn dispatches_of(&self, run_id: RunId) -> HashSet<(i64, u32)> {
+        self.held
+            .values()
+            .flatten()
+            .filter_map(|held| match held {
+                Held::Dispatch(dispatch) if dispatch.run_id == run_id => {
+                    Some((dispatch.scheduled_event_id, dispatch.number))
+                }
+                _ => None,
+            })
+            .collect()
     }
 
     pub(crate) fn durable(&self) -> u64 {
@@ -122,6 +150,12 @@ impl Shard {
                     self.begin_revival(run);
                 }
             }
+            Held::Validate(run_id) => {
+                if let Some(run) = self.runs.get(&run_id) {
+                    self.ask_validators(run);
+                }
+            }
+            Held::Load(run_id, place) => self.begin_load(run_id, &place),
             Held::Closed(run_id) => self.forget_if_idle(run_id),
         }
     }
@@ -135,7 +169,7 @@ impl Shard {
     }
 
     /// Forget all that is not known to be durable.
-    pub(super) fn start_over(&mut self, why: &str) {
+    fn start_over(&mut self, why: &str) {
         tracing::error!(
             shard = self.index,
             why,
@@ -144,11 +178,14 @@ impl Shard {
         let error = Error::Unavailable(format!(
             "the server cannot write: {why}; nothing of the request was kept"
         ));
+        let mut to_load = Vec::new();
         for held in std::mem::take(&mut self.commits.held).into_values().flatten() {
             match held {
                 Held::Answer(answer) => answer(Err(error.clone())),
                 Held::Dispatch(dispatch) => self.attempts.give_back(&dispatch),
-                Held::Wake(_) | Held::Revive(_) | Held::Closed(_) => {}
+                // Of this run nothing is on its way any more.
+                Held::Load(run_id, place) => to_load.push((run_id, place)),
+                Held::Wake(_) | Held::Revive(_) | Held::Validate(_) | Held::Closed(_) => {}
             }
         }
         self.commits.durable = self.commits.ticket;
@@ -159,14 +196,7 @@ impl Shard {
         self.due_set.clear();
         self.memory.clear();
         for (_, run) in runs {
-            for input in run.inbox {
-                if let super::message::Input::Message(message) = input {
-                    message.refuse(error.clone());
-                }
-            }
-            for stage in run.stages.values() {
-                stage.send_replace(crate::updates::Stage::Gone(error.clone()));
-            }
+            super::recover::tell(run, Tellings::default(), &error);
         }
         let core = self.core();
         match crate::recovery::alarms_of(&core, self.index) {
@@ -179,6 +209,9 @@ impl Shard {
             Err(error) => {
                 tracing::error!(%error, "pending timers could not be read again; they wait for a restart")
             }
+        }
+        for (run_id, place) in to_load {
+            self.begin_load(run_id, &place);
         }
     }
 

@@ -3,11 +3,12 @@
 use std::{collections::VecDeque, panic::AssertUnwindSafe, sync::Arc};
 
 use longhaul_engine::{
-    Execution, Identity, Status,
+    Identity, Status,
     activity::{Activity, Attempt},
     proto::history::v1::HistoryEvent,
 };
 use longhaul_history::codec;
+use longhaul_sandbox::LogSink;
 use longhaul_store::{Change, ExecutionRecord, NamespaceId, Pending, RunId, Snapshot};
 use prost::Message as _;
 
@@ -17,23 +18,46 @@ use super::{
     message::{Input, Loaded, Notice},
     run::{Code, Run},
 };
-use crate::{Error, core::Core, guest};
+use crate::{
+    Error,
+    core::Core,
+    guest::{self, Replayed, Stored},
+};
 
 /// Read a run and replay it. Runs on a worker thread; blocks.
-pub(crate) fn load(core: &Core, place: &Place, run_id: RunId) -> Result<Loaded, Error> {
+fn load(core: &Core, place: &Place, run_id: RunId) -> Result<Loaded, Error> {
+    load_with(core, place, run_id, &core.logs_of(&place.workflow_id, run_id))
+}
+
+/// As [`load`], for an instance whose log nobody reads.
+pub(crate) fn load_silently(core: &Core, place: &Place, run_id: RunId) -> Result<Loaded, Error> {
+    load_with(core, place, run_id, &core.no_logs())
+}
+
+fn load_with(core: &Core, place: &Place, run_id: RunId, logs: &Arc<dyn LogSink>) -> Result<Loaded, Error> {
     let snapshot = core.snapshot()?;
     let record = snapshot
         .execution(place.namespace, &place.workflow_id, run_id)?
         .ok_or_else(|| Error::WorkflowNotFound(place.workflow_id.to_string()))?;
     let version = core.pinned(&record)?;
-    let events = read_events(&snapshot, place.namespace, run_id)?;
+    let module = core.module_now(&version)?;
     let identity = Identity {
         namespace: core.namespace_name(place.namespace).into(),
         workflow_id: place.workflow_id.clone(),
         run_id: run_id.to_string().into(),
     };
-    let mut execution = Execution::from_history(identity, &events)
-        .map_err(|error| Error::Internal(format!("the history of run {run_id} is damaged: {error}")))?;
+    let history = Stored {
+        snapshot: &snapshot,
+        namespace: place.namespace,
+        run_id,
+        identity: &identity,
+    };
+    let Replayed { mut execution, guest } = history.replay(guest::Code {
+        module: &module,
+        logs,
+        limits: &core.options.limits,
+    })?;
+    metrics::counter!("longhaul_replays_total").increment(1);
     for row in snapshot.pending_of(Pending::Activity, place.namespace, run_id)? {
         let (key, row) = row?;
         let attempt = Attempt::decode(row.body.as_slice()).map_err(|error| {
@@ -57,18 +81,11 @@ pub(crate) fn load(core: &Core, place: &Place, run_id: RunId) -> Result<Loaded, 
             update_rows.push((id, key.order));
         }
     }
-    let module = core.module_now(&version)?;
-    let logs = core.logs_of(&place.workflow_id, run_id);
-    let replayed = guest::replay(&module, &execution, &events, &logs, &core.options.limits);
-    metrics::counter!("longhaul_replays_total").increment(1);
     let mut run = Run::new(place, run_id, version, record.start_request_id.clone(), execution);
     run.parked = record.parked;
     run.next_update_order = update_rows.iter().map(|(_, order)| order + 1).max().unwrap_or(0);
     run.update_rows = update_rows.into_iter().collect();
-    if run.history.is_some() {
-        run.history = Some(events);
-    }
-    let replay_error = match replayed {
+    let replay_error = match guest {
         Ok((guest, _)) => {
             run.code = Code::Live(Box::new(guest));
             None
@@ -144,6 +161,7 @@ impl Shard {
         }
         run.inbox.extend(waiting);
         run.broken = replay_error;
+        self.bring_back(&mut run);
         self.touch(&mut run);
         let place = run.place();
         if run.execution.is_open() {

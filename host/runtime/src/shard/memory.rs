@@ -41,7 +41,8 @@ impl Memory {
         self.by_use.clear();
     }
 
-    fn forget(&mut self, run: &Run) {
+    /// The run is no longer in memory.
+    pub(super) fn forget(&mut self, run: &Run) {
         if self.by_use.remove(&run.used).is_some() {
             self.bytes -= run.instance_bytes;
         }
@@ -71,6 +72,11 @@ impl Shard {
         run.used = self.memory.clock;
         self.memory.bytes += run.instance_bytes;
         self.memory.by_use.insert(run.used, run.run_id);
+    }
+
+    /// Runs in memory, and those that are counted.
+    pub(crate) fn runs_in_memory(&self) -> (usize, usize) {
+        (self.runs.len(), self.memory.by_use.len())
     }
 
     /// Take a run out of the memory. What it is comes back from the store.

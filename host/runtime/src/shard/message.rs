@@ -10,6 +10,7 @@ use tokio::sync::{oneshot, watch};
 use super::{
     alarms::{Alarm, Place},
     run::Run,
+    validate::Verdicts,
 };
 use crate::{Error, guest::TaskError, updates::Stage};
 
@@ -138,6 +139,12 @@ pub(crate) enum Notice {
     Revived {
         run_id: RunId,
         result: Result<Loaded, Error>,
+    },
+    /// Validators were asked on replays.
+    Validated {
+        run_id: RunId,
+        number: u64,
+        result: Result<Verdicts, TaskError>,
     },
     /// An attempt of an activity has ended.
     AttemptEnded {

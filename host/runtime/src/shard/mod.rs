@@ -11,13 +11,16 @@ mod describe;
 mod load;
 mod memory;
 mod message;
+mod metadata;
 mod query;
+mod recover;
 mod routing;
 mod run;
 mod start;
 mod task;
 mod turn;
 mod updates;
+mod validate;
 
 use std::{
     collections::{HashMap, HashSet, VecDeque},
@@ -57,6 +60,12 @@ pub(crate) struct Shard {
     attempts: Attempts,
     commits: Commits,
     memory: Memory,
+    /// Runs whose last turn was lost, until they are back from the store.
+    astray: HashSet<RunId>,
+    /// How often validators were asked on another thread.
+    validations: u64,
+    /// The next turn of this execution shall panic. For tests.
+    pub(crate) panic_in_turn_of: Option<String>,
     stopping: bool,
 }
 
@@ -86,6 +95,9 @@ impl Shard {
             attempts: Attempts::new(slots),
             commits,
             memory,
+            astray: HashSet::new(),
+            validations: 0,
+            panic_in_turn_of: None,
             stopping: false,
         }
     }
@@ -168,14 +180,13 @@ impl Shard {
     fn run_due(&mut self) {
         while let Some(run_id) = self.due.pop_front() {
             self.due_set.remove(&run_id);
-            // The run is taken out of the memory for its turn, so after a panic nothing half done stays: it comes back from what is
-            // durable.
             self.contained(|shard| shard.turn(run_id));
         }
     }
 
-    /// A defect in the turn of one run must not take the shard's other executions with it. Whoever waits for the run is told, because
-    /// what would have answered is dropped.
+    /// A defect must not take the shard's executions with it. The turn of a run has a guard of its own, which puts everything back
+    /// ([`Shard::recover`]); here is what goes on outside of turns, where whoever waits is told because what would have answered is
+    /// dropped.
     fn contained(&mut self, work: impl FnOnce(&mut Self)) {
         if std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| work(self))).is_err() {
             tracing::error!(

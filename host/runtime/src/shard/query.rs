@@ -15,13 +15,17 @@ use longhaul_sandbox::{ForkError, Reader, Trap};
 use super::{
     Shard,
     message::Message,
+    metadata::metadata,
     run::{Code, Run},
     turn::Tellings,
 };
 use crate::{Error, guest, names};
 
 /// The query that every workflow answers: where each of its tasks waits.
-const STACK_TRACE: &str = "__stack_trace";
+pub(super) const STACK_TRACE: &str = "__stack_trace";
+
+/// Another: what it is, and what it says of its present state.
+pub(super) const METADATA: &str = "__temporal_workflow_metadata";
 
 impl Shard {
     /// Answer a question about a run, or keep it until the run's code is back.
@@ -88,6 +92,10 @@ impl Shard {
                 "the workflow's code cannot be replayed, so there is no state to query: {broken}"
             ))));
         }
+        if let (METADATA, Code::Live(live)) = (query.query_type.as_str(), &run.code) {
+            let metadata = metadata(run, live.session.current_details());
+            return Some(respond(Ok(Ok(vec![metadata])), METADATA));
+        }
         let arguments = guest::payloads_in(query.query_args.as_ref());
         let header = guest::header_in(query.header.as_ref());
         let ask = |reader: &mut Reader<'_>| {
@@ -153,12 +161,16 @@ fn known(run: &Run, name: &str) -> Result<(), Error> {
         return Ok(());
     };
     let declared = workflow_type.queries.iter().map(|query| query.name.as_str());
-    if name == STACK_TRACE || workflow_type.dynamic_handlers || declared.clone().any(|query| query == name) {
+    let built_in = [STACK_TRACE, METADATA];
+    if built_in.contains(&name)
+        || workflow_type.dynamic_handlers
+        || declared.clone().any(|query| query == name)
+    {
         return Ok(());
     }
     let message = format!(
         "Query handler for '{name}' expected but not found, known queries: {}",
-        names::known(name, declared.chain([STACK_TRACE]))
+        names::known(name, declared.chain(built_in))
     );
     let failure = longhaul_history::failure::application(message.clone(), "QueryNotFound", true);
     Err(Error::QueryFailed {

@@ -41,6 +41,11 @@ impl Shard {
             Notice::WriteFailed { epoch, why } => self.on_write_failed(epoch, &why),
             Notice::Loaded { run_id, result } => self.on_loaded(run_id, result),
             Notice::Revived { run_id, result } => self.on_revived(run_id, result),
+            Notice::Validated {
+                run_id,
+                number,
+                result,
+            } => self.on_validated(run_id, number, result),
             Notice::AttemptEnded {
                 run_id,
                 place,
@@ -166,6 +171,7 @@ impl Shard {
             Ok(loaded) => self.adopt(loaded, waiting),
             Err(error) => {
                 tracing::warn!(%run_id, %error, "a run could not be read");
+                self.look_again(run_id, &place, LOAD_AGAIN_NS);
                 for input in waiting {
                     match input {
                         Input::Message(message) => message.refuse(error.clone()),

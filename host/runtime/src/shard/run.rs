@@ -5,13 +5,14 @@ use std::{
     sync::Arc,
 };
 
-use longhaul_engine::{Execution, execution::Worker, proto::history::v1::HistoryEvent};
+use longhaul_engine::{Execution, execution::Worker};
 use longhaul_store::{ModuleRef, NamespaceId, Parked, RunId};
 use tokio::sync::watch;
 
 use super::{
     alarms::Place,
     message::{Input, Message},
+    validate::Validation,
 };
 use crate::{
     guest::{Guest, TaskError},
@@ -38,6 +39,10 @@ pub(crate) struct Run {
     pub(crate) reviving: bool,
     /// The replay begins when what this turn writes is durable.
     pub(crate) wants_replay: bool,
+    /// Where the validators of its admitted updates are, if they do not run on forks. While they are under way its inbox waits.
+    pub(crate) validation: Validation,
+    /// They are asked when what this turn writes is durable.
+    pub(crate) wants_verdicts: bool,
     /// What waits for the code to be back.
     pub(crate) questions: Vec<Message>,
     pub(crate) inbox: VecDeque<Input>,
@@ -50,8 +55,6 @@ pub(crate) struct Run {
     pub(crate) next_update_order: u64,
     /// The alarm that is set for each activity.
     pub(crate) activity_alarms: HashMap<i64, u64>,
-    /// The whole history, kept only where queries and validators need a throw-away replay.
-    pub(crate) history: Option<Vec<Arc<HistoryEvent>>>,
     /// What the instance takes, in bytes, when it was last measured.
     pub(crate) instance_bytes: usize,
     pub(crate) tasks_since_measured: u32,
@@ -67,7 +70,7 @@ pub(crate) enum Code {
 }
 
 impl Run {
-    /// A run without code; its history is kept in memory only if its component needs that.
+    /// A run without code.
     pub(crate) fn new(
         place: &Place,
         run_id: RunId,
@@ -75,7 +78,6 @@ impl Run {
         start_request_id: String,
         execution: Execution,
     ) -> Self {
-        let history = (!version.forks()).then(Vec::new);
         Self {
             namespace: place.namespace,
             workflow_id: place.workflow_id.clone(),
@@ -89,6 +91,8 @@ impl Run {
             broken: None,
             reviving: false,
             wants_replay: false,
+            validation: Validation::Idle,
+            wants_verdicts: false,
             questions: Vec::new(),
             inbox: VecDeque::new(),
             ticket: 0,
@@ -96,7 +100,6 @@ impl Run {
             update_rows: HashMap::new(),
             next_update_order: 0,
             activity_alarms: HashMap::new(),
-            history,
             instance_bytes: 0,
             tasks_since_measured: 0,
             used: 0,
@@ -133,6 +136,7 @@ impl Run {
         self.inbox.is_empty()
             && self.questions.is_empty()
             && !self.reviving
+            && !self.validation.is_under_way()
             && self.ticket <= durable
             && self.stages.values().all(watch::Sender::is_closed)
     }

@@ -154,22 +154,31 @@ impl Shard {
         let ended = run
             .execution
             .terminate(&mut turn, reason, None, "history-service".into());
-        let changes = ended
-            .map_err(refuse)
-            .and_then(|()| self.changes_of(&mut run, &turn));
-        match changes {
-            Ok(changes) => {
-                // What the old run has to tell waits for the same transition.
-                let written = self.begin(place, request, reply, changes);
-                if written.is_some() {
-                    self.settle(run, turn, written, Tellings::default());
+        if let Err(refused) = ended {
+            self.runs.insert(old, run);
+            // A receiver that has gone needs no answer.
+            let _ = reply.send(Err(refuse(refused)));
+            return;
+        }
+        match self.guarded(|shard| shard.changes_of(&mut run, &turn)) {
+            Ok(changes) => match self.begin(place, request, reply, changes) {
+                Some(ticket) => {
+                    // What the old run has to tell waits for the same transition.
+                    run.ticket = ticket;
+                    self.settle(&mut run, &turn, &mut Tellings::default());
+                    self.put_back(run);
                 }
-                // Otherwise the shard has started over: the old run is in the store as it was, and this state of it is of no use.
-            }
+                None => {
+                    let error = Error::Unavailable(
+                        "the execution that was to replace this one could not begin".into(),
+                    );
+                    self.recover(run, Tellings::default(), &error);
+                }
+            },
             Err(error) => {
-                self.runs.insert(old, run);
                 // A receiver that has gone needs no answer.
-                let _ = reply.send(Err(error));
+                let _ = reply.send(Err(error.clone()));
+                self.recover(run, Tellings::default(), &error);
             }
         }
     }
@@ -212,45 +221,75 @@ impl Shard {
             self.start_when_compiled(place.namespace, version, request, reply);
             return None;
         }
-        let (mut run, mut turn) = self.new_run(place, version, request);
+        let (mut run, turn) = self.new_run(place, version, request);
+        let before = (self.newest.get(place).cloned(), self.commits.ticket());
+        let (mut reply, mut tellings) = (Some(reply), Tellings::default());
+        match self.guarded(|shard| shard.first_turn(&mut run, turn, changes, &mut reply, &mut tellings)) {
+            Ok(()) => {
+                metrics::counter!("longhaul_workflows_started_total").increment(1);
+                let ticket = run.ticket;
+                self.put_back(run);
+                Some(ticket)
+            }
+            // It was handed over: the run begins, whatever has gone wrong since.
+            Err(error) if self.commits.ticket() > before.1 => {
+                let ticket = self.commits.ticket();
+                self.recover(run, tellings, &error);
+                Some(ticket)
+            }
+            Err(error) => {
+                match before.0 {
+                    Some(newest) => self.newest.insert(place.clone(), newest),
+                    None => self.newest.remove(place),
+                };
+                self.take_birth_back(run, tellings, &error);
+                if let Some(reply) = reply {
+                    // A receiver that has gone needs no answer.
+                    let _ = reply.send(Err(error));
+                }
+                None
+            }
+        }
+    }
+
+    fn first_turn(
+        &mut self,
+        run: &mut Run,
+        mut turn: Turn,
+        mut extra: Vec<Change>,
+        reply: &mut Option<Reply<wire::StartWorkflowExecutionResponse>>,
+        tellings: &mut Tellings,
+    ) -> Result<(), Error> {
         let run_id = run.run_id;
-        let mut extra = changes;
-        let mut tellings = Tellings::default();
         if let Some(due_ns) = run.execution.run_expires_ns() {
-            self.set_stored_alarm(
-                &run,
-                due_ns,
-                Alarm {
-                    run_id,
-                    kind: Kind::RunTimeout,
-                    id: 0,
-                },
-                &mut extra,
-            );
+            let alarm = Alarm {
+                run_id,
+                kind: Kind::RunTimeout,
+                id: 0,
+            };
+            self.set_stored_alarm(run, due_ns, alarm, &mut extra);
         }
         if let Err(error) = run.make_live(&self.core.logs_of(&run.workflow_id, run_id)) {
-            self.park(&mut run, &mut turn, &mut extra, error);
+            self.park(run, &mut turn, &mut extra, error);
         }
-        self.newest.insert(
-            place.clone(),
-            Newest {
-                run_id,
-                status: Status::Running,
-                start_request_id: run.start_request_id.clone(),
-            },
-        );
-        self.run_tasks(&mut run, &mut turn, &mut extra, &mut tellings);
-        self.start_attempts(&mut run, &mut turn, &mut tellings);
-        metrics::counter!("longhaul_workflows_started_total").increment(1);
-        tellings.answer(
-            reply,
-            Ok(wire::StartWorkflowExecutionResponse {
+        let newest = Newest {
+            run_id,
+            status: Status::Running,
+            start_request_id: run.start_request_id.clone(),
+        };
+        self.newest.insert(run.place(), newest);
+        self.run_tasks(run, &mut turn, &mut extra, tellings);
+        self.start_attempts(run, &mut turn, tellings);
+        if let Some(reply) = reply.take() {
+            let answer = wire::StartWorkflowExecutionResponse {
                 run_id: run_id.to_string(),
                 started: true,
                 status: Status::Running as i32,
                 ..Default::default()
-            }),
-        );
+            };
+            tellings.answer(reply, Ok(answer));
+        }
+        self.panic_if_told(run);
         self.conclude_turn(run, turn, extra, tellings)
     }
 

@@ -2,30 +2,27 @@
 
 use std::sync::Arc;
 
-use longhaul_engine::{
-    Effect, Turn,
-    execution::{Task, TaskFailure},
-    update,
-};
+use longhaul_engine::{Effect, Turn, execution::TaskFailure, update};
 use longhaul_history::limits::Growth;
-use longhaul_sandbox::Reader;
 use longhaul_store::{Change, Parked};
 
 use super::{
     Alarm, Kind, Shard,
     run::{Code, Run},
     turn::Tellings,
+    validate::{self, Validation, Verdict},
 };
 use crate::{
     guest::{self, Delivery, Guest, TaskError},
-    names,
     updates::Stage,
 };
 
-/// What a validator has to say.
-enum Verdict {
-    Accepted,
-    Rejected(Box<longhaul_engine::proto::failure::v1::Failure>),
+/// How far a task has come.
+pub(super) enum Ran {
+    /// To its end.
+    ToItsEnd,
+    /// To an update whose validator cannot be asked on a fork of the instance, which has been given up.
+    ToAValidator,
 }
 
 impl Shard {
@@ -35,13 +32,13 @@ impl Shard {
         run: &mut Run,
         turn: &mut Turn,
         tellings: &mut Tellings,
-    ) -> Result<(), TaskError> {
+    ) -> Result<Ran, TaskError> {
         let Code::Live(mut guest) = std::mem::replace(&mut run.code, Code::Absent) else {
-            return Ok(());
+            return Ok(Ran::ToItsEnd);
         };
         let outcome = self.run_guest(run, turn, &mut guest, tellings);
-        // After an error the instance is of no use: it stays dropped, and a replay makes another.
-        if outcome.is_ok() {
+        // After an error, or half-way, the instance is of no use: it stays dropped, and a replay makes another.
+        if let Ok(Ran::ToItsEnd) = outcome {
             run.code = Code::Live(guest);
         }
         outcome
@@ -53,7 +50,7 @@ impl Shard {
         turn: &mut Turn,
         guest: &mut Guest,
         tellings: &mut Tellings,
-    ) -> Result<(), TaskError> {
+    ) -> Result<Ran, TaskError> {
         let limits = &self.core.options.limits;
         let task = run.execution.plan_task(turn, limits);
         guest.begin(&task, false);
@@ -64,9 +61,17 @@ impl Shard {
         guest.deliver_first(jobs.before_updates, info, start)?;
 
         let mut calls = Vec::new();
-        let mut accepted = Vec::new();
+        let mut accepted = false;
+        let mut verdicts = run.validation.take_verdicts();
         for id in run.execution.admitted_updates().to_vec() {
-            match self.validate(run, turn, guest, &task, &accepted, &id)? {
+            let verdict = match verdicts.remove(&id) {
+                Some(verdict) => verdict,
+                None => match validate::on_fork(run, guest, &task, &id)? {
+                    Some(verdict) => verdict,
+                    None => return Ok(Ran::ToAValidator),
+                },
+            };
+            match verdict {
                 Verdict::Rejected(failure) => {
                     run.execution.forget_update(&id);
                     reject(run, tellings, &id, failure);
@@ -83,12 +88,12 @@ impl Shard {
                         event_id: task.scheduled_event_id,
                     };
                     guest.deliver_update(&delivery, task.now_ns, &mut calls)?;
-                    accepted.push(id);
+                    accepted = true;
                 }
             }
         }
-        if accepted.is_empty() && !events {
-            return Ok(());
+        if !accepted && !events {
+            return Ok(Ran::ToItsEnd);
         }
         guest.finish(jobs.after_updates, &mut calls)?;
         let intents = guest.conclude(calls, limits)?;
@@ -113,99 +118,14 @@ impl Shard {
             );
         }
         metrics::counter!("longhaul_workflow_tasks_total", "outcome" => "completed").increment(1);
-        Ok(())
-    }
-
-    /// Ask the update's validator, on a copy of the state as it is now.
-    fn validate(
-        &self,
-        run: &Run,
-        turn: &Turn,
-        guest: &Guest,
-        task: &Task,
-        accepted: &[String],
-        id: &str,
-    ) -> Result<Verdict, TaskError> {
-        let Some(update::State::Admitted { request, .. }) =
-            run.execution.update(id).map(|update| &update.state)
-        else {
-            return Ok(Verdict::Accepted);
-        };
-        let name = request.input.as_ref().map_or("", |input| input.name.as_str());
-        if let Some(workflow_type) = run.version.workflow_types.get(run.execution.workflow_type())
-            && !workflow_type.dynamic_handlers
-        {
-            match workflow_type.updates.iter().find(|handler| handler.name == name) {
-                None => return Ok(unknown_update(name, workflow_type)),
-                Some(handler) if !handler.has_validator => return Ok(Verdict::Accepted),
-                Some(_) => {}
-            }
-        }
-        let arguments = guest::payloads_in(request.input.as_ref().and_then(|input| input.args.as_ref()));
-        let meta = guest::update_meta(request, 0, task.now_ns);
-        let ask = |reader: &mut Reader<'_>| match reader.validate_update(id, &meta, name, &arguments) {
-            Ok(Ok(())) => Verdict::Accepted,
-            Ok(Err(failure)) => Verdict::Rejected(Box::new(guest::failure_out(failure))),
-            // A validator that traps is an error for its caller alone: nothing of the workflow has changed.
-            Err(trap) => Verdict::Rejected(Box::new(longhaul_history::failure::application(
-                format!("the validator of update {name:?} failed: {trap}"),
-                "ValidatorTrap",
-                true,
-            ))),
-        };
-        match guest.instance.fork() {
-            Ok(mut reader) => Ok(ask(&mut reader)),
-            Err(longhaul_sandbox::ForkError::NotEligible(_)) => {
-                let mut reader = self.throw_away(run, turn, task, accepted)?;
-                Ok(ask(&mut reader))
-            }
-            Err(error) => Err(TaskError::Fork(error.to_string())),
-        }
-    }
-
-    /// For components that cannot be forked: replay to the last completed task, then deliver what this task has delivered so far.
-    fn throw_away(
-        &self,
-        run: &Run,
-        turn: &Turn,
-        task: &Task,
-        accepted: &[String],
-    ) -> Result<Reader<'static>, TaskError> {
-        let (Some(history), Some(module)) = (&run.history, run.version.compiled()) else {
-            return Err(TaskError::Fork(
-                "the history for a throw-away replay is not in memory".into(),
-            ));
-        };
-        let limits = &self.core.options.limits;
-        // What this turn has done already is not in the run's own list yet.
-        let history: Vec<_> = history.iter().chain(&turn.events).cloned().collect();
-        let (mut copy, _) = guest::replay(&module, &run.execution, &history, &self.core.no_logs(), limits)?;
-        copy.begin(task, true);
-        let jobs = copy.session.observe(run.execution.unseen());
-        let start = run.execution.start();
-        let info = || guest::execution_info(run.execution.identity(), start, run.execution.start_time_ns());
-        copy.deliver_first(jobs.before_updates, info, start)?;
-        let mut calls = Vec::new();
-        for id in accepted {
-            if let Some(update::State::Admitted { request, .. }) = run.execution.update(id).map(|u| &u.state)
-            {
-                let delivery = Delivery {
-                    id,
-                    request,
-                    event_id: task.scheduled_event_id,
-                };
-                copy.deliver_update(&delivery, task.now_ns, &mut calls)?;
-            }
-        }
-        copy.instance
-            .into_reader()
-            .map_err(|error| TaskError::Fork(error.to_string()))
+        Ok(Ran::ToItsEnd)
     }
 
     /// A task has failed: the run is parked, and tried again later (E11).
     pub(super) fn park(&mut self, run: &mut Run, turn: &mut Turn, extra: &mut Vec<Change>, error: TaskError) {
         run.code = Code::Absent;
         run.retrying = false;
+        run.validation = Validation::Idle;
         let attempt = run
             .parked
             .as_ref()
@@ -317,26 +237,6 @@ fn reject(
     }
 }
 
-/// In the words of Temporal's Python SDK (U3).
-fn unknown_update(name: &str, workflow_type: &crate::modules::WorkflowType) -> Verdict {
-    let mut known: Vec<&str> = workflow_type
-        .updates
-        .iter()
-        .map(|handler| handler.name.as_str())
-        .collect();
-    known.sort_unstable();
-    let nearest = names::known(name, known.iter().copied());
-    Verdict::Rejected(Box::new(longhaul_history::failure::application(
-        format!(
-            "Update handler for {name:?} expected but not found, and there is no dynamic handler. known updates: [{}]; nearest: \
-             {nearest}",
-            known.join(" ")
-        ),
-        "RuntimeError",
-        true,
-    )))
-}
-
 impl Run {
     /// A fresh instance for a run that has seen nothing yet.
     pub(super) fn make_live(
@@ -346,7 +246,7 @@ impl Run {
         let Some(module) = self.version.compiled() else {
             return Ok(());
         };
-        let guest = guest::new_guest(&module, &self.execution, no_history)?;
+        let guest = guest::new_guest(&module, self.execution.start(), no_history)?;
         self.code = Code::Live(Box::new(guest));
         Ok(())
     }

@@ -11,6 +11,8 @@ use super::{
     commit::{Answer, Held},
     message::{Input, Message, Reply, Request},
     run::{Code, Run},
+    task::Ran,
+    validate::Validation,
 };
 use crate::{Error, names};
 
@@ -41,100 +43,116 @@ impl Tellings {
 }
 
 impl Shard {
+    /// Everything that waits for a run. Whatever goes wrong costs this turn, and no other run.
     pub(super) fn turn(&mut self, run_id: RunId) {
         let Some(mut run) = self.runs.remove(&run_id) else {
             return;
         };
         let mut tellings = Tellings::default();
+        match self.guarded(|shard| shard.take_turn(&mut run, &mut tellings)) {
+            Ok(()) => {
+                let more = !run.inbox.is_empty() && !run.validation.holds_inbox();
+                self.put_back(run);
+                if more {
+                    self.mark_due(run_id);
+                }
+            }
+            Err(error) => self.recover(run, tellings, &error),
+        }
+    }
+
+    fn take_turn(&mut self, run: &mut Run, tellings: &mut Tellings) -> Result<(), Error> {
         let mut turn = Turn::new(self.now_ns().max(run.execution.last_event_time_ns()));
         let mut extra = Vec::new();
         let mut questions = std::mem::take(&mut run.questions);
+        if let Validation::Done(_) = run.validation {
+            // What waits in the inbox came after the updates on which these are the verdicts.
+            self.run_tasks(run, &mut turn, &mut extra, tellings);
+            if !run.execution.needs_task() {
+                run.validation = Validation::Idle;
+            }
+        }
         let before = run.execution.history_bytes();
         while run.execution.history_bytes() - before < TURN_BYTES_MAX
+            && !run.validation.holds_inbox()
             && let Some(input) = run.inbox.pop_front()
         {
-            self.apply(
-                &mut run,
-                &mut turn,
-                &mut extra,
-                &mut tellings,
-                &mut questions,
-                input,
-            );
-        }
-        self.run_tasks(&mut run, &mut turn, &mut extra, &mut tellings);
-        self.start_attempts(&mut run, &mut turn, &mut tellings);
-        for question in questions {
-            self.question(&mut run, &turn, &mut tellings, question);
-        }
-        let more = !run.inbox.is_empty();
-        self.conclude_turn(run, turn, extra, tellings);
-        if more {
-            self.mark_due(run_id);
-        }
-    }
-
-    /// Hand the transition over and settle the run. Answers the transition's ticket; none: nothing had to be written.
-    pub(super) fn conclude_turn(
-        &mut self,
-        mut run: Box<Run>,
-        turn: Turn,
-        extra: Vec<Change>,
-        tellings: Tellings,
-    ) -> Option<u64> {
-        let mut ticket = None;
-        match self.changes_of(&mut run, &turn) {
-            Ok(changes) => {
-                // What comes from elsewhere is first: a run can open only when the one that had its id has closed.
-                let changes: Vec<Change> = extra.into_iter().chain(changes).collect();
-                if !changes.is_empty() {
-                    match self.commits.submit(changes) {
-                        Ok(submitted) => ticket = Some(submitted),
-                        Err(error) => {
-                            let error = Error::Unavailable(error.to_string());
-                            tellings.fail(&error);
-                            self.start_over(&error.to_string());
-                            return None;
-                        }
-                    }
+            if matches!(input, Input::Message(Message::Signal { .. }))
+                && !run.execution.admitted_updates().is_empty()
+            {
+                // A signal that stands behind an update opens the next workflow task.
+                self.run_tasks(run, &mut turn, &mut extra, tellings);
+                if run.validation.holds_inbox() {
+                    run.inbox.push_front(input);
+                    break;
                 }
             }
-            Err(error) => {
-                tellings.fail(&error);
-                self.start_over(&error.to_string());
-                return None;
+            self.apply(run, &mut turn, tellings, &mut questions, input);
+        }
+        self.run_tasks(run, &mut turn, &mut extra, tellings);
+        self.start_attempts(run, &mut turn, tellings);
+        if run.validation.holds_inbox() {
+            // They are to see what was acknowledged before them, and the task that shows it to the code has not run (Q2).
+            run.questions.extend(questions);
+        } else {
+            for question in questions {
+                self.question(run, &turn, tellings, question);
             }
         }
-        self.settle(run, turn, ticket, tellings);
-        ticket
+        self.panic_if_told(run);
+        self.conclude_turn(run, turn, extra, tellings)
     }
 
-    /// Hold what a turn has to tell until its transition is durable, and put the run back.
-    pub(super) fn settle(&mut self, mut run: Box<Run>, turn: Turn, ticket: Option<u64>, tellings: Tellings) {
-        let run_id = run.run_id;
-        run.ticket = ticket.unwrap_or(run.ticket);
-        let ticket = run.ticket;
-        for held in tellings.0 {
-            self.hold(ticket, held);
+    /// Hand the transition over and settle the run.
+    pub(super) fn conclude_turn(
+        &mut self,
+        run: &mut Run,
+        turn: Turn,
+        extra: Vec<Change>,
+        tellings: &mut Tellings,
+    ) -> Result<(), Error> {
+        // What comes from elsewhere is first: a run can open only when the one that had its id has closed.
+        let mut changes = extra;
+        changes.extend(self.changes_of(run, &turn)?);
+        if !changes.is_empty() {
+            run.ticket = self
+                .commits
+                .submit(changes)
+                .map_err(|error| Error::Unavailable(error.to_string()))?;
         }
-        self.tell_effects(&mut run, &turn);
+        self.settle(run, &turn, tellings);
+        Ok(())
+    }
+
+    /// Hold what a turn has to tell until its transition is durable.
+    pub(super) fn settle(&mut self, run: &mut Run, turn: &Turn, tellings: &mut Tellings) {
+        for held in std::mem::take(&mut tellings.0) {
+            self.hold(run.ticket, held);
+        }
+        self.tell_effects(run, turn);
         if !turn.events.is_empty() {
-            self.hold(ticket, Held::Wake(run_id));
+            self.hold(run.ticket, Held::Wake(run.run_id));
         }
-        let closed = !run.execution.is_open();
-        if let Some(history) = &mut run.history {
-            history.extend(turn.events);
-        }
-        if closed {
-            self.closed(&mut run);
+        if !run.execution.is_open() {
+            self.closed(run);
             // Nothing will drive it any more; a query replays it.
             run.code = Code::Absent;
         }
+    }
+
+    /// The run's turn is over.
+    pub(super) fn put_back(&mut self, mut run: Box<Run>) {
+        let (run_id, ticket) = (run.run_id, run.ticket);
         let wants_replay = std::mem::take(&mut run.wants_replay);
+        let wants_verdicts = std::mem::take(&mut run.wants_verdicts);
+        let closed = !run.execution.is_open();
         self.touch(&mut run);
         self.runs.insert(run_id, run);
         if wants_replay {
             self.hold(ticket, Held::Revive(run_id));
+        }
+        if wants_verdicts {
+            self.hold(ticket, Held::Validate(run_id));
         }
         if closed {
             self.hold(ticket, Held::Closed(run_id));
@@ -145,17 +163,12 @@ impl Shard {
         &mut self,
         run: &mut Run,
         turn: &mut Turn,
-        extra: &mut Vec<Change>,
         tellings: &mut Tellings,
         questions: &mut Vec<Message>,
         input: Input,
     ) {
         match input {
             Input::Message(Message::Signal { request, reply }) => {
-                // A signal that stands behind an update opens the next workflow task.
-                if !run.execution.admitted_updates().is_empty() {
-                    self.run_tasks(run, turn, extra, tellings);
-                }
                 let answer = self.take_signal(run, turn, *request);
                 tellings.answer(reply, answer);
             }
@@ -287,17 +300,31 @@ impl Shard {
         extra: &mut Vec<Change>,
         tellings: &mut Tellings,
     ) {
-        while run.execution.needs_task() && (run.parked.is_none() || run.retrying) {
+        while run.execution.needs_task()
+            && (run.parked.is_none() || run.retrying)
+            && !run.validation.is_under_way()
+        {
             debug_assert_eq!(run.execution.task(), workflow_task::State::Idle);
+            if let Some(error) = run.validation.take_failure() {
+                return self.park(run, turn, extra, error);
+            }
+            if !run.is_live()
+                && let Some(error) = run.broken.take()
+            {
+                return self.park(run, turn, extra, error);
+            }
+            if Self::needs_replayed_validators(run) {
+                self.begin_validation(run);
+            }
             if !run.is_live() {
-                match run.broken.take() {
-                    Some(error) => self.park(run, turn, extra, error),
-                    None => self.revive(run),
-                }
+                self.revive(run);
+            }
+            if !run.is_live() || run.validation.is_under_way() {
                 return;
             }
             match self.run_task(run, turn, tellings) {
-                Ok(()) => self.unpark(run, turn, extra),
+                Ok(Ran::ToItsEnd) => self.unpark(run, turn, extra),
+                Ok(Ran::ToAValidator) => self.begin_validation(run),
                 Err(error) => return self.park(run, turn, extra, error),
             }
         }
@@ -334,9 +361,7 @@ impl Shard {
 pub(super) fn refuse(refused: Refused) -> Error {
     match refused {
         Refused::Closed => Error::AlreadyCompleted,
-        Refused::UpdatesInFlight(_) | Refused::UpdatesInRun(_) | Refused::UpdateBytesInFlight(_) => {
-            Error::ResourceExhausted(refused.to_string())
-        }
+        Refused::Update(_) => Error::ResourceExhausted(refused.to_string()),
         Refused::HistoryFull { .. } => Error::FailedPrecondition(refused.to_string()),
     }
 }

@@ -35,6 +35,7 @@ pub(crate) fn options() -> Options {
     let mut options = Options::new("simulated.redb");
     options.sandbox.cache_dir = Some(PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("modules"));
     options.sandbox.arena_slots = 64;
+    options.activity_slots = 64;
     options.store.database_id = Some(7);
     options.store.created_at_ns = Some(EPOCH_NS);
     options

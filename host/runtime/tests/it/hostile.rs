@@ -1,6 +1,8 @@
 //! Guests that do what they must not do: contained, explained, and nobody else notices.
 
-use longhaul_history::proto::enums::v1::UpdateWorkflowExecutionLifecycleStage as Stage;
+use longhaul_history::proto::enums::v1::{
+    QueryRejectCondition, UpdateWorkflowExecutionLifecycleStage as Stage,
+};
 use longhaul_runtime::{Error, Options};
 use longhaul_store::faults::Loss;
 use serde_json::json;
@@ -255,6 +257,87 @@ async fn a_run_that_was_out_of_fuel_goes_on_when_there_is_more() {
 }
 
 #[tokio::test]
+async fn a_run_that_failed_by_its_own_fault_goes_on_when_the_fault_has_passed() {
+    // E11 W6: the code panics until the execution is five seconds old, so it is the third retry that passes, after seven.
+    let mut world = world().await;
+    world.start("h", "Hostile", &[json!("impatient")]).await.unwrap();
+    for (wait, attempt) in [(1, 2), (2, 3)] {
+        let parked = world.parked("h").await.expect("it is parked");
+        assert!(parked.contains("told to be patient"), "{parked}");
+        world.advance(wait * SECOND).await;
+        let task = world.describe("h").await.pending_workflow_task.unwrap();
+        assert_eq!(task.attempt, attempt);
+    }
+    neighbour_goes_on(&mut world).await;
+    world.advance(4 * SECOND).await;
+    assert_eq!(world.result("h").await, json!("patient"));
+    assert_eq!(world.parked("h").await, None);
+    let history = world.history("h");
+    assert_eq!(history.matches("WorkflowTaskFailed").count(), 1, "{history}");
+    let replayed = longhaul_runtime::replay(
+        options().sandbox,
+        &common::component("hostile"),
+        world.rt().whole_history("default", "h", "").unwrap(),
+    );
+    replayed.expect("the tasks that failed are not replayed");
+    world.export("hostile-impatient", "h");
+}
+
+#[tokio::test]
+async fn a_run_whose_code_differs_from_its_history_goes_on_when_it_differs_no_longer() {
+    // W4 E11: what the code does depends on the memory that it gets, which is no part of history.
+    let mut little = options();
+    little.sandbox.memory_max_bytes = 8 << 20;
+    let mut world = World::with(little.clone());
+    world.upload("hostile", "hostile").await;
+    world.start("h", "Hostile", &[json!("adapt")]).await.unwrap();
+    assert!(
+        world
+            .history("h")
+            .contains("5 ActivityTaskScheduled id=1 type=Compress")
+    );
+
+    let much = options();
+    world.reopen(Loss::All, SECOND, much);
+    world.signal("h", "act", &[json!("nothing")]).await.unwrap();
+    let parked = world.parked("h").await.expect("it is parked");
+    assert!(parked.contains("TMPRL1100"), "{parked}");
+    assert!(parked.contains("at event 5 "), "which event: {parked}");
+    assert!(parked.contains("Compress"), "what history has: {parked}");
+    assert!(parked.contains("timer"), "what the code did: {parked}");
+    let line = std::fs::read_to_string(guest_source())
+        .unwrap()
+        .lines()
+        .position(|line| line.contains("ctx.timer(Duration::from_secs(3_600))"))
+        .unwrap();
+    let place = format!("hostile/src/lib.rs:{}\n", line + 1);
+    assert!(
+        parked.contains(&place),
+        "the line in the guest, {place}: {parked}"
+    );
+    let failed = world.history("h");
+    assert_eq!(failed.matches("WorkflowTaskFailed").count(), 1, "{failed}");
+    assert!(failed.contains("NonDeterministicError"), "{failed}");
+    world.signal("h", "finish", &[]).await.unwrap();
+    world.advance(HOUR).await;
+    assert!(world.parked("h").await.is_some(), "it differs as before");
+
+    world.reopen(Loss::All, HOUR, little);
+    assert_eq!(world.result("h").await, json!("with little memory"));
+    assert_eq!(world.parked("h").await, None);
+    let history = world.history("h");
+    for kept in ["Signaled name=act", "Signaled name=finish"] {
+        assert!(history.contains(kept), "what came meanwhile was kept: {history}");
+    }
+    assert_eq!(history.matches("WorkflowTaskFailed").count(), 1, "{history}");
+    world.export("hostile-adapt", "h");
+}
+
+fn guest_source() -> std::path::PathBuf {
+    std::path::PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../examples-guest/hostile/src/lib.rs")
+}
+
+#[tokio::test]
 async fn a_query_that_fails_is_an_error_for_its_caller_alone() {
     // Q3 Q4
     let mut world = waiting().await;
@@ -442,4 +525,75 @@ async fn a_flood_of_log_lines_is_bounded() {
         );
         neighbour_goes_on(&mut world).await;
     }
+}
+
+#[tokio::test]
+async fn two_activities_in_flight_with_one_id_fail_the_task() {
+    // A2 E11
+    let mut world = world().await;
+    world.start("twice", "Hostile", &[json!("twice")]).await.unwrap();
+    let parked = world.parked("twice").await.expect("it is parked");
+    assert!(parked.contains("the activity id \"same\""), "{parked}");
+    let history = world.history("twice");
+    assert!(history.contains("WorkflowTaskFailed"), "{history}");
+    assert!(history.contains("ScheduleActivityDuplicateId"), "{history}");
+    assert!(!history.contains("ActivityTaskScheduled"), "{history}");
+}
+
+/// `WorkflowMetadata`, encoded as Temporal's SDKs encode a message.
+async fn metadata(world: &mut World) -> serde_json::Value {
+    let answer = world
+        .query_unless(
+            "h",
+            "__temporal_workflow_metadata",
+            &[],
+            QueryRejectCondition::None,
+        )
+        .await
+        .unwrap();
+    let payload = &answer.query_result.unwrap().payloads[0];
+    assert_eq!(payload.metadata["encoding"], b"json/protobuf");
+    assert_eq!(
+        payload.metadata["messageType"],
+        b"temporal.api.sdk.v1.WorkflowMetadata"
+    );
+    serde_json::from_slice(&payload.data).unwrap()
+}
+
+#[tokio::test]
+async fn what_a_workflow_says_of_its_state_is_in_its_metadata() {
+    // Q5
+    let mut world = waiting().await;
+    let silent = metadata(&mut world).await;
+    assert_eq!(silent.get("currentDetails"), None, "{silent}");
+    world
+        .signal("h", "say", &[json!("**waiting** for you")])
+        .await
+        .unwrap();
+    let described = metadata(&mut world).await;
+    assert_eq!(described["currentDetails"], json!("**waiting** for you"));
+    let definition = &described["definition"];
+    assert_eq!(definition["type"], json!("Hostile"));
+    assert_eq!(
+        definition["signalDefinitions"],
+        json!([
+            {"name": "act", "description": "Do something in a signal handler."},
+            {"name": "finish", "description": "End a workflow that waits."},
+            {"name": "say", "description": "Say something of the present state."},
+        ])
+    );
+    let names = |kind: &str| -> Vec<String> {
+        let list = definition[kind].as_array().unwrap();
+        list.iter()
+            .map(|d| d["name"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    assert_eq!(
+        names("queryDefinitions"),
+        ["__stack_trace", "__temporal_workflow_metadata", "act", "writes"]
+    );
+    assert_eq!(names("updateDefinitions"), ["act", "suggested", "validated"]);
+    world.crash(Loss::All, SECOND);
+    let replayed = metadata(&mut world).await;
+    assert_eq!(replayed, described, "a replay makes it again");
 }

@@ -2,14 +2,19 @@
 #![allow(clippy::unwrap_used, reason = "a test that fails may panic")]
 
 mod activities;
+mod attempts;
+mod captured;
 mod common;
 mod counter;
 mod crash;
 mod eviction;
 mod hostile;
+mod logs;
 mod order;
 mod policies;
+mod recover;
 mod replay;
 mod store_faults;
 mod time;
+mod validators;
 mod world;

@@ -395,7 +395,7 @@ async fn updates_have_limits() {
     };
     assert_eq!(
         message,
-        "limit on number of concurrent in-flight updates has been reached (3)"
+        "limit on number of concurrent in-flight updates has been reached (3); wait until one of them has completed"
     );
     world
         .update_to(Stage::Accepted, "o", "add_item", &item, "u2")
@@ -413,7 +413,10 @@ async fn updates_have_limits() {
     let Err(Error::ResourceExhausted(message)) = over else {
         panic!("{over:?}")
     };
-    assert!(message.contains("(5); continue as new"), "{message}");
+    assert!(
+        message.contains("(5); let the workflow continue as new"),
+        "{message}"
+    );
 }
 
 #[tokio::test]

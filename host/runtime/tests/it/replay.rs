@@ -79,6 +79,26 @@ async fn two_replays_give_the_same_commands_and_the_same_memory() {
     }
 }
 
+/// Activities that make more events than are read at once, so that a thread reads ahead of the replay.
+const LONG: u64 = 200;
+
+#[tokio::test]
+async fn a_stored_run_is_replayed_as_its_exported_history_is() {
+    // W3
+    let mut world = World::of("bench").await;
+    for (id, kind, input) in [("long", "Steps", LONG), ("wide", "Fan", 5), ("short", "Steps", 0)] {
+        world.start(id, kind, &[json!(input)]).await.unwrap();
+        world.advance(HOUR).await;
+        world.until_history(id, "WorkflowExecutionCompleted").await;
+        let exported = world.rt().whole_history("default", id, "").unwrap();
+        let stored = world.rt().replay("default", id, "").unwrap();
+        assert_eq!(stored, check("bench", &exported).unwrap(), "{id}");
+        assert_eq!(stored.events, exported.events.len(), "{id}");
+    }
+    let unknown = world.rt().replay("default", "none", "");
+    assert!(matches!(unknown, Err(ReplayError::Read(_))), "{unknown:?}");
+}
+
 const CHILD: &str = "LONGHAUL_TEST_REPLAY";
 
 /// The memory's hash after a replay in a process of its own.

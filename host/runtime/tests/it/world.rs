@@ -35,6 +35,13 @@ pub(crate) const SECOND: Duration = Duration::from_secs(1);
 pub(crate) const HOUR: Duration = Duration::from_secs(60 * 60);
 pub(crate) const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
+/// A core module that a component may have at its end: one mutable global, which a fork would not carry, and nobody who uses it.
+pub(crate) const UNUSED_MODULE: [u8; 18] = [
+    1, 16, // A section of the component, and its length.
+    0, b'a', b's', b'm', 1, 0, 0, 0, // A module...
+    6, 6, 1, 0x7f, 1, 0x41, 0, 0x0b, // ... with a global: mutable, i32, 0.
+];
+
 /// A server of one shard, and what is around it.
 pub(crate) struct World {
     pub(crate) sim: Simulation,
@@ -193,6 +200,15 @@ impl World {
         };
         let rt = self.rt();
         self.drive(rt.upload_module(upload)).await.unwrap();
+    }
+
+    /// As [`World::upload`], for a component whose live state no fork can carry.
+    pub(crate) async fn upload_unforkable(&mut self, module: &str, queue: &str) {
+        let mut upload = common::upload(module, queue);
+        upload.bytes.extend(UNUSED_MODULE);
+        let rt = self.rt();
+        let uploaded = self.drive(rt.upload_module(upload)).await.unwrap();
+        assert!(!uploaded.module.fork_refusal.is_empty());
     }
 
     pub(crate) async fn start(&mut self, id: &str, kind: &str, input: &[Value]) -> Result<String, Error> {

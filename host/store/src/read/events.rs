@@ -12,7 +12,13 @@ pub struct Events {
     run_id: RunId,
     index: Range<'static, (u32, u128, u64), (u64, u32, u32)>,
     journal: ReadOnlyTable<u64, &'static [u8]>,
+    /// Where the journal goes on behind the last batch that was read forwards.
+    next: Option<Range<'static, u64, &'static [u8]>>,
 }
+
+/// Batches of other runs between two batches of this one that are passed over; behind more of them the next one is looked up. A look-up
+/// costs about as much as so many steps.
+const PASSED_MAX: u64 = 8;
 
 impl std::fmt::Debug for Events {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -55,8 +61,15 @@ impl Snapshot {
             run_id,
             index: index.range(range)?,
             journal,
+            next: None,
         })
     }
+}
+
+#[derive(Clone, Copy)]
+enum Direction {
+    Forwards,
+    Backwards,
 }
 
 type IndexRow = (
@@ -65,16 +78,43 @@ type IndexRow = (
 );
 
 impl Events {
-    fn read(&self, row: Result<IndexRow, redb::StorageError>) -> Result<EventBatch, ReadError> {
+    /// The row of the journal with this number. Batches of one run that was alone for a while lie side by side: then the next row is
+    /// one step away, and no path from the root of the table.
+    fn journal(
+        &mut self,
+        sequence: u64,
+    ) -> Result<Option<redb::AccessGuard<'static, &'static [u8]>>, redb::StorageError> {
+        if let Some(next) = &mut self.next {
+            for _ in 0..=PASSED_MAX {
+                let Some(row) = next.next() else { break };
+                let (key, row) = row?;
+                match key.value() {
+                    found if found == sequence => return Ok(Some(row)),
+                    // It lies before the place, or is not there: the look-up tells.
+                    found if found > sequence => break,
+                    _ => {}
+                }
+            }
+        }
+        let mut range = self.journal.range(sequence..)?;
+        let row = range.next().transpose()?;
+        self.next = Some(range);
+        Ok(row.filter(|(key, _)| key.value() == sequence).map(|(_, row)| row))
+    }
+
+    fn read(
+        &mut self,
+        row: Result<IndexRow, redb::StorageError>,
+        direction: Direction,
+    ) -> Result<EventBatch, ReadError> {
         let (key, value) = row?;
         let ((_, _, first_event_id), (sequence, count, _)) = (key.value(), value.value());
-        let name = || {
-            format!(
-                "{}, run {}, event {first_event_id}, sequence {sequence}",
-                self.namespace, self.run_id
-            )
+        let (namespace, run_id) = (self.namespace, self.run_id);
+        let name = || format!("{namespace}, run {run_id}, event {first_event_id}, sequence {sequence}");
+        let row = match direction {
+            Direction::Forwards => self.journal(sequence)?,
+            Direction::Backwards => self.journal.get(sequence)?,
         };
-        let row = self.journal.get(sequence)?;
         let row = row.ok_or_else(|| {
             ReadError::corrupt("journal", name(), "the index names it, and it is not there")
         })?;
@@ -91,13 +131,13 @@ impl Iterator for Events {
 
     fn next(&mut self) -> Option<Self::Item> {
         let row = self.index.next()?;
-        Some(self.read(row))
+        Some(self.read(row, Direction::Forwards))
     }
 }
 
 impl DoubleEndedIterator for Events {
     fn next_back(&mut self) -> Option<Self::Item> {
         let row = self.index.next_back()?;
-        Some(self.read(row))
+        Some(self.read(row, Direction::Backwards))
     }
 }

@@ -1,0 +1,151 @@
+//! A run whose turn did not come to an end goes back to its last transition.
+
+use std::{
+    collections::HashSet,
+    panic::{AssertUnwindSafe, catch_unwind},
+    time::Duration,
+};
+
+use longhaul_store::RunId;
+
+use super::{
+    Alarm, Kind, Place, Shard,
+    commit::Held,
+    message::{Input, Message},
+    run::{Code, Run},
+    turn::Tellings,
+};
+use crate::{Error, guest::TaskError, updates::Stage};
+
+/// What fell due while a turn was lost is looked at again after this: whatever made the turn fail may make the next one fail too.
+const DUE_AGAIN_AFTER: Duration = Duration::from_secs(1);
+
+impl Shard {
+    /// Do something that may turn out to be a defect: a panic is an error like any other.
+    pub(super) fn guarded<T>(
+        &mut self,
+        work: impl FnOnce(&mut Self) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        catch_unwind(AssertUnwindSafe(|| work(self))).unwrap_or_else(|_| {
+            metrics::counter!("longhaul_panics_total").increment(1);
+            Err(Error::Internal(
+                "the server has panicked while it worked for this execution, which is a defect of the server; nothing of the request \
+                 was kept"
+                    .into(),
+            ))
+        })
+    }
+
+    /// The run's turn has failed: by a defect, or because the store refuses what it would write. Whoever waits for it is told, and
+    /// the run is read again.
+    ///
+    /// Transitions that were handed over before are on their way, and their answers stay with them: the run is read when they are
+    /// durable. What comes for it meanwhile waits.
+    pub(super) fn recover(&mut self, mut run: Box<Run>, tellings: Tellings, error: &Error) {
+        let (run_id, place) = (run.run_id, run.place());
+        tracing::error!(
+            shard = self.index, workflow_id = &*run.workflow_id, %run_id, %error,
+            "the turn of a run has failed; the run goes back to what was written"
+        );
+        self.memory.forget(&run);
+        self.attempts
+            .take_back(run_id, &self.commits.dispatches_of(run_id));
+        let waiting = std::mem::take(&mut run.inbox);
+        tell(run, tellings, error);
+        self.astray.insert(run_id);
+        self.loading.insert(run_id, (place.clone(), waiting));
+        self.hold(self.commits.ticket(), Held::Load(run_id, place));
+    }
+
+    /// As [`recover`](Self::recover), for a run that has not begun: nothing of it is left.
+    pub(super) fn take_birth_back(&mut self, run: Box<Run>, tellings: Tellings, error: &Error) {
+        let run_id = run.run_id;
+        tracing::error!(
+            shard = self.index, workflow_id = &*run.workflow_id, %run_id, %error,
+            "a run could not begin"
+        );
+        self.memory.forget(&run);
+        self.attempts.take_back(run_id, &HashSet::new());
+        self.alarms.forget(run_id);
+        tell(run, tellings, error);
+    }
+
+    /// The defect that a test asks for.
+    pub(super) fn panic_if_told(&mut self, run: &Run) {
+        let told = self
+            .panic_in_turn_of
+            .take_if(|workflow_id| **workflow_id == *run.workflow_id);
+        if told.is_some() {
+            panic!("a test wants this turn to panic");
+        }
+    }
+
+    /// A run is back from the store. If its last turn was lost, what the turn had taken from the alarms is set again.
+    pub(super) fn bring_back(&mut self, run: &mut Run) {
+        if !self.astray.remove(&run.run_id) {
+            return;
+        }
+        let again_ns = self
+            .now_ns()
+            .saturating_add(u64::try_from(DUE_AGAIN_AFTER.as_nanos()).unwrap_or(u64::MAX));
+        let (run_id, place) = (run.run_id, run.place());
+        let mut set = |due_ns: u64, kind, id| {
+            self.alarms
+                .set(due_ns.max(again_ns), Alarm { run_id, kind, id }, place.clone());
+        };
+        for (started_event_id, timer) in run.execution.timers() {
+            set(timer.due_ns, Kind::Timer, *started_event_id);
+        }
+        for activity in run.execution.activities().values() {
+            set(again_ns, Kind::Activity, activity.scheduled_event_id);
+        }
+        if run.execution.is_open()
+            && let Some(due_ns) = run.execution.run_expires_ns()
+        {
+            set(due_ns, Kind::RunTimeout, 0);
+        }
+        if let Some(parked) = &run.parked {
+            set(parked.next_attempt_ns, Kind::TaskRetry, 0);
+        } else if run.execution.needs_task() {
+            // It may well have been this task that could not end: it is tried as a task that has failed is.
+            run.code = Code::Absent;
+            run.broken = Some(TaskError::Unavailable(
+                "the server could not end the workflow task, which is a defect of the server; its log says more".into(),
+            ));
+        }
+    }
+
+    /// A run could not be read. If its last turn was lost, perhaps nothing is due that would have it read again.
+    pub(super) fn look_again(&mut self, run_id: RunId, place: &Place, after_ns: u64) {
+        if self.astray.contains(&run_id) {
+            let alarm = Alarm {
+                run_id,
+                kind: Kind::Wake,
+                id: 0,
+            };
+            let due_ns = self.now_ns().saturating_add(after_ns);
+            self.alarms.set(due_ns, alarm, place.clone());
+        }
+    }
+}
+
+/// Tell everybody who waits for a run that its state is given up.
+pub(super) fn tell(run: Box<Run>, tellings: Tellings, error: &Error) {
+    tellings.fail(error);
+    let asked = run.inbox.into_iter().filter_map(|input| match input {
+        Input::Message(message) => Some(message),
+        Input::Replace { reply, .. } => {
+            // A receiver that has gone needs no answer.
+            let _ = reply.send(Err(error.clone()));
+            None
+        }
+        _ => None,
+    });
+    let asked: Vec<Message> = asked.chain(run.questions).collect();
+    for message in asked {
+        message.refuse(error.clone());
+    }
+    for stage in run.stages.values() {
+        stage.send_replace(Stage::Gone(error.clone()));
+    }
+}
