@@ -7,14 +7,19 @@ use std::net::TcpStream;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use longhaul_sdk::data_converters::RawValue;
 use longhaul_sdk::{
-    ApplicationFailure, BaseWorkflowContext, SyncWorkflowContext, WorkflowContext, WorkflowContextView,
-    WorkflowResult, log, workflow, workflow_methods,
+    ActivityOptions, ApplicationFailure, BaseWorkflowContext, SyncWorkflowContext, UntypedActivity,
+    WorkflowContext, WorkflowContextView, WorkflowResult, log, workflow, workflow_methods,
 };
 
 const MIB: usize = 1 << 20;
 const FLOOD_LINES: u32 = 1_000_000;
 const HASH_KEYS: u32 = 16;
+/// More than a small limit of memory allows, less than the default does.
+const LARGE: usize = 16 * MIB;
+/// A workflow that is younger than this fails if it is `impatient`.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// State outside the workflow's own.
 static WRITES: AtomicU64 = AtomicU64::new(0);
@@ -36,11 +41,43 @@ impl Hostile {
     async fn run(ctx: &mut WorkflowContext<Self>, what: String) -> WorkflowResult<String> {
         let base: BaseWorkflowContext = (***ctx).clone();
         ctx.state(|hostile| hostile.context.replace(Some(base)));
-        if what == "wait" {
-            ctx.wait_condition(|hostile| hostile.finished).await?;
-            return Ok(format!("writes {}", ctx.state(Hostile::count)));
+        match what.as_str() {
+            "wait" => {
+                ctx.wait_condition(|hostile| hostile.finished).await?;
+                Ok(format!("writes {}", ctx.state(Hostile::count)))
+            }
+            "impatient" => {
+                let age = ctx.workflow_time().zip(ctx.info().start_time());
+                let age = age.and_then(|(now, start)| now.duration_since(start).ok());
+                assert!(age >= Some(PATIENCE), "told to be patient");
+                Ok("patient".to_owned())
+            }
+            "adapt" => {
+                if Vec::<u8>::new().try_reserve_exact(LARGE).is_ok() {
+                    ctx.timer(Duration::from_secs(3_600)).await;
+                    return Ok("with much memory".to_owned());
+                }
+                let options = ActivityOptions::start_to_close_timeout(Duration::from_secs(3_600));
+                let compress =
+                    ctx.execute_activity(UntypedActivity::new("Compress"), RawValue::empty(), options);
+                ctx.wait_condition(|hostile| hostile.finished).await?;
+                drop(compress);
+                Ok("with little memory".to_owned())
+            }
+            "twice" => {
+                let same = || {
+                    let options = ActivityOptions::with_start_to_close_timeout(Duration::from_secs(60))
+                        .activity_id("same".to_owned())
+                        .build();
+                    ctx.execute_activity(UntypedActivity::new("Work"), RawValue::empty(), options)
+                };
+                let both = (same(), same());
+                ctx.wait_condition(|hostile| hostile.finished).await?;
+                drop(both);
+                Ok("both at once".to_owned())
+            }
+            what => Ok(act(what)?),
         }
-        Ok(act(&what)?)
     }
 
     /// Do something in a signal handler.
@@ -67,6 +104,18 @@ impl Hostile {
     #[signal]
     fn finish(&mut self, _: &mut SyncWorkflowContext<Self>) {
         self.finished = true;
+    }
+
+    /// Say something of the present state.
+    #[signal]
+    fn say(&mut self, ctx: &mut SyncWorkflowContext<Self>, text: String) {
+        ctx.set_current_details(text);
+    }
+
+    /// Is it time to continue as new?
+    #[update]
+    fn suggested(&mut self, ctx: &mut SyncWorkflowContext<Self>) -> bool {
+        ctx.continue_as_new_suggested()
     }
 
     /// Do something in an update that its validator does first.
@@ -175,6 +224,13 @@ fn act(what: &str) -> Result<String, ApplicationFailure> {
                 eprintln!("line {line}");
             }
             Ok(format!("{FLOOD_LINES} lines"))
+        }
+        "log" => {
+            let map: HashMap<u32, ()> = (0..HASH_KEYS).map(|key| (key, ())).collect();
+            let order = map.keys().map(u32::to_string).collect::<Vec<_>>().join(" ");
+            log::info!("logged at {} with {order}", act("clock")?);
+            println!("printed with {order}");
+            Ok("logged".to_owned())
         }
         "print" => {
             eprintln!("printed");

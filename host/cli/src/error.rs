@@ -123,6 +123,10 @@ pub enum Error {
         reason: String,
     },
 
+    /// The configuration file cannot be used.
+    #[error(transparent)]
+    Config(#[from] crate::config::Error),
+
     /// The server cannot serve.
     #[error(transparent)]
     Server(#[from] longhaul_server::Error),
@@ -152,7 +156,7 @@ impl Error {
     /// 2 for wrong usage, as clap does; 1 for all else. A reader that closes the pipe early is no failure.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Usage(_) | Self::Input(_) => 2,
+            Self::Usage(_) | Self::Input(_) | Self::Config(_) => 2,
             Self::Output(source) if source.kind() == io::ErrorKind::BrokenPipe => 0,
             _ => 1,
         }
@@ -189,6 +193,9 @@ fn request_hint(operation: &str, status: &tonic::Status) -> Option<String> {
         Code::NotFound if on_module => "`longhaul module list` shows what there is",
         Code::NotFound if status.message().starts_with("workflow not found") => {
             "`longhaul workflow list` shows what there is"
+        }
+        Code::InvalidArgument if status.message().starts_with("no uploaded module defines") => {
+            "`longhaul module list` shows what there is"
         }
         Code::AlreadyExists => {
             "choose another --workflow-id, or see --id-conflict-policy (it is open) and --id-reuse-policy (it is closed)"

@@ -18,6 +18,7 @@ pub mod args;
 mod bench;
 mod client;
 mod completion;
+mod config;
 mod embedded;
 mod error;
 mod failure;

@@ -58,7 +58,7 @@ impl Limits {
                 *option = given;
             }
         }
-        options.allow_grants = self.allow_grants;
+        options.allow_grants |= self.allow_grants;
         let sandbox = &mut options.sandbox;
         set(&mut sandbox.fuel_per_activation, self.fuel_per_activation);
         set(&mut sandbox.fuel_per_read, self.fuel_per_query);

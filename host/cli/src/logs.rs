@@ -12,7 +12,7 @@ pub(crate) struct Logs {
     #[arg(long, value_enum, default_value_t = LogFormat::Text, value_name = "FORM")]
     log_format: LogFormat,
     /// What to log: trace, debug, info, warn, error, or by part: info,longhaul_runtime=debug; what guests log is part `guest`
-    /// [default: info; for `run`: warn,guest=info]
+    /// [default: info; for `run`: warn,guest=info; for `replay`: warn,guest=off]
     #[arg(long, env = "LONGHAUL_LOG", value_name = "LEVELS")]
     log_level: Option<String>,
 }

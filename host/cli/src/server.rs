@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     Error, Output,
     args::Format,
+    config::{self, Settings},
     embedded::{self, Database},
     limits::Limits,
     logs,
@@ -35,22 +36,31 @@ Examples:
   longhaul server start --port 0 --http-port 0 -o json   Free ports, told as JSON
   longhaul server start --db /tmp/try.redb --time-skipping")]
     Start(Start),
+    /// Print a configuration file with every setting and its default
+    #[command(after_help = "\
+Examples:
+  longhaul server config > longhaul.toml
+  longhaul server start --config longhaul.toml")]
+    Config,
 }
 
 #[derive(Debug, clap::Args)]
 struct Start {
-    /// Database file; it is made if it does not exist
-    #[arg(long, default_value = "longhaul.redb", value_name = "FILE")]
-    db: PathBuf,
-    /// Address to listen on
-    #[arg(long, default_value = "127.0.0.1", value_name = "ADDRESS")]
-    ip: IpAddr,
-    /// Port of gRPC; 0 takes a free one
-    #[arg(long, default_value_t = 7233, value_name = "PORT")]
-    port: u16,
-    /// Port of HTTP (/metrics, /health); 0 takes a free one
-    #[arg(long, default_value_t = 8233, value_name = "PORT")]
-    http_port: u16,
+    /// Configuration file; flags win over it. `longhaul server config` prints one
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Database file; it is made if it does not exist [default: longhaul.redb]
+    #[arg(long, value_name = "FILE")]
+    db: Option<PathBuf>,
+    /// Address to listen on [default: 127.0.0.1]
+    #[arg(long, value_name = "ADDRESS")]
+    ip: Option<IpAddr>,
+    /// Port of gRPC; 0 takes a free one [default: 7233]
+    #[arg(long, value_name = "PORT")]
+    port: Option<u16>,
+    /// Port of HTTP (/metrics, /health); 0 takes a free one [default: 8233]
+    #[arg(long, value_name = "PORT")]
+    http_port: Option<u16>,
     /// Let the clock jump to the next timer whenever nothing can run and a client waits for a result; for tests and demos
     #[arg(long)]
     time_skipping: bool,
@@ -60,37 +70,56 @@ struct Start {
     logs: logs::Logs,
 }
 
+impl Start {
+    /// The defaults, changed by the file, changed by the flags.
+    fn settings(&self) -> Result<Settings, Error> {
+        let mut settings = config::read(self.config.as_deref())?;
+        if let Some(db) = &self.db {
+            settings.db.clone_from(db);
+        }
+        let server = &mut settings.server;
+        server.ip = self.ip.unwrap_or(server.ip);
+        server.grpc_port = self.port.unwrap_or(server.grpc_port);
+        server.http_port = self.http_port.unwrap_or(server.http_port);
+        settings.runtime.time_skipping |= self.time_skipping;
+        self.limits.apply(&mut settings.runtime);
+        Ok(settings)
+    }
+}
+
 pub(crate) fn execute(args: Args, output: &mut Output) -> Result<(), Error> {
-    let Verb::Start(args) = args.verb;
+    let args = match args.verb {
+        Verb::Start(args) => args,
+        Verb::Config => return output.line(config::example().trim_end()),
+    };
+    let settings = args.settings()?;
     logs::install(&args.logs, "info")?;
     let threads = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(Error::Runtime)?;
-    threads.block_on(serve(&args, output))
+    threads.block_on(serve(settings, output))
 }
 
-async fn serve(args: &Start, output: &mut Output) -> Result<(), Error> {
+async fn serve(settings: Settings, output: &mut Output) -> Result<(), Error> {
     // Signals first: one that comes while the database opens must not kill the process half-way.
     let stop = CancellationToken::new();
     stop_on_signals(stop.clone())?;
     // Before anything counts.
     longhaul_server::install_metrics();
-    let runtime = embedded::open(Database::File(&args.db), |options| {
-        options.time_skipping = args.time_skipping;
-        args.limits.apply(options);
+    let Settings { db, server, runtime } = settings;
+    let runtime = embedded::open(Database::File(&db), |options| {
+        // The paths follow from the database's.
+        let (store, cache_dir) = (options.store.clone(), options.sandbox.cache_dir.clone());
+        *options = runtime;
+        options.store = store;
+        options.sandbox.cache_dir = cache_dir;
     })
     .await?;
-    let options = longhaul_server::Options {
-        ip: args.ip,
-        grpc_port: args.port,
-        http_port: args.http_port,
-        ..longhaul_server::Options::default()
-    };
     let served = async {
-        let server = longhaul_server::Server::bind(options, runtime.clone()).await?;
+        let server = longhaul_server::Server::bind(server, runtime.clone()).await?;
         let (grpc, http) = (server.grpc_addr(), server.http_addr());
-        let database = std::fs::canonicalize(&args.db).unwrap_or_else(|_| args.db.clone());
+        let database = std::fs::canonicalize(&db).unwrap_or_else(|_| db.clone());
         let database = database.display();
         match output.format() {
             Format::None => {}

@@ -78,6 +78,23 @@ fn suspended_executions_are_there_after_the_kill() {
         .iter()
         .any(|figure| figure["what"] == "first query after reopening");
     assert!(reopened, "{figures:?}");
+    assert_eq!(evicted(&document), 0.0);
+}
+
+#[test]
+fn suspended_executions_may_be_evicted_to_keep_within_a_bound() {
+    let Some(document) = measured(&["suspend", "--count", "20", "--instance-memory", "1"]) else {
+        return;
+    };
+    // One byte has room for none; the last ones may still be there, because eviction looks between turns.
+    assert!(evicted(&document) >= 50.0, "{document}");
+}
+
+/// Percent of the executions.
+fn evicted(document: &Value) -> f64 {
+    let figures = document["figures"].as_array().unwrap();
+    let figure = figures.iter().find(|figure| figure["what"] == "of them evicted");
+    figure.unwrap()["value"].as_f64().unwrap()
 }
 
 #[test]

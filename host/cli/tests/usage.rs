@@ -264,3 +264,75 @@ fn a_reader_that_goes_away_is_no_error() {
     assert_eq!(stderr(&output), "");
     assert_eq!(output.status.code(), Some(0));
 }
+
+#[test]
+fn a_configuration_file_that_is_wrong_is_named_with_its_line() {
+    for (text, expected) in [
+        (
+            "[runtime]\nmailbux = 7\n",
+            "line 2: runtime.mailbux is no setting; the nearest is runtime.mailbox",
+        ),
+        (
+            "[runtime]\nmailbox = 0\n",
+            "line 2: runtime.mailbox: it is 0, but must be at least 1",
+        ),
+        (
+            "[history]\nstop_size = \"big\"\n",
+            "line 2: history.stop_size: \"big\" is no size",
+        ),
+    ] {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(text.as_bytes()).unwrap();
+        let path = file.path().to_str().unwrap();
+        let output = run(&["server", "start", "--config", path]);
+        assert_eq!(output.status.code(), Some(2), "{text}");
+        let found = stderr(&output);
+        assert!(
+            found.starts_with(&format!("Error: {path}, {expected}")),
+            "{found}"
+        );
+    }
+    let output = run(&["server", "start", "--config", "/nowhere/longhaul.toml"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(
+        stderr(&output).starts_with("Error: cannot read /nowhere/longhaul.toml: "),
+        "{}",
+        stderr(&output)
+    );
+}
+
+#[test]
+fn a_server_starts_from_the_configuration_that_it_prints_and_flags_win() {
+    use serde::Deserialize as _;
+
+    let folder = tempfile::tempdir().unwrap();
+    let printed = run(&["server", "config"]);
+    assert_eq!(printed.status.code(), Some(0));
+    let database = folder.path().join("configured.redb");
+    let config = folder.path().join("longhaul.toml");
+    // Port 1 is not for us, so the server starts only if the flag wins.
+    let text = stdout(&printed)
+        .replace("#db = \"longhaul.redb\"", &format!("db = {database:?}"))
+        .replace("#port = 7233", "port = 1")
+        .replace("#http_port = 8233", "http_port = 0")
+        .replace("#arena_slots = 65536", "arena_slots = 64");
+    std::fs::write(&config, text).unwrap();
+    let mut server = longhaul(&["server", "start", "-o", "json", "--port", "0", "--config"])
+        .arg(&config)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    // One object, over several lines.
+    let mut printed = serde_json::Deserializer::from_reader(server.stdout.take().unwrap());
+    let told = serde_json::Value::deserialize(&mut printed);
+    server.kill().unwrap();
+    server.wait().unwrap();
+    let told = told.unwrap();
+    assert!(
+        told["database"].as_str().unwrap().ends_with("configured.redb"),
+        "{told}"
+    );
+    assert!(!told["address"].as_str().unwrap().ends_with(":1"), "{told}");
+    assert!(database.exists());
+}

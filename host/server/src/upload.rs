@@ -111,7 +111,7 @@ impl Assembly {
         let size = self.upload.bytes.len() as u64;
         if size == 0 {
             return Err(status::invalid_argument(
-                "the upload has a header, but no bytes; send the component in chunks",
+                "the component is empty: no bytes follow the upload's header; is the file that was sent the right one?",
             ));
         }
         if self.declared != 0 && size != self.declared {

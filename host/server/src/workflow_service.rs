@@ -85,21 +85,10 @@ fn check_namespace(namespace: &str, workflow_id: &str) -> Result<(), Status> {
     Ok(())
 }
 
-/// Refuses a request that does not say which execution it is about.
+/// As [`check_namespace`], for a request about an execution. Whether it says which one, the runtime checks.
 fn check_execution(namespace: &str, execution: Option<&WorkflowExecution>) -> Result<(), Status> {
     let workflow_id = execution.map_or("", |execution| execution.workflow_id.as_str());
-    check_namespace(namespace, workflow_id)?;
-    if execution.is_none() {
-        return Err(status::invalid_argument("Execution is not set on request."));
-    }
-    check_workflow_id(workflow_id)
-}
-
-fn check_workflow_id(workflow_id: &str) -> Result<(), Status> {
-    if workflow_id.is_empty() {
-        return Err(status::invalid_argument("WorkflowId is not set on request."));
-    }
-    Ok(())
+    check_namespace(namespace, workflow_id)
 }
 
 #[tonic::async_trait]
@@ -150,7 +139,6 @@ impl WorkflowService for Workflows {
     ) -> Result<Response<StartWorkflowExecutionResponse>, Status> {
         let request = request.into_inner();
         check_namespace(&request.namespace, &request.workflow_id)?;
-        check_workflow_id(&request.workflow_id)?;
         self.reply(self.runtime.start_workflow(request).await)
     }
 
@@ -282,18 +270,11 @@ mod tests {
             workflow_id: id.into(),
             run_id: String::new(),
         };
-        for (namespace, execution, text) in [
-            ("", Some(execution("w")), "Namespace not set on request."),
-            ("default", None, "Execution is not set on request."),
-            (
-                "default",
-                Some(execution("")),
-                "WorkflowId is not set on request.",
-            ),
-        ] {
-            let status = check_execution(namespace, execution.as_ref()).unwrap_err();
-            assert_eq!((status.code(), status.message()), (Code::InvalidArgument, text));
-        }
+        let status = check_execution("", Some(&execution("w"))).unwrap_err();
+        assert_eq!(
+            (status.code(), status.message()),
+            (Code::InvalidArgument, "Namespace not set on request.")
+        );
         check_execution("default", Some(&execution("w"))).unwrap();
     }
 }

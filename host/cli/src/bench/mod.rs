@@ -6,6 +6,7 @@
 mod caller;
 mod cases;
 mod error;
+mod evictions;
 mod instantiate;
 mod latencies;
 mod load;
@@ -57,6 +58,7 @@ Examples:
   longhaul bench all
   longhaul bench empty --concurrency 64 --count 50000 --in-process
   longhaul bench empty --after-closed 200000
+  longhaul bench suspend --count 100000 --instance-memory 536870912
   longhaul bench query --address 127.0.0.1:7233 -o json")]
 pub(crate) struct Args {
     /// What to measure
@@ -80,6 +82,9 @@ pub(crate) struct Args {
     /// After the case empty, close this many executions, then measure it again and compare
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     after_closed: Option<u64>,
+    /// Memory of all live executions of a server of bench's own, in bytes; above it some are evicted [default: 2147483648]
+    #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u64).range(1..))]
+    instance_memory: Option<u64>,
     /// Fill this database with idle executions, print what they take, and wait to be killed: the other half of `suspend`
     #[arg(long, hide = true, value_name = "FILE", conflicts_with = "db")]
     populate: Option<PathBuf>,
@@ -198,6 +203,9 @@ impl Mode {
         if args.db.is_some() {
             return usage("--db is for a server of bench's own; with --address leave it out");
         }
+        if args.instance_memory.is_some() {
+            return usage("--instance-memory is for a server of bench's own; with --address leave it out");
+        }
         if args.case.is_local() {
             return usage("this case needs a database of its own; leave --address out");
         }
@@ -223,6 +231,7 @@ struct Session {
     concurrency: Option<u64>,
     count: Option<u64>,
     after_closed: Option<u64>,
+    instance_memory: Option<u64>,
 }
 
 impl Session {
@@ -265,6 +274,7 @@ pub(crate) fn execute(args: Args, global: &Global, output: &mut Output) -> Resul
         concurrency: args.concurrency,
         count: args.count,
         after_closed: args.after_closed,
+        instance_memory: args.instance_memory,
     };
     let threads = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -375,6 +385,7 @@ mod tests {
             "longhaul bench empty --address h:1 --in-process",
             "longhaul bench empty --address h:1 --db f.redb",
             "longhaul bench suspend --address h:1",
+            "longhaul bench empty --address h:1 --instance-memory 1",
         ] {
             assert_eq!(mode(line).unwrap_err().exit_code(), 2, "{line}");
         }

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Error, Session,
+    evictions::Evictions,
     load::{self, Plan},
     process,
     report::{self, Bound, Figure, Report, Unit},
@@ -54,6 +55,8 @@ struct Population {
     guest_bytes: u64,
     /// Processor time over wall-clock time, while nothing happens.
     idle_percent: f64,
+    /// How many of them the engine let go, to keep within its memory.
+    evicted: u64,
 }
 
 /// Fill a database, print what that took, and wait for the end of standard input.
@@ -62,6 +65,8 @@ pub(super) async fn populate(
     database: &Path,
     output: &mut Output,
 ) -> Result<(), crate::Error> {
+    let evictions = Evictions::install()
+        .ok_or_else(|| crate::Error::Defect("the process has a recorder of metrics already".to_owned()))?;
     let place = Place::given(database);
     let own = Own::open(place, session).await?.serve().await?;
     let before = process::memory()?;
@@ -96,6 +101,7 @@ pub(super) async fn populate(
         bytes: memory.resident,
         guest_bytes: memory.shared,
         idle_percent: 100.0 * busy.as_secs_f64() / watched.elapsed().as_secs_f64(),
+        evicted: evictions.count(),
     })?;
     let waited = tokio::task::spawn_blocking(|| std::io::stdin().read_to_end(&mut Vec::new()));
     // However it ends: the other process is gone.
@@ -127,7 +133,7 @@ pub(super) async fn measure(session: &Session, report: &mut Report<'_>) -> Resul
     other.kill();
 
     let begun = Instant::now();
-    let own = Own::reopen(place).await?;
+    let own = Own::reopen(place, session).await?;
     let opened = begun.elapsed();
     let asked = Instant::now();
     let got = own.caller(session).query(&population.workflow_id).await?;
@@ -148,7 +154,7 @@ pub(super) async fn measure(session: &Session, report: &mut Report<'_>) -> Resul
     Ok(())
 }
 
-fn figures(population: &Population, bytes_on_disk: u64, opened: Duration, queried: Duration) -> [Figure; 9] {
+fn figures(population: &Population, bytes_on_disk: u64, opened: Duration, queried: Duration) -> [Figure; 10] {
     let count = population.count as f64;
     let figure = |what: &str, value, unit, aim| Figure {
         case: "suspend",
@@ -161,8 +167,8 @@ fn figures(population: &Population, bytes_on_disk: u64, opened: Duration, querie
         "resident memory of a server with {} idle executions",
         population.count
     );
-    // The aims are set for many: a server with few of them is mostly itself.
-    let many = population.count >= COUNT;
+    // The aim is set for many that are all live: a server with few of them is mostly itself, and what was evicted takes nothing.
+    let many = population.count >= COUNT && population.evicted == 0;
     let grown = population.bytes.saturating_sub(population.bytes_before) as f64;
     [
         figure("starts", population.starts_per_second, Unit::PerSecond, None),
@@ -171,6 +177,12 @@ fn figures(population: &Population, bytes_on_disk: u64, opened: Duration, querie
             population.bytes as f64,
             Unit::Bytes,
             many.then_some(Bound::Below(LIVE_BYTES * count)),
+        ),
+        figure(
+            "of them evicted",
+            100.0 * population.evicted as f64 / count,
+            Unit::Percent,
+            None,
         ),
         figure(
             "resident memory for each of them",
@@ -228,6 +240,11 @@ impl Other {
             .arg(database)
             .args(["--count", &session.count(COUNT).to_string()])
             .args(["--concurrency", &session.callers(CALLERS).to_string()])
+            .args(
+                session
+                    .instance_memory
+                    .map(|bytes| format!("--instance-memory={bytes}")),
+            )
             .stdin(Stdio::piped())
             .stdout(Stdio::piped());
         let mut child = command.spawn().map_err(failed)?;
@@ -274,22 +291,29 @@ mod tests {
             bytes: (100 << 20) + 30_000 * count,
             guest_bytes: 20_000 * count,
             idle_percent: 0.1,
+            evicted: 0,
         }
     }
 
     #[test]
     fn memory_is_judged_where_there_are_many() {
-        let figures_of = |count| {
+        let figures_of = |count, evicted| {
             figures(
-                &population(count),
+                &Population {
+                    evicted,
+                    ..population(count)
+                },
                 1 << 20,
                 Duration::from_millis(1),
                 Duration::from_millis(1),
             )
         };
-        assert_eq!(figures_of(10)[1].aim, None);
-        assert_eq!(figures_of(50_000)[1].aim, Some(Bound::Below(2e9)));
-        let each = &figures_of(50_000)[2];
+        assert_eq!(figures_of(10, 0)[1].aim, None);
+        assert_eq!(figures_of(50_000, 0)[1].aim, Some(Bound::Below(2e9)));
+        assert_eq!(figures_of(50_000, 1)[1].aim, None, "not all of them are live");
+        let evicted = &figures_of(50_000, 12_500)[2];
+        assert_eq!((evicted.what.as_str(), evicted.value), ("of them evicted", 25.0));
+        let each = &figures_of(50_000, 0)[3];
         assert!((each.value - 30_000.0).abs() < 1.0, "{each:?}");
     }
 }

@@ -150,7 +150,7 @@ impl Target {
 impl Own {
     /// Open an engine and give it the component.
     pub(super) async fn open(place: Place, session: &Session) -> Result<Self, Error> {
-        let own = Self::reopen(place).await?;
+        let own = Self::reopen(place, session).await?;
         let upload = modules::Upload {
             namespace: session.namespace.clone(),
             name: MODULE.to_owned(),
@@ -163,9 +163,15 @@ impl Own {
     }
 
     /// Open an engine on a database that has the component.
-    pub(super) async fn reopen(place: Place) -> Result<Self, Error> {
+    pub(super) async fn reopen(place: Place, session: &Session) -> Result<Self, Error> {
+        let runtime = embedded::open(Database::File(&place.file), |options| {
+            if let Some(bytes) = session.instance_memory {
+                options.instance_bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
+            }
+        })
+        .await?;
         Ok(Self {
-            runtime: embedded::open(Database::File(&place.file), |_| {}).await?,
+            runtime,
             server: None,
             _folder: place.folder,
         })

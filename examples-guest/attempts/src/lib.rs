@@ -1,0 +1,241 @@
+//! A test subject: activities that are slow, silent or curious, and a workflow that runs one of them.
+
+use std::io::Write as _;
+use std::net::TcpStream;
+use std::time::Duration;
+
+use longhaul_sdk::activities::{ActivityContext, ActivityError};
+use longhaul_sdk::{
+    ActivityCancellationType, ActivityDefinition, ActivityExecutionError, ActivityOptions,
+    ApplicationFailure, SyncWorkflowContext, WorkflowCancellationToken, WorkflowContext, WorkflowContextView,
+    WorkflowResult, activities, workflow, workflow_methods,
+};
+use serde::{Deserialize, Serialize};
+
+/// Limit of one attempt.
+const LIMIT: Duration = Duration::from_secs(600);
+/// Between two heartbeats of an activity that beats.
+const BEAT: Duration = Duration::from_millis(10);
+
+struct Attempts;
+
+#[activities]
+impl Attempts {
+    /// Beat until it should stop; then end as cancelled, with the reason as details.
+    #[activity(name = "Beat")]
+    async fn beat(ctx: ActivityContext, _: String) -> Result<String, ActivityError> {
+        let reason = beat_until_cancelled(&ctx).await?;
+        Err(ActivityError::cancelled_with_details(reason))
+    }
+
+    /// Beat until it should stop; then return as if nothing had been asked.
+    #[activity(name = "Stubborn")]
+    async fn stubborn(ctx: ActivityContext, _: String) -> Result<String, ActivityError> {
+        let reason = beat_until_cancelled(&ctx).await?;
+        Ok(format!("finished though {reason}"))
+    }
+
+    /// Beat once with the argument and never return; from the second attempt on, return what that heartbeat said.
+    #[activity(name = "Silent")]
+    async fn silent(ctx: ActivityContext, details: String) -> Result<String, ActivityError> {
+        if let Some(earlier) = earlier(&ctx)? {
+            return Ok(earlier);
+        }
+        ctx.record_heartbeat(details).await?;
+        never_return().await
+    }
+
+    /// Beat twice, the second time with the argument, and never return.
+    #[activity(name = "Twice")]
+    async fn twice(ctx: ActivityContext, details: String) -> Result<String, ActivityError> {
+        ctx.record_heartbeat("first".to_owned()).await?;
+        ctx.record_heartbeat(details).await?;
+        never_return().await
+    }
+
+    /// As many heartbeats as the argument says, one right after the other, and then a failure; from the second attempt on, return
+    /// what the last of them said.
+    #[activity(name = "Chatty")]
+    async fn chatty(ctx: ActivityContext, count: String) -> Result<String, ActivityError> {
+        if let Some(earlier) = earlier(&ctx)? {
+            return Ok(earlier);
+        }
+        for number in 1..=count.parse::<u32>()? {
+            ctx.record_heartbeat(number.to_string()).await?;
+        }
+        Err(ApplicationFailure::new("out of breath").into())
+    }
+
+    /// Connect to the argument, write a line, and beat until it should stop; then write the reason and end as cancelled.
+    #[activity(name = "Hold")]
+    async fn hold(ctx: ActivityContext, address: String) -> Result<String, ActivityError> {
+        let mut peer = TcpStream::connect(&address)?;
+        writeln!(peer, "attempt {}", ctx.info().attempt)?;
+        let reason = beat_until_cancelled(&ctx).await?;
+        writeln!(peer, "{reason}")?;
+        Err(ActivityError::cancelled_with_details(reason))
+    }
+
+    /// Reach for the machine: `connect HOST:PORT`, `env NAME`, `read FILE` or `write FILE`. What is not there fails at once.
+    #[activity(name = "Reach")]
+    async fn reach(_: ActivityContext, what: String) -> Result<String, ActivityError> {
+        let (verb, object) = what.split_once(' ').unwrap_or((&what, ""));
+        let reached = match verb {
+            "connect" => TcpStream::connect(object)
+                .and_then(|mut peer| writeln!(peer, "reached"))
+                .map(|()| "connected".to_owned()),
+            "env" => std::env::var(object).map_err(std::io::Error::other),
+            "read" => std::fs::read_to_string(object),
+            "write" => std::fs::write(object, "written").map(|()| "written".to_owned()),
+            _ => Err(std::io::Error::other("this is nothing that can be reached for")),
+        };
+        reached.map_err(|error| {
+            let failure = ApplicationFailure::builder(error)
+                .type_name("Refused".to_owned())
+                .non_retryable(true)
+                .build();
+            ActivityError::application(failure)
+        })
+    }
+}
+
+/// The details of an earlier attempt's last heartbeat.
+fn earlier(ctx: &ActivityContext) -> Result<Option<String>, ActivityError> {
+    Ok(ctx.heartbeat_details().deserialize()?)
+}
+
+/// Longer than anybody waits. A future that nothing can wake would end the attempt: its thread has nothing else to do.
+async fn never_return() -> Result<String, ActivityError> {
+    tokio::time::sleep(LIMIT).await;
+    Err(ApplicationFailure::new("nobody has given this attempt up").into())
+}
+
+/// Why it should stop.
+async fn beat_until_cancelled(ctx: &ActivityContext) -> Result<String, ActivityError> {
+    loop {
+        if let Some(reason) = ctx.cancellation_reason() {
+            return Ok(format!("{reason:?}"));
+        }
+        ctx.record_heartbeat(format!("attempt {}", ctx.info().attempt))
+            .await?;
+        tokio::time::sleep(BEAT).await;
+    }
+}
+
+/// An activity by its name.
+struct Named(String);
+
+impl ActivityDefinition for Named {
+    type Input = String;
+    type Output = String;
+
+    fn name(&self) -> &str {
+        &self.0
+    }
+}
+
+/// What a `Trial` does.
+#[derive(Clone, Deserialize, Serialize)]
+struct Plan {
+    /// The activity's type.
+    activity: String,
+    /// Its argument.
+    #[serde(default)]
+    argument: String,
+    /// `try`, which is the default, `wait` or `abandon`.
+    #[serde(default)]
+    cancellation: String,
+    /// Limit between two heartbeats, in milliseconds.
+    heartbeat_ms: Option<u64>,
+    /// Wait for the signal `finish` at the end.
+    #[serde(default)]
+    linger: bool,
+}
+
+/// Runs one activity and returns how it ended, in words.
+#[workflow]
+struct Trial {
+    plan: Plan,
+    token: WorkflowCancellationToken,
+    outcome: Option<String>,
+    finished: bool,
+}
+
+#[workflow_methods]
+impl Trial {
+    #[init]
+    fn new(_: &WorkflowContextView, plan: Plan) -> Self {
+        Self {
+            plan,
+            token: WorkflowCancellationToken::new(),
+            outcome: None,
+            finished: false,
+        }
+    }
+
+    #[run]
+    async fn run(ctx: &mut WorkflowContext<Self>) -> WorkflowResult<String> {
+        let token = ctx.cancellation_token().child_token();
+        let plan = ctx.state_mut(|trial| {
+            trial.token = token.clone();
+            trial.plan.clone()
+        });
+        let cancellation = match plan.cancellation.as_str() {
+            "wait" => ActivityCancellationType::WaitCancellationCompleted,
+            "abandon" => ActivityCancellationType::Abandon,
+            _ => ActivityCancellationType::TryCancel,
+        };
+        let options = ActivityOptions::with_start_to_close_timeout(LIMIT)
+            .cancellation_type(cancellation)
+            .cancellation_token(token)
+            .maybe_heartbeat_timeout(plan.heartbeat_ms.map(Duration::from_millis))
+            .build();
+        let ended = ctx
+            .execute_activity(Named(plan.activity), plan.argument, options)
+            .await;
+        let outcome = in_words(ended);
+        ctx.state_mut(|trial| trial.outcome = Some(outcome.clone()));
+        if plan.linger {
+            ctx.wait_condition(|trial| trial.finished).await?;
+        }
+        Ok(outcome)
+    }
+
+    /// Cancel the activity.
+    #[signal]
+    fn cancel(&mut self, _: &mut SyncWorkflowContext<Self>) {
+        self.token.cancel();
+    }
+
+    /// Return, if it lingers.
+    #[signal]
+    fn finish(&mut self, _: &mut SyncWorkflowContext<Self>) {
+        self.finished = true;
+    }
+
+    /// How the activity ended; nothing while it has not.
+    #[query]
+    fn outcome(&self, _: &WorkflowContextView) -> Option<String> {
+        self.outcome.clone()
+    }
+}
+
+fn in_words(ended: Result<String, ActivityExecutionError>) -> String {
+    let error = match ended {
+        Ok(text) => return text,
+        Err(error) => error,
+    };
+    if let Some(cancelled) = error.as_cancelled() {
+        let details = cancelled.details::<String>().ok().flatten();
+        return format!("cancelled with {}", details.as_deref().unwrap_or("nothing"));
+    }
+    if let Some(timeout) = error.as_timeout() {
+        return format!("timed out: {:?}", timeout.timeout_type());
+    }
+    error
+        .reason()
+        .map_or_else(|| error.to_string(), |reason| format!("failed: {reason}"))
+}
+
+longhaul_sdk::export!(Trial);
+longhaul_sdk::export_activities!(Attempts);
