@@ -35,7 +35,7 @@ Examples:
   longhaul server start --db /var/lib/longhaul/orders.redb --log-format json
   longhaul server start --port 0 --http-port 0 -o json   Free ports, told as JSON
   longhaul server start --db /tmp/try.redb --time-skipping")]
-    Start(Start),
+    Start(Box<Start>),
     /// Print a configuration file with every setting and its default
     #[command(after_help = "\
 Examples:
