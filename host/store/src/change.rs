@@ -22,8 +22,21 @@ pub enum Change {
     /// Its events are appended before it in the same transition, and where one run closes and another of its workflow id opens, the
     /// closing one stands first.
     PutExecution(Box<ExecutionRecord>),
-    /// Delete all that there is of a run: history, row, lists, counts, requests, messages seen, and its pending work except timers.
+    /// Delete all that there is of a run: history, row, lists, counts, requests, messages seen, and its pending work except timers and
+    /// the outbox: what it has sent is still delivered.
     DeleteExecution(ExecutionKey),
+    /// As [`Change::DeleteExecution`], but the history stays. Nothing leads to it any more: delete it in steps with
+    /// [`Change::DeleteEvents`], so that a long one does not hold up what others write.
+    DeleteExecutionRows(ExecutionKey),
+    /// Delete the appends of a run's history whose first event is below an id. The run is deleted already.
+    DeleteEvents {
+        /// The run's namespace.
+        namespace: NamespaceId,
+        /// The run.
+        run_id: RunId,
+        /// The first event that stays, or the one after the last.
+        below: u64,
+    },
     /// Write a timer.
     PutTimer(TimerKey, Row),
     /// Delete a timer.
@@ -67,6 +80,15 @@ pub enum Change {
     },
     /// Make or change a namespace.
     PutNamespace(NamespaceRecord),
+    /// Set the type of a search attribute.
+    PutSearchAttribute {
+        /// The namespace.
+        namespace: NamespaceId,
+        /// The attribute; at most 65,535 bytes.
+        name: String,
+        /// Its type, a number of the caller's.
+        kind: u8,
+    },
 }
 
 /// Events to append to a run's history.
@@ -108,7 +130,8 @@ impl Change {
                 Self::PutExecution(record) => {
                     let text =
                         record.workflow_id.len() + record.workflow_type.len() + record.task_queue.len();
-                    text + record.memo.len() + record.search_attributes.len() + record.state.len()
+                    let terms: usize = record.terms.iter().map(|term| 2 * term.len() + 64).sum();
+                    text + record.memo.len() + record.search_attributes.len() + record.state.len() + terms
                 }
                 Self::PutTimer(_, row) | Self::PutPending(_, _, row) => {
                     row.workflow_id.len() + row.body.len()
@@ -120,7 +143,10 @@ impl Change {
                     let types: usize = types.map(|t| t.name.len() + t.description.len()).sum();
                     component.len() + types + record.config.len() + record.extra.len()
                 }
+                Self::PutSearchAttribute { name, .. } => name.len(),
                 Self::DeleteExecution(_)
+                | Self::DeleteExecutionRows(_)
+                | Self::DeleteEvents { .. }
                 | Self::DeleteTimer(_)
                 | Self::DeletePending(..)
                 | Self::SetSkipped(_)

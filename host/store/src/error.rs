@@ -251,6 +251,17 @@ pub enum Violation {
         open: RunId,
     },
 
+    /// A term that lists could not hold.
+    #[error("{key}: a search term of {bytes} bytes, and at most {most} are possible")]
+    TermTooLong {
+        /// The execution.
+        key: ExecutionKey,
+        /// The term's size.
+        bytes: usize,
+        /// What is possible.
+        most: usize,
+    },
+
     /// A version of a module exists already.
     #[error("{namespace}: module {name:?} has a version {version} already")]
     ModuleVersion {

@@ -1,8 +1,10 @@
 //! Opening: a file that is not ours, or that is damaged, is refused and left as it was.
 
 use std::{
+    any::Any,
     fs::{self, File, OpenOptions, TryLockError},
     io::{self, Read, Seek},
+    panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
     sync::{
         Arc,
@@ -53,6 +55,28 @@ pub(crate) enum Access {
 
 /// Opens what is at `source`, or makes a new database there.
 pub(crate) fn open(
+    options: &Options,
+    source: &Source,
+    access: Access,
+    syncs: &Arc<AtomicU64>,
+) -> Result<Opened, OpenError> {
+    // Some damage makes the database library panic. Until `release` nothing has reached the file, so it is as it was.
+    catch_unwind(AssertUnwindSafe(|| open_source(options, source, access, syncs))).unwrap_or_else(|panic| {
+        Err(OpenError::Corrupt {
+            path: options.path.clone(),
+            detail: format!("the database library panicked: {}", panic_text(panic.as_ref())),
+        })
+    })
+}
+
+/// What a panic said.
+pub(crate) fn panic_text(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied())
+        .unwrap_or("no message")
+}
+
+fn open_source(
     options: &Options,
     source: &Source,
     access: Access,
@@ -323,6 +347,7 @@ fn initialise(options: &Options, database: &Database) -> Result<(), redb::Error>
         meta.insert(meta::STATE_KEY, meta::State::default().encode().as_slice())?;
         let mut namespaces = transaction.open_table(NAMESPACES)?;
         namespaces.insert(default.name.as_str(), codec::encode(&default).as_slice())?;
+        transaction.open_table(tables::SEARCH_ATTRIBUTES)?;
         transaction.open_table(tables::MODULES)?;
         transaction.open_table(tables::COMPONENTS)?;
         transaction.open_table(tables::WORKFLOW_TYPES)?;

@@ -26,6 +26,10 @@ pub(crate) const WORKFLOW_TYPES: TableDefinition<'_, (u32, &str), &str> =
 pub(crate) const ACTIVITY_TYPES: TableDefinition<'_, (u32, &str, &str), &str> =
     TableDefinition::new("activity_types_v1");
 
+/// (namespace, search attribute) -> its type, by the caller's numbers.
+pub(crate) const SEARCH_ATTRIBUTES: TableDefinition<'_, (u32, &str), u8> =
+    TableDefinition::new("search_attributes_v1");
+
 /// (namespace, workflow id, run) -> execution.
 pub(crate) const EXECUTIONS: TableDefinition<'_, (u32, &str, u128), &[u8]> =
     TableDefinition::new("executions_v1");
@@ -84,4 +88,6 @@ pub(crate) enum Facet {
     WorkflowType = 1,
     /// Those of one workflow id. Not counted: there is no bound on how many ids there are.
     WorkflowId = 2,
+    /// Those of one term of the caller's making, which search attributes become. Not counted either.
+    Term = 3,
 }

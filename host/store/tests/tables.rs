@@ -38,6 +38,7 @@ fn a_record_comes_back_as_it_was() {
         }),
         memo: (0..=255).collect(),
         search_attributes: vec![0; 100_000],
+        terms: vec!["City\0Rome".into(), "Size\0L".into()],
         execution_time_ns: u64::MAX,
         first_run_id: RunId(u128::MAX),
         state: Vec::new(),
@@ -362,7 +363,8 @@ fn deletion_leaves_nothing_of_a_run_and_all_of_the_others() {
     };
     for gone in [1, 3] {
         bench.write(vec![Change::DeleteExecution(records[gone].key())]);
-        assert_eq!(has(&bench, &records[gone]), (false, 0, 0, 0, 0));
+        // Of pending work only the outbox stays: what was sent is still delivered.
+        assert_eq!(has(&bench, &records[gone]), (false, 0, 0, 0, 3));
     }
     for kept in [0, 2] {
         assert_eq!(has(&bench, &records[kept]), (true, 2, 3, 3, 12));
@@ -379,6 +381,76 @@ fn deletion_leaves_nothing_of_a_run_and_all_of_the_others() {
             .unwrap(),
         [2]
     );
+}
+
+// E9
+#[test]
+fn a_long_history_is_deleted_in_steps_behind_its_row() {
+    let mut bench = Bench::new();
+    let mut record = execution("w", 5, 10);
+    let mut other = execution("x", 6, 10);
+    let mut changes = Vec::new();
+    for number in 0..6 {
+        changes.push(append(&mut record, 10, &[number]));
+    }
+    changes.extend([append(&mut other, 1, b"kept"), put(&other)]);
+    close(&mut record, Status::Completed, 20);
+    changes.push(put(&record));
+    bench.write(changes);
+    bench.write(vec![Change::DeleteExecutionRows(record.key())]);
+    let read = bench.store.read().unwrap();
+    assert_eq!(read.execution(NS, "w", RunId(5)).unwrap(), None);
+    assert_eq!(read.current(NS, "w").unwrap(), None);
+    assert_eq!(events(&read, 5, 1).len(), 6, "the history stays");
+    let delete = |below| Change::DeleteEvents {
+        namespace: NS,
+        run_id: RunId(5),
+        below,
+    };
+    // An append goes when its first event is below: never a part of one.
+    for (below, left) in [(1, 6), (2, 5), (21, 4), (22, 3), (61, 0), (61, 0)] {
+        bench.write(vec![delete(below)]);
+        let read = bench.store.read().unwrap();
+        assert_eq!(events(&read, 5, 1).len(), left, "below {below}");
+    }
+    assert_eq!(events(&bench.store.read().unwrap(), 6, 1).len(), 1);
+}
+
+// E9
+#[test]
+fn the_oldest_closed_executions_are_found_by_their_close() {
+    let mut bench = Bench::new();
+    let closed = [
+        (Status::Completed, 30),
+        (Status::Failed, 10),
+        (Status::Terminated, 20),
+        (Status::Completed, 40),
+    ];
+    for (run, (status, at)) in (1..).zip(closed) {
+        let mut record = execution(&format!("w{at}"), run, 1);
+        close(&mut record, status, at);
+        bench.write(vec![put(&record)]);
+    }
+    bench.write(vec![put(&execution("open", 9, 1))]);
+    let oldest = |until_ns, count| {
+        let oldest = bench
+            .store
+            .read()
+            .unwrap()
+            .oldest_closed(NS, until_ns, count)
+            .unwrap();
+        let mut ids: Vec<_> = oldest.executions.into_iter().map(|key| key.workflow_id).collect();
+        ids.sort();
+        (ids, oldest.next_close_ns)
+    };
+    let ids = |ids: &[&str]| ids.iter().map(|id| (*id).to_owned()).collect::<Vec<_>>();
+    assert_eq!(oldest(9, 10), (ids(&[]), Some(10)));
+    assert_eq!(oldest(20, 10), (ids(&["w10", "w20"]), Some(30)));
+    assert_eq!(oldest(99, 10), (ids(&["w10", "w20", "w30", "w40"]), None));
+    let (some, next) = oldest(99, 2);
+    assert_eq!(some.len(), 2, "at most so many");
+    assert!(next.is_some());
+    assert_eq!(oldest(99, 0).0, ids(&[]));
 }
 
 #[test]
@@ -512,7 +584,7 @@ fn a_database_has_the_namespace_default() {
     let default = bench.store.read().unwrap().namespace("default").unwrap().unwrap();
     assert_eq!(
         (default.id, default.retention_s),
-        (NamespaceId::DEFAULT, 7 * 86_400)
+        (NamespaceId::DEFAULT, 3 * 86_400)
     );
     assert_ne!(default.uuid, bench.store.identity().id);
     let other = NamespaceRecord {

@@ -40,6 +40,13 @@ fn expected(model: &BTreeMap<u128, ExecutionRecord>, wanted: impl Fn(&ExecutionR
     records.iter().map(|record| record.run_id.0).collect()
 }
 
+/// Some of three terms.
+fn terms(random: &mut Random) -> Vec<String> {
+    let some = random.below(8);
+    let terms = (0..3).filter(|term| some & 1 << term != 0);
+    terms.map(|term| format!("t{term}")).collect()
+}
+
 #[test]
 fn lists_and_counts_follow_every_change() {
     let mut bench = Bench::new();
@@ -64,6 +71,7 @@ fn lists_and_counts_follow_every_change() {
             }
             (4, Some(mut record)) => {
                 record.state = vec![0; step as usize];
+                record.terms = terms(&mut random);
                 bench.write(vec![put(&record)]);
                 model.insert(record.run_id.0, record);
             }
@@ -78,6 +86,7 @@ fn lists_and_counts_follow_every_change() {
                 let Some(id) = free else { continue };
                 let mut record = execution(&format!("id{id}"), u128::from(random.next()), random.below(50));
                 record.workflow_type = format!("Type{}", random.below(3));
+                record.terms = terms(&mut random);
                 bench.write(vec![put(&record)]);
                 model.insert(record.run_id.0, record);
             }
@@ -143,6 +152,26 @@ fn lists_and_counts_follow_every_change() {
             ),
             wanted
         );
+    }
+    for names in [
+        vec!["t0"],
+        vec!["t1"],
+        vec!["t0", "t2"],
+        vec!["t2", "t1", "t0"],
+        vec!["t"],
+    ] {
+        let terms: Vec<_> = names.into_iter().map(str::to_owned).collect();
+        let wanted = expected(&model, |record| {
+            record.terms.iter().any(|term| terms.contains(term))
+        });
+        let group = Group::Terms(terms);
+        let counts = Status::ALL.map(|status| store.read().unwrap().count(NS, &group, status).unwrap());
+        assert_eq!(counts.iter().sum::<u64>(), wanted.len() as u64);
+        let filter = Filter {
+            group,
+            ..Filter::all(NS)
+        };
+        assert_eq!(pages(store, &filter, PAGE, any), wanted);
     }
     let bounded = Filter {
         open_from_ns: 30,

@@ -25,6 +25,7 @@
 //! );
 //! ```
 
+mod across;
 mod operations;
 
 use std::collections::HashMap;
@@ -84,7 +85,7 @@ pub struct Builder {
     timers: HashMap<u32, i64>,
     activities: HashMap<u32, operations::Activity>,
     updates: HashMap<String, i64>,
-    children: HashMap<u32, operations::Child>,
+    children: HashMap<u32, across::Child>,
     externals: HashMap<u32, i64>,
 }
 

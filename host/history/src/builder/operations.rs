@@ -2,29 +2,19 @@
 
 use std::time::Duration;
 
-use serde_json::json;
-
 use super::{Builder, IDENTITY, RUN_ID, WORKFLOW_ID};
 use crate::{
     failure,
-    payload::json_payload,
     proto::{
-        common::v1::{
-            ActivityType, Header, Payloads, RetryPolicy, SearchAttributes, WorkflowExecution, WorkflowType,
-        },
+        common::v1::{ActivityType, Header, Payloads, RetryPolicy, WorkflowExecution},
         enums::v1::{RetryState, TimeoutType},
         failure::v1::Failure,
         history::v1::{
             ActivityTaskCancelRequestedEventAttributes, ActivityTaskCanceledEventAttributes,
             ActivityTaskCompletedEventAttributes, ActivityTaskFailedEventAttributes,
             ActivityTaskScheduledEventAttributes, ActivityTaskStartedEventAttributes,
-            ActivityTaskTimedOutEventAttributes, ChildWorkflowExecutionCompletedEventAttributes,
-            ChildWorkflowExecutionFailedEventAttributes, ChildWorkflowExecutionStartedEventAttributes,
-            ExternalWorkflowExecutionSignaledEventAttributes, MarkerRecordedEventAttributes,
-            SignalExternalWorkflowExecutionInitiatedEventAttributes,
-            StartChildWorkflowExecutionInitiatedEventAttributes, TimerCanceledEventAttributes,
-            TimerFiredEventAttributes, TimerStartedEventAttributes,
-            UpsertWorkflowSearchAttributesEventAttributes, WorkflowExecutionUpdateAcceptedEventAttributes,
+            ActivityTaskTimedOutEventAttributes, TimerCanceledEventAttributes, TimerFiredEventAttributes,
+            TimerStartedEventAttributes, WorkflowExecutionUpdateAcceptedEventAttributes,
             WorkflowExecutionUpdateCompletedEventAttributes,
         },
         update::v1::{Input, Meta, Outcome, Request, outcome::Value},
@@ -38,30 +28,6 @@ pub(super) struct Activity {
     scheduled: i64,
     started: i64,
     cancel_requested: i64,
-}
-
-/// The events of a child, and what they repeat.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Child {
-    initiated: i64,
-    started: i64,
-    workflow_type: String,
-    workflow_id: String,
-}
-
-impl Child {
-    fn execution(&self) -> Option<WorkflowExecution> {
-        Some(WorkflowExecution {
-            workflow_id: self.workflow_id.clone(),
-            run_id: format!("{}-run", self.workflow_id),
-        })
-    }
-
-    fn kind(&self) -> Option<WorkflowType> {
-        Some(WorkflowType {
-            name: self.workflow_type.clone(),
-        })
-    }
 }
 
 impl Builder {
@@ -254,127 +220,6 @@ impl Builder {
         })
     }
 
-    /// StartChildWorkflowExecutionInitiated.
-    pub fn add_child_initiated(
-        &mut self,
-        seq: u32,
-        workflow_type: &str,
-        workflow_id: &str,
-        input: impl Into<Option<Payloads>>,
-    ) -> i64 {
-        let mut child = Child {
-            workflow_type: workflow_type.to_owned(),
-            workflow_id: workflow_id.to_owned(),
-            ..Default::default()
-        };
-        child.initiated = self.push(StartChildWorkflowExecutionInitiatedEventAttributes {
-            workflow_id: workflow_id.to_owned(),
-            workflow_type: child.kind(),
-            task_queue: Some(self.queue()),
-            input: input.into(),
-            workflow_task_completed_event_id: self.task_completed,
-            header: Some(Header::default()),
-            ..Default::default()
-        });
-        let initiated = child.initiated;
-        self.children.insert(seq, child);
-        initiated
-    }
-
-    /// ChildWorkflowExecutionStarted.
-    pub fn add_child_started(&mut self, seq: u32) -> i64 {
-        let child = self.child(seq);
-        let started = self.push(ChildWorkflowExecutionStartedEventAttributes {
-            initiated_event_id: child.initiated,
-            workflow_execution: child.execution(),
-            workflow_type: child.kind(),
-            header: Some(Header::default()),
-            ..Default::default()
-        });
-        self.children.entry(seq).or_default().started = started;
-        started
-    }
-
-    /// ChildWorkflowExecutionCompleted.
-    pub fn add_child_completed(&mut self, seq: u32, result: impl Into<Option<Payloads>>) -> i64 {
-        let child = self.child(seq);
-        self.push(ChildWorkflowExecutionCompletedEventAttributes {
-            result: result.into(),
-            workflow_execution: child.execution(),
-            workflow_type: child.kind(),
-            initiated_event_id: child.initiated,
-            started_event_id: child.started,
-            ..Default::default()
-        })
-    }
-
-    /// ChildWorkflowExecutionFailed.
-    pub fn add_child_failed(&mut self, seq: u32, failure: Failure) -> i64 {
-        let child = self.child(seq);
-        self.push(ChildWorkflowExecutionFailedEventAttributes {
-            failure: Some(failure),
-            workflow_execution: child.execution(),
-            workflow_type: child.kind(),
-            initiated_event_id: child.initiated,
-            started_event_id: child.started,
-            retry_state: RetryState::RetryPolicyNotSet.into(),
-            ..Default::default()
-        })
-    }
-
-    /// SignalExternalWorkflowExecutionInitiated.
-    pub fn add_external_signal_initiated(
-        &mut self,
-        seq: u32,
-        workflow_id: &str,
-        name: &str,
-        input: impl Into<Option<Payloads>>,
-    ) -> i64 {
-        let event_id = self.push(SignalExternalWorkflowExecutionInitiatedEventAttributes {
-            workflow_task_completed_event_id: self.task_completed,
-            workflow_execution: Some(WorkflowExecution {
-                workflow_id: workflow_id.to_owned(),
-                run_id: String::new(),
-            }),
-            signal_name: name.to_owned(),
-            input: input.into(),
-            header: Some(Header::default()),
-            ..Default::default()
-        });
-        self.externals.insert(seq, event_id);
-        event_id
-    }
-
-    /// ExternalWorkflowExecutionSignaled.
-    pub fn add_external_signaled(&mut self, seq: u32) -> i64 {
-        let initiated_event_id = self.externals.get(&seq).copied().unwrap_or(0);
-        self.push(ExternalWorkflowExecutionSignaledEventAttributes {
-            initiated_event_id,
-            ..Default::default()
-        })
-    }
-
-    /// A patch: its marker, and the search attribute that lists the run's patches. Returns the id of the latter.
-    pub fn add_patch(&mut self, patch_id: &str, deprecated: bool) -> i64 {
-        let data = json_payload(&json!({"id": patch_id, "deprecated": deprecated}));
-        self.push(MarkerRecordedEventAttributes {
-            marker_name: "core_patch".to_owned(),
-            details: [("patch-data".to_owned(), Payloads { payloads: vec![data] })].into(),
-            workflow_task_completed_event_id: self.task_completed,
-            ..Default::default()
-        });
-        let mut versions = json_payload(&json!([patch_id]));
-        versions
-            .metadata
-            .insert("type".to_owned(), b"KeywordList".to_vec());
-        self.push(UpsertWorkflowSearchAttributesEventAttributes {
-            workflow_task_completed_event_id: self.task_completed,
-            search_attributes: Some(SearchAttributes {
-                indexed_fields: [("TemporalChangeVersion".to_owned(), versions)].into(),
-            }),
-        })
-    }
-
     /// The execution that this history is of.
     #[must_use]
     pub fn execution(&self) -> WorkflowExecution {
@@ -393,10 +238,6 @@ impl Builder {
             self.add_activity_started(seq);
         }
         self.activity(seq)
-    }
-
-    fn child(&self, seq: u32) -> Child {
-        self.children.get(&seq).cloned().unwrap_or_default()
     }
 }
 

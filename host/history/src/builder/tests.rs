@@ -4,7 +4,14 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
-use crate::{failure, proto::enums::v1::EventType, text};
+use crate::{
+    failure,
+    proto::enums::v1::{
+        CancelExternalWorkflowExecutionFailedCause, EventType, SignalExternalWorkflowExecutionFailedCause,
+        StartChildWorkflowExecutionFailedCause,
+    },
+    text,
+};
 
 #[test]
 fn ids_are_consecutive_and_times_move_on() {
@@ -110,6 +117,59 @@ fn operations_name_their_events() {
           11 UpsertWorkflowSearchAttributes search={TemporalChangeVersion:["p1"]}
           12 TimerFired id=99
           13 WorkflowExecutionContinuedAsNew type=T queue=default"#,
+    );
+}
+
+/// E5, E6, E9, E11
+#[test]
+fn what_concerns_others_can_be_built() {
+    let mut history = Builder::new();
+    history.add_child_initiated(1, "Child", "c", None);
+    history.add_child_start_failed(1, StartChildWorkflowExecutionFailedCause::WorkflowAlreadyExists);
+    history.add_child_started(1);
+    history.add_child_cancel_initiated(2, 1, "enough");
+    history.add_external_cancel_requested(2);
+    history.add_child_canceled(1, values([json!("bye")]));
+    history.add_child_timed_out(1);
+    history.add_child_terminated(1);
+    history.add_external_cancel_initiated(3, "other", "enough");
+    history.add_external_cancel_failed(
+        3,
+        CancelExternalWorkflowExecutionFailedCause::ExternalWorkflowExecutionNotFound,
+    );
+    history.add_external_signal_initiated(4, "other", "go", None);
+    history.add_external_signal_failed(
+        4,
+        SignalExternalWorkflowExecutionFailedCause::ExternalWorkflowExecutionNotFound,
+    );
+    history.add_memo_modified([("m".to_owned(), payload::json_payload(&json!(1)))]);
+    history.add_search_attributes_upserted([("A".to_owned(), payload::json_payload(&json!("x")))]);
+    history.add_options_updated("orders", 2);
+    history.add_workflow_task_reset("base", "new");
+    text::assert_history(
+        history.events(),
+        r#"1 StartChildWorkflowExecutionInitiated type=Child id=c queue=default
+           2 StartChildWorkflowExecutionFailed initiated=1 id=c cause=WorkflowAlreadyExists
+           3 ChildWorkflowExecutionStarted initiated=1 id=c
+           4 RequestCancelExternalWorkflowExecutionInitiated to=c child=true reason=enough
+           5 ExternalWorkflowExecutionCancelRequested initiated=4
+           6 ChildWorkflowExecutionCanceled initiated=1 started=3 details="bye"
+           7 ChildWorkflowExecutionTimedOut initiated=1 started=3 retry-state=RetryPolicyNotSet
+           8 ChildWorkflowExecutionTerminated initiated=1 started=3
+           9 RequestCancelExternalWorkflowExecutionInitiated to=other reason=enough
+          10 RequestCancelExternalWorkflowExecutionFailed initiated=9 cause=ExternalWorkflowExecutionNotFound
+          11 SignalExternalWorkflowExecutionInitiated to=other name=go
+          12 SignalExternalWorkflowExecutionFailed initiated=11 cause=ExternalWorkflowExecutionNotFound
+          13 WorkflowPropertiesModified memo={m:1}
+          14 UpsertWorkflowSearchAttributes search={A:"x"}
+          15 WorkflowExecutionOptionsUpdated version=orders:2
+          16 WorkflowTaskFailed cause=ResetWorkflow"#,
+    );
+    // The JSON form says the same.
+    let text = crate::json::history_to_string(history.events()).unwrap();
+    assert_eq!(
+        crate::json::parse_history(&text).unwrap().events,
+        history.events()
     );
 }
 

@@ -14,6 +14,7 @@ use crate::{
         history::v1 as history,
         taskqueue::v1::TaskQueue,
         update::v1::{Outcome, Request, outcome},
+        workflow::v1::versioning_override::Override,
     },
     time,
 };
@@ -69,6 +70,18 @@ fn execution(line: &mut Line, attributes: &Attributes) -> bool {
         Attributes::WorkflowExecutionTerminatedEventAttributes(a) => {
             line.word("reason", &a.reason);
             line.result("details", &a.details);
+            line.volatile("identity", &a.identity);
+        }
+        Attributes::WorkflowExecutionOptionsUpdatedEventAttributes(a) => {
+            if let Some(Override::Pinned(pinned)) =
+                a.versioning_override.as_ref().and_then(|o| o.r#override.as_ref())
+                && let Some(version) = &pinned.version
+            {
+                line.word(
+                    "version",
+                    &format!("{}:{}", version.deployment_name, version.build_id),
+                );
+            }
             line.volatile("identity", &a.identity);
         }
         Attributes::WorkflowExecutionContinuedAsNewEventAttributes(a) => {
@@ -334,6 +347,7 @@ fn external(line: &mut Line, attributes: &Attributes) -> bool {
     match attributes {
         Attributes::SignalExternalWorkflowExecutionInitiatedEventAttributes(a) => {
             line.execution("to", &a.workflow_execution);
+            child_only(line, a.child_workflow_only);
             line.word("name", &a.signal_name);
             line.arguments("input", &a.input);
             line.header(&a.header);
@@ -353,6 +367,7 @@ fn external(line: &mut Line, attributes: &Attributes) -> bool {
         }
         Attributes::RequestCancelExternalWorkflowExecutionInitiatedEventAttributes(a) => {
             line.execution("to", &a.workflow_execution);
+            child_only(line, a.child_workflow_only);
             line.word("reason", &a.reason);
         }
         Attributes::RequestCancelExternalWorkflowExecutionFailedEventAttributes(a) => {
@@ -515,5 +530,12 @@ fn initiator(line: &mut Line, initiator: ContinueAsNewInitiator) {
             "initiator",
             &short_name(initiator.as_str_name(), "CONTINUE_AS_NEW_INITIATOR_"),
         );
+    }
+}
+
+/// The message is for a child of the run only.
+fn child_only(line: &mut Line, child_only: bool) {
+    if child_only {
+        line.pair("child", "true");
     }
 }

@@ -23,15 +23,28 @@ pub enum Group {
     WorkflowType(String),
     /// Those of one workflow id.
     WorkflowId(String),
+    /// Those that have one of these [terms](ExecutionRecord::terms); one that has several is listed once.
+    Terms(Vec<String>),
 }
 
 impl Group {
-    fn facet(&self) -> (Facet, &str) {
+    fn facet(&self) -> Facet {
         match self {
-            Self::All => (Facet::All, ""),
-            Self::WorkflowType(name) => (Facet::WorkflowType, name),
-            Self::WorkflowId(id) => (Facet::WorkflowId, id),
+            Self::All => Facet::All,
+            Self::WorkflowType(_) => Facet::WorkflowType,
+            Self::WorkflowId(_) => Facet::WorkflowId,
+            Self::Terms(_) => Facet::Term,
         }
+    }
+
+    /// The lists that hold its executions.
+    fn names(&self) -> impl Iterator<Item = &str> {
+        let (one, more) = match self {
+            Self::All => (Some(""), &[][..]),
+            Self::WorkflowType(name) | Self::WorkflowId(name) => (Some(name.as_str()), &[][..]),
+            Self::Terms(terms) => (None, terms.as_slice()),
+        };
+        one.into_iter().chain(more.iter().map(String::as_str))
     }
 }
 
@@ -123,6 +136,15 @@ impl Position {
     }
 }
 
+/// Closed executions that closed first; see [`Snapshot::oldest_closed`].
+#[derive(Debug, Default)]
+pub struct OldestClosed {
+    /// Those that closed until the moment that was asked for.
+    pub executions: Vec<ExecutionKey>,
+    /// When the first of the others closed, in nanoseconds since 1970.
+    pub next_close_ns: Option<u64>,
+}
+
 type VisibilityTable = ReadOnlyTable<(u32, u8, &'static str, u8, u64, u128), &'static str>;
 type VisibilityRange = Range<'static, (u32, u8, &'static str, u8, u64, u128), &'static str>;
 
@@ -132,7 +154,7 @@ struct Entry {
     workflow_id: String,
 }
 
-/// One status of a list, with its next entry at hand.
+/// One status of one list, with its next entry at hand.
 struct Lane {
     range: VisibilityRange,
     head: Option<Entry>,
@@ -151,8 +173,11 @@ impl Lane {
     }
 }
 
-/// The lanes of the open or of the closed statuses, merged.
-struct Merge(Vec<Lane>);
+/// The lanes of the open or of the closed statuses, merged. An execution that is in several lanes comes once.
+struct Merge {
+    lanes: Vec<Lane>,
+    last: Option<(u64, u128)>,
+}
 
 impl Merge {
     fn new(
@@ -162,12 +187,16 @@ impl Merge {
         after: Option<(u64, u128)>,
         from_ns: u64,
     ) -> Result<Self, ReadError> {
-        let (facet, name) = filter.group.facet();
-        let key = |status: Status, (time, run): (u64, u128)| {
-            (filter.namespace.0, facet as u8, name, status as u8, time, run)
-        };
+        let facet = filter.group.facet();
         let mut lanes = Vec::with_capacity(statuses.len());
-        for status in statuses {
+        for (name, status) in filter
+            .group
+            .names()
+            .flat_map(|name| statuses.iter().map(move |status| (name, status)))
+        {
+            let key = |status: Status, (time, run): (u64, u128)| {
+                (filter.namespace.0, facet as u8, name, status as u8, time, run)
+            };
             let first = match after {
                 Some(at) => Bound::Excluded(key(*status, at)),
                 None => Bound::Included(key(*status, (0, 0))),
@@ -184,19 +213,26 @@ impl Merge {
             lane.advance()?;
             lanes.push(lane);
         }
-        Ok(Self(lanes))
+        Ok(Self { lanes, last: None })
     }
 
     fn next(&mut self) -> Result<Option<Entry>, ReadError> {
-        let first = self
-            .0
-            .iter_mut()
-            .filter(|lane| lane.head.is_some())
-            .min_by_key(|lane| {
-                // Without a head it was filtered out.
-                lane.head.as_ref().map(|entry| entry.at)
-            });
-        first.map_or(Ok(None), Lane::advance)
+        loop {
+            let first = self
+                .lanes
+                .iter_mut()
+                .filter(|lane| lane.head.is_some())
+                .min_by_key(|lane| {
+                    // Without a head it was filtered out.
+                    lane.head.as_ref().map(|entry| entry.at)
+                });
+            let Some(entry) = first.map_or(Ok(None), Lane::advance)? else {
+                return Ok(None);
+            };
+            if self.last.replace(entry.at) != Some(entry.at) {
+                return Ok(Some(entry));
+            }
+        }
     }
 }
 
@@ -255,20 +291,60 @@ impl Snapshot {
         Ok(page)
     }
 
-    /// How many executions of a group have a status. For all and for a workflow type it is one look-up; the executions of a workflow id
-    /// are counted one by one.
-    pub fn count(&self, namespace: NamespaceId, group: &Group, status: Status) -> Result<u64, ReadError> {
-        let (facet, name) = group.facet();
-        if facet == Facet::WorkflowId {
-            let table = self.0.open_table(tables::VISIBILITY)?;
-            let key = |time, run| (namespace.0, facet as u8, name, status as u8, time, run);
-            let rows = table.range(key(0, 0)..=key(u64::MAX, u128::MAX))?;
-            return rows.map(|row| row.map(|_| 1).map_err(ReadError::from)).sum();
+    /// The closed executions of a namespace that closed first: those that closed until a moment, at most `count`, and when the first of
+    /// the others closed.
+    pub fn oldest_closed(
+        &self,
+        namespace: NamespaceId,
+        until_ns: u64,
+        count: usize,
+    ) -> Result<OldestClosed, ReadError> {
+        let table = self.0.open_table(tables::VISIBILITY)?;
+        let mut oldest = OldestClosed::default();
+        for status in Status::ALL.into_iter().filter(|status| !status.is_open()) {
+            let key = |time, run| (namespace.0, Facet::All as u8, "", status as u8, time, run);
+            // Times are inverted, so the earliest stands last.
+            for row in table.range(key(0, 0)..=key(u64::MAX, u128::MAX))?.rev() {
+                let (key, workflow_id) = row?;
+                let (.., inverted_time, run_id) = key.value();
+                let close_ns = !inverted_time;
+                if close_ns > until_ns || oldest.executions.len() >= count {
+                    let next = oldest.next_close_ns.map_or(close_ns, |next| next.min(close_ns));
+                    oldest.next_close_ns = Some(next);
+                    break;
+                }
+                oldest.executions.push(ExecutionKey {
+                    namespace,
+                    workflow_id: workflow_id.value().to_owned(),
+                    run_id: RunId(run_id),
+                });
+            }
         }
-        let count =
-            self.0
-                .open_table(tables::COUNTERS)?
-                .get((namespace.0, facet as u8, name, status as u8))?;
+        Ok(oldest)
+    }
+
+    /// How many executions of a group have a status. For all and for a workflow type it is one look-up; the executions of a workflow id
+    /// or of terms are counted one by one.
+    pub fn count(&self, namespace: NamespaceId, group: &Group, status: Status) -> Result<u64, ReadError> {
+        let name = match group {
+            Group::All => "",
+            Group::WorkflowType(name) => name,
+            Group::WorkflowId(_) | Group::Terms(_) => {
+                let filter = Filter {
+                    group: group.clone(),
+                    ..Filter::all(namespace)
+                };
+                let table = self.0.open_table(tables::VISIBILITY)?;
+                let mut entries = Merge::new(&table, &filter, &[status], None, 0)?;
+                let mut count = 0;
+                while entries.next()?.is_some() {
+                    count += 1;
+                }
+                return Ok(count);
+            }
+        };
+        let key = (namespace.0, group.facet() as u8, name, status as u8);
+        let count = self.0.open_table(tables::COUNTERS)?.get(key)?;
         Ok(count.map_or(0, |count| count.value()))
     }
 }

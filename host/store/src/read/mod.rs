@@ -14,7 +14,7 @@ use crate::{
 };
 
 pub use events::Events;
-pub use list::{Filter, Group, Limit, Page, Position};
+pub use list::{Filter, Group, Limit, OldestClosed, Page, Position};
 
 /// What was durable when the snapshot was taken. Later commits do not show in it.
 ///
@@ -53,6 +53,21 @@ impl Snapshot {
         rows.map(|row| {
             let (key, value) = row?;
             decode_namespace(key.value(), value.value())
+        })
+        .collect()
+    }
+
+    /// The search attributes of all namespaces with the numbers of their types. A file from before there were any has none.
+    pub fn search_attributes(&self) -> Result<Vec<(NamespaceId, String, u8)>, ReadError> {
+        let table = match self.0.open_table(tables::SEARCH_ATTRIBUTES) {
+            Err(redb::TableError::TableDoesNotExist(_)) => return Ok(Vec::new()),
+            table => table?,
+        };
+        let rows = table.iter()?;
+        rows.map(|row| {
+            let (key, kind) = row?;
+            let (namespace, name) = key.value();
+            Ok((NamespaceId(namespace), name.to_owned(), kind.value()))
         })
         .collect()
     }

@@ -119,6 +119,9 @@ pub struct ExecutionRecord {
     pub memo: Vec<u8>,
     /// The search attributes, encoded by the caller.
     pub search_attributes: Vec<u8>,
+    /// What of the search attributes lists look executions up by: each term is the name of a list of its own, of the caller's
+    /// making; at most 65,535 bytes each. In order, none twice.
+    pub terms: Vec<String>,
     /// The request that started it.
     pub start_request_id: String,
     /// Whatever else the caller keeps of an execution; it is rewritten with every change, so keep it small.
@@ -154,10 +157,14 @@ pub struct Current {
 }
 
 /// Version of the encoding of an execution's row.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
+
+/// The version before it: no terms between head and body.
+const WITHOUT_TERMS: u8 = 1;
 
 /// The head of every execution row, of fixed width, so that a changed row can be compared with the one before without decoding
-/// either: version, status, start time, close time (0: open), integers little-endian.
+/// either: version, status, start time, close time (0: open), integers little-endian. Behind it stand the terms: the length of all
+/// of them in four bytes, then each as its length in two bytes and its text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ExecutionHeader {
     pub(crate) status: Status,
@@ -187,7 +194,7 @@ impl ExecutionHeader {
     /// Reads the head of a row; `None` if it is too short, of another version or names an unknown status.
     pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
         let (head, _) = bytes.split_first_chunk::<{ Self::LEN }>()?;
-        let [VERSION, status, times @ ..] = head else {
+        let [VERSION | WITHOUT_TERMS, status, times @ ..] = head else {
             return None;
         };
         let (start, close) = times.split_first_chunk::<8>()?;
@@ -199,7 +206,55 @@ impl ExecutionHeader {
     }
 }
 
-/// What follows the head, in this order, in postcard's encoding.
+/// A row, cut where its parts meet.
+pub(crate) struct ExecutionRow<'a> {
+    pub(crate) header: ExecutionHeader,
+    terms: &'a [u8],
+    body: &'a [u8],
+}
+
+impl<'a> ExecutionRow<'a> {
+    /// Cuts a row; `None` if it is too short, of another version or names an unknown status.
+    pub(crate) fn cut(bytes: &'a [u8]) -> Option<Self> {
+        let header = ExecutionHeader::decode(bytes)?;
+        let rest = &bytes[ExecutionHeader::LEN..];
+        let (terms, body) = match bytes.first() {
+            Some(&WITHOUT_TERMS) => rest.split_at(0),
+            _ => {
+                let (length, rest) = rest.split_first_chunk::<4>()?;
+                rest.split_at_checked(usize::try_from(u32::from_le_bytes(*length)).ok()?)?
+            }
+        };
+        Some(Self { header, terms, body })
+    }
+
+    /// Its terms; `None` if they are damaged.
+    pub(crate) fn terms(&self) -> Option<Vec<&'a str>> {
+        let (mut rest, mut terms) = (self.terms, Vec::new());
+        while !rest.is_empty() {
+            let (length, behind) = rest.split_first_chunk::<2>()?;
+            let (term, behind) = behind.split_at_checked(usize::from(u16::from_le_bytes(*length)))?;
+            terms.push(std::str::from_utf8(term).ok()?);
+            rest = behind;
+        }
+        Some(terms)
+    }
+}
+
+/// The terms as they stand in a row. None is too long for its length field: the writer has refused such a record before.
+fn encode_terms(terms: &[String], out: &mut Vec<u8>) {
+    let start = out.len();
+    out.extend_from_slice(&[0; 4]);
+    for term in terms {
+        let length = u16::try_from(term.len()).unwrap_or(u16::MAX);
+        out.extend_from_slice(&length.to_le_bytes());
+        out.extend_from_slice(&term.as_bytes()[..usize::from(length)]);
+    }
+    let length = u32::try_from(out.len() - start - 4).unwrap_or(u32::MAX);
+    out[start..start + 4].copy_from_slice(&length.to_le_bytes());
+}
+
+/// What follows the terms, in this order, in postcard's encoding.
 #[derive(Serialize, Deserialize)]
 struct Body<'a> {
     #[serde(borrow)]
@@ -225,9 +280,11 @@ struct Body<'a> {
 
 pub(crate) fn encode_execution(record: &ExecutionRecord) -> Vec<u8> {
     let text = record.workflow_type.len() + record.task_queue.len() + record.module.name.len();
-    let blobs = record.memo.len() + record.search_attributes.len() + record.state.len();
+    let terms: usize = record.terms.iter().map(|term| term.len() + 2).sum();
+    let blobs = record.memo.len() + record.search_attributes.len() + record.state.len() + terms;
     let mut out = Vec::with_capacity(text + blobs + 192);
     record.header().encode(&mut out);
+    encode_terms(&record.terms, &mut out);
     let body = Body {
         workflow_type: &record.workflow_type,
         task_queue: &record.task_queue,
@@ -255,16 +312,18 @@ pub(crate) fn decode_execution(
 ) -> Result<ExecutionRecord, ReadError> {
     let key = || format!("{namespace}, workflow {workflow_id:?}, run {run_id}");
     let corrupt = |detail: &str| ReadError::corrupt("executions", key(), detail);
-    if bytes.first().is_some_and(|version| *version != VERSION) {
+    if let Some(version) = bytes.first()
+        && ![WITHOUT_TERMS, VERSION].contains(version)
+    {
         return Err(corrupt(&format!(
-            "its version is {}, known is {VERSION}",
-            bytes[0]
+            "its version is {version}, known are {WITHOUT_TERMS} and {VERSION}"
         )));
     }
-    let header = ExecutionHeader::decode(bytes)
+    let row = ExecutionRow::cut(bytes)
         .ok_or_else(|| corrupt("its head is too short or names an unknown status"))?;
-    let body: Body<'_> =
-        postcard::from_bytes(&bytes[ExecutionHeader::LEN..]).map_err(|e| corrupt(&e.to_string()))?;
+    let terms = row.terms().ok_or_else(|| corrupt("its terms are damaged"))?;
+    let header = row.header;
+    let body: Body<'_> = postcard::from_bytes(row.body).map_err(|e| corrupt(&e.to_string()))?;
     Ok(ExecutionRecord {
         namespace,
         workflow_id: workflow_id.to_owned(),
@@ -286,6 +345,7 @@ pub(crate) fn decode_execution(
         parked: body.parked,
         memo: body.memo.to_vec(),
         search_attributes: body.search_attributes.to_vec(),
+        terms: terms.into_iter().map(str::to_owned).collect(),
         start_request_id: body.start_request_id.to_owned(),
         state: body.state.to_vec(),
     })

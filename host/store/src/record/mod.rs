@@ -8,4 +8,4 @@ pub use execution::{Current, ExecutionRecord, ModuleRef, Parked, Status};
 pub use module::{ComponentDigest, ModuleRecord, NamespaceRecord, TypeDescription};
 pub use row::{Clock, EventBatch, Pending, Row, Seen};
 
-pub(crate) use execution::{ExecutionHeader, decode_execution, encode_execution};
+pub(crate) use execution::{ExecutionHeader, ExecutionRow, decode_execution, encode_execution};

@@ -9,6 +9,7 @@ use std::{
 use crate::{
     Notice, Transition, WriteError,
     disk::Fault,
+    open::panic_text,
     store::Inner,
     writer::{
         Message, Notify,
@@ -186,10 +187,7 @@ impl Core {
         match catch_unwind(AssertUnwindSafe(|| self.try_commit(batch))) {
             Ok(outcome) => outcome,
             Err(panic) => {
-                let text = panic.downcast_ref::<String>().map(String::as_str);
-                let text = text
-                    .or_else(|| panic.downcast_ref::<&str>().copied())
-                    .unwrap_or("no message");
+                let text = panic_text(panic.as_ref());
                 Outcome::Lost(Fault::Failed(format!("the database library panicked: {text}")))
             }
         }

@@ -41,6 +41,7 @@ pub(crate) struct Tables<'t> {
     workflow_types: Lazy<'t, (u32, &'static str), &'static str>,
     activity_types: Lazy<'t, (u32, &'static str, &'static str), &'static str>,
     namespaces: Lazy<'t, &'static str, &'static [u8]>,
+    search_attributes: Lazy<'t, (u32, &'static str), u8>,
 }
 
 /// One accessor for each table.
@@ -71,6 +72,7 @@ accessors! {
     workflow_types: (u32, &'static str) => &'static str, t::WORKFLOW_TYPES;
     activity_types: (u32, &'static str, &'static str) => &'static str, t::ACTIVITY_TYPES;
     namespaces: &'static str => &'static [u8], t::NAMESPACES;
+    search_attributes: (u32, &'static str) => u8, t::SEARCH_ATTRIBUTES;
 }
 
 /// The table of a kind of pending work.
@@ -106,6 +108,7 @@ impl<'t> Tables<'t> {
             workflow_types: None,
             activity_types: None,
             namespaces: None,
+            search_attributes: None,
         })
     }
 

@@ -48,6 +48,7 @@ pub(crate) fn execution(workflow_id: &str, run: u128, start_time_ns: u64) -> Exe
         parked: None,
         memo: b"memo".to_vec(),
         search_attributes: Vec::new(),
+        terms: Vec::new(),
         start_request_id: format!("request-{run}"),
         state: vec![1, 2, 3],
     }

@@ -4,7 +4,7 @@ use redb::ReadableTable;
 
 use crate::{
     ExecutionKey, ExecutionRecord, NamespaceId, Pending, ReadError, RunId, Seen, Status, Violation, codec,
-    record::{ExecutionHeader, decode_execution, encode_execution},
+    record::{ExecutionHeader, ExecutionRow, decode_execution, encode_execution},
     tables::Facet,
     writer::{apply::Refusal, tables::Tables},
 };
@@ -16,6 +16,7 @@ struct Listed<'a> {
     workflow_type: &'a str,
     run_id: u128,
     header: ExecutionHeader,
+    terms: &'a [&'a str],
 }
 
 /// The id of the event that comes next in a run's history.
@@ -44,6 +45,15 @@ pub(super) fn put(tables: &mut Tables<'_>, record: &ExecutionRecord) -> Result<(
     if record.close_time_ns.is_some() == record.status.is_open() {
         return Err(Violation::CloseTime(record.key()).into());
     }
+    let most = usize::from(u16::MAX);
+    if let Some(term) = record.terms.iter().find(|term| term.len() > most) {
+        return Err(Violation::TermTooLong {
+            key: record.key(),
+            bytes: term.len(),
+            most,
+        }
+        .into());
+    }
     let history = history_end(tables, record.namespace, record.run_id)?;
     if record.next_event_id != history {
         return Err(Violation::NextEvent {
@@ -54,31 +64,35 @@ pub(super) fn put(tables: &mut Tables<'_>, record: &ExecutionRecord) -> Result<(
         .into());
     }
     let header = record.header();
+    let terms: Vec<&str> = record.terms.iter().map(String::as_str).collect();
     let now = Listed {
         namespace: record.namespace.0,
         workflow_id: &record.workflow_id,
         workflow_type: &record.workflow_type,
         run_id: record.run_id.0,
         header,
+        terms: &terms,
     };
     let key = (record.namespace.0, record.workflow_id.as_str(), record.run_id.0);
     let before = {
         let old = tables
             .executions()?
             .insert(key, encode_execution(record).as_slice())?;
-        old.map(|old| head(record, old.value())).transpose()?
+        old.map(|old| indexed(record, old.value())).transpose()?
     };
     match before {
         // The common case: nothing that is indexed has changed.
-        Some(before) if before == header => Ok(()),
-        Some(before) if !before.status.is_open() && header.status.is_open() => {
+        Some((before, terms_before)) if before == header && terms_before == record.terms => Ok(()),
+        Some((before, _)) if !before.status.is_open() && header.status.is_open() => {
             Err(Violation::Reopened(record.key()).into())
         }
-        Some(before) => {
+        Some((before, terms_before)) => {
+            let terms_before: Vec<&str> = terms_before.iter().map(String::as_str).collect();
             unlist(
                 tables,
                 &Listed {
                     header: before,
+                    terms: &terms_before,
                     ..now
                 },
             )?;
@@ -92,14 +106,13 @@ pub(super) fn put(tables: &mut Tables<'_>, record: &ExecutionRecord) -> Result<(
     }
 }
 
-fn head(record: &ExecutionRecord, row: &[u8]) -> Result<ExecutionHeader, ReadError> {
-    ExecutionHeader::decode(row).ok_or_else(|| {
-        ReadError::corrupt(
-            "executions",
-            record.key().to_string(),
-            "its head is too short or names an unknown status",
-        )
-    })
+/// What a row is indexed by.
+fn indexed(record: &ExecutionRecord, row: &[u8]) -> Result<(ExecutionHeader, Vec<String>), ReadError> {
+    let corrupt = |detail| ReadError::corrupt("executions", record.key().to_string(), detail);
+    let row =
+        ExecutionRow::cut(row).ok_or_else(|| corrupt("its head is too short or names an unknown status"))?;
+    let terms = row.terms().ok_or_else(|| corrupt("its terms are damaged"))?;
+    Ok((row.header, terms.into_iter().map(str::to_owned).collect()))
 }
 
 /// A workflow id stands for its open run, or for the last that was started.
@@ -128,7 +141,8 @@ fn set_current(tables: &mut Tables<'_>, record: &ExecutionRecord) -> Result<(), 
     Ok(())
 }
 
-pub(super) fn delete(tables: &mut Tables<'_>, key: &ExecutionKey) -> Result<(), Refusal> {
+/// Deletes all of a run but its history.
+pub(super) fn delete_rows(tables: &mut Tables<'_>, key: &ExecutionKey) -> Result<(), Refusal> {
     let (namespace, run_id) = (key.namespace.0, key.run_id.0);
     let row = {
         let row = tables
@@ -138,6 +152,7 @@ pub(super) fn delete(tables: &mut Tables<'_>, key: &ExecutionKey) -> Result<(), 
             .transpose()?
     };
     if let Some(record) = row {
+        let terms: Vec<&str> = record.terms.iter().map(String::as_str).collect();
         unlist(
             tables,
             &Listed {
@@ -146,6 +161,7 @@ pub(super) fn delete(tables: &mut Tables<'_>, key: &ExecutionKey) -> Result<(), 
                 workflow_type: &record.workflow_type,
                 run_id,
                 header: record.header(),
+                terms: &terms,
             },
         )?;
     }
@@ -157,8 +173,8 @@ pub(super) fn delete(tables: &mut Tables<'_>, key: &ExecutionKey) -> Result<(), 
     if is_current {
         tables.current()?.remove(workflow)?;
     }
-    delete_history(tables, namespace, run_id)?;
-    for pending in Pending::ALL {
+    let mine = [Pending::Activity, Pending::Update, Pending::Buffered];
+    for pending in mine {
         let run = (namespace, run_id, 0)..=(namespace, run_id, u64::MAX);
         tables.pending(pending)?.retain_in(run, |_, _| false)?;
     }
@@ -166,9 +182,16 @@ pub(super) fn delete(tables: &mut Tables<'_>, key: &ExecutionKey) -> Result<(), 
     delete_seen(tables, key)
 }
 
-fn delete_history(tables: &mut Tables<'_>, namespace: u32, run_id: u128) -> Result<(), Refusal> {
+/// Deletes the appends of a run's history whose first event is below an id.
+pub(super) fn delete_history(
+    tables: &mut Tables<'_>,
+    namespace: NamespaceId,
+    run_id: RunId,
+    below: u64,
+) -> Result<(), Refusal> {
+    let (namespace, run_id) = (namespace.0, run_id.0);
     tables.history_ends.remove(&(namespace, run_id));
-    let run = (namespace, run_id, 0)..=(namespace, run_id, u64::MAX);
+    let run = (namespace, run_id, 0)..(namespace, run_id, below);
     let mut sequences = Vec::new();
     tables.journal_index()?.retain_in(run, |_, (sequence, _, _)| {
         sequences.push(sequence);
@@ -248,7 +271,7 @@ fn count(tables: &mut Tables<'_>, listed: &Listed<'_>, by: i64) {
 }
 
 impl<'a> Listed<'a> {
-    fn keys(&self) -> [(u32, u8, &'a str, u8, u64, u128); 3] {
+    fn keys(&self) -> impl Iterator<Item = (u32, u8, &'a str, u8, u64, u128)> {
         let key = |facet: Facet, name: &'a str| {
             (
                 self.namespace,
@@ -265,5 +288,7 @@ impl<'a> Listed<'a> {
             key(Facet::WorkflowType, self.workflow_type),
             key(Facet::WorkflowId, self.workflow_id),
         ]
+        .into_iter()
+        .chain(self.terms.iter().map(move |term| key(Facet::Term, term)))
     }
 }

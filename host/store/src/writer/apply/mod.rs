@@ -45,7 +45,26 @@ pub(crate) fn apply(tables: &mut Tables<'_>, change: &Change) -> Result<(), Refu
     match change {
         Change::AppendEvents(append) => append_events(tables, append),
         Change::PutExecution(record) => execution::put(tables, record),
-        Change::DeleteExecution(key) => execution::delete(tables, key),
+        Change::PutSearchAttribute {
+            namespace,
+            name,
+            kind,
+        } => {
+            tables
+                .search_attributes()?
+                .insert((namespace.0, name.as_str()), *kind)?;
+            Ok(())
+        }
+        Change::DeleteExecution(key) => {
+            execution::delete_rows(tables, key)?;
+            execution::delete_history(tables, key.namespace, key.run_id, u64::MAX)
+        }
+        Change::DeleteExecutionRows(key) => execution::delete_rows(tables, key),
+        Change::DeleteEvents {
+            namespace,
+            run_id,
+            below,
+        } => execution::delete_history(tables, *namespace, *run_id, *below),
         Change::PutTimer(key, row) => put_timer(tables, key, row),
         Change::DeleteTimer(key) => {
             tables.timers()?.remove(timer_key(key))?;
