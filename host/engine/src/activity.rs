@@ -129,6 +129,17 @@ impl Activity {
         }
     }
 
+    /// The run was reset: the activity counts as scheduled now, and its attempts begin anew.
+    pub(crate) fn begin_again(&mut self, now_ns: u64) {
+        self.scheduled_time_ns = now_ns;
+        self.attempt = Attempt {
+            number: 1,
+            due_ns: now_ns,
+            ..Default::default()
+        };
+        self.started_event_id = None;
+    }
+
     /// The table of transitions: what stands against the input; none: it is legal.
     pub(crate) fn refuses(&self, input: Input) -> Option<&'static str> {
         let started = self.started_event_id.is_some();

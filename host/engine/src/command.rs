@@ -1,6 +1,10 @@
 //! What a guest asks for in one activation.
 
-use longhaul_history::proto::{common::v1 as common, failure::v1::Failure};
+use longhaul_history::proto::{
+    common::v1 as common,
+    enums::v1::{ParentClosePolicy, WorkflowIdReusePolicy},
+    failure::v1::Failure,
+};
 
 /// A command and the call that made it.
 #[derive(Debug, Clone, PartialEq)]
@@ -40,6 +44,63 @@ pub enum Command {
         /// The activity's number.
         seq: u32,
     },
+    /// Start a child workflow.
+    StartChild {
+        /// The operation's number.
+        seq: u32,
+        /// What to start and how.
+        options: Box<ChildOptions>,
+    },
+    /// Cancel a child as its cancellation type says.
+    CancelChild {
+        /// The child's number.
+        seq: u32,
+        /// Why.
+        reason: String,
+    },
+    /// Signal a child of this run.
+    SignalChild {
+        /// The operation's number.
+        seq: u32,
+        /// The child's number.
+        child: u32,
+        /// What to send.
+        signal: Box<SignalOptions>,
+    },
+    /// Signal another execution.
+    SignalExternal {
+        /// The operation's number.
+        seq: u32,
+        /// Whom.
+        target: Target,
+        /// What to send.
+        signal: Box<SignalOptions>,
+    },
+    /// Give a signal up that is not sent yet.
+    CancelSignalExternal {
+        /// The signal's number.
+        seq: u32,
+    },
+    /// Request the cancellation of another execution.
+    CancelExternal {
+        /// The operation's number.
+        seq: u32,
+        /// Whose.
+        target: Target,
+        /// Why.
+        reason: String,
+    },
+    /// The run takes the new side of a change.
+    Patched {
+        /// The change's id.
+        id: String,
+        /// Only the new side is left in the code.
+        deprecated: bool,
+    },
+    /// Set memo fields, or with none remove them.
+    UpsertMemo(Vec<(String, Option<common::Payload>)>),
+    /// Set search attributes, or with none remove them.
+    UpsertSearchAttributes(Vec<(String, Option<common::Payload>)>),
     /// The host has delivered an accepted update. Not a call of the guest, but its place among the calls counts.
     AcceptUpdate {
         /// The update's id.
@@ -58,6 +119,8 @@ pub enum Command {
     Fail(Box<Failure>),
     /// The workflow has ended as cancelled.
     Cancelled(common::Payloads),
+    /// The workflow goes on as a new run.
+    ContinueAsNew(Box<ContinueOptions>),
     /// A text about the present state, for tools to show. It is in no event: a replay makes it again.
     SetCurrentDetails(String),
     /// Something that the contract has and the server does not serve yet.
@@ -67,7 +130,10 @@ pub enum Command {
 impl Command {
     /// Whether it ends the execution.
     pub fn is_terminal(&self) -> bool {
-        matches!(self, Self::Complete(_) | Self::Fail(_) | Self::Cancelled(_))
+        matches!(
+            self,
+            Self::Complete(_) | Self::Fail(_) | Self::Cancelled(_) | Self::ContinueAsNew(_)
+        )
     }
 }
 
@@ -116,4 +182,104 @@ pub struct ActivityOptions {
     pub cancellation_type: CancellationType,
     /// For tools to show.
     pub summary: Option<String>,
+}
+
+/// What cancelling a child means for its parent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ChildCancellationType {
+    /// Do not ask; resolve at once.
+    Abandon,
+    /// Ask, and resolve at once.
+    TryCancel,
+    /// Ask, and resolve when the child has closed.
+    WaitCompleted,
+    /// Ask, and resolve when the child has got the request.
+    WaitRequested,
+}
+
+impl ChildCancellationType {
+    /// Whether the guest resolves the child itself as soon as it cancels it; the host then drops the later outcomes.
+    pub fn resolves_at_once(self) -> bool {
+        matches!(self, Self::Abandon | Self::TryCancel)
+    }
+}
+
+/// A child workflow as the guest wants it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ChildOptions {
+    /// Its type.
+    pub workflow_type: String,
+    /// Its workflow id.
+    pub workflow_id: String,
+    /// Its queue; none: the run's.
+    pub task_queue: Option<String>,
+    /// Its arguments.
+    pub input: common::Payloads,
+    /// Its header.
+    pub header: Option<common::Header>,
+    /// Its memo.
+    pub memo: Option<common::Memo>,
+    /// Its search attributes.
+    pub search_attributes: Option<common::SearchAttributes>,
+    /// Limit of the chain of its runs, in nanoseconds.
+    pub execution_timeout_ns: Option<u64>,
+    /// Limit of one run, in nanoseconds.
+    pub run_timeout_ns: Option<u64>,
+    /// Limit of one workflow task, in nanoseconds; none: the server's default.
+    pub task_timeout_ns: Option<u64>,
+    /// Whether its id may have been used before.
+    pub id_reuse_policy: WorkflowIdReusePolicy,
+    /// None: it is not tried again.
+    pub retry_policy: Option<common::RetryPolicy>,
+    /// None: it runs once.
+    pub cron_schedule: Option<String>,
+    /// What becomes of it when this run closes.
+    pub parent_close_policy: ParentClosePolicy,
+    /// What cancelling it means.
+    pub cancellation_type: ChildCancellationType,
+    /// For tools to show.
+    pub summary: Option<String>,
+}
+
+/// A signal to another execution.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SignalOptions {
+    /// Its name.
+    pub name: String,
+    /// Its arguments.
+    pub input: common::Payloads,
+    /// Its header.
+    pub header: Option<common::Header>,
+}
+
+/// Another execution in the same namespace.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    /// Its workflow id.
+    pub workflow_id: String,
+    /// None: whichever run is the newest.
+    pub run_id: Option<String>,
+}
+
+/// The next run as the guest wants it. What is none is carried over from this run (E3).
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ContinueOptions {
+    /// Its type.
+    pub workflow_type: Option<String>,
+    /// Its queue.
+    pub task_queue: Option<String>,
+    /// Its arguments.
+    pub input: common::Payloads,
+    /// Its header.
+    pub header: Option<common::Header>,
+    /// Limit of the run, in nanoseconds.
+    pub run_timeout_ns: Option<u64>,
+    /// Limit of one workflow task, in nanoseconds.
+    pub task_timeout_ns: Option<u64>,
+    /// Its memo.
+    pub memo: Option<common::Memo>,
+    /// Its search attributes.
+    pub search_attributes: Option<common::SearchAttributes>,
+    /// Its retry policy.
+    pub retry_policy: Option<common::RetryPolicy>,
 }

@@ -13,7 +13,11 @@ use longhaul_history::{
     },
 };
 
-use crate::{Intent, Nondeterminism, replay::TaskSlice};
+use crate::{
+    Intent, Nondeterminism, Target,
+    patch::{Patch, is_version_list},
+    replay::TaskSlice,
+};
 
 /// Compare a task's intents with the events that history holds. Answers which event each started operation is.
 ///
@@ -25,9 +29,17 @@ pub fn task<'a>(
     slice: &TaskSlice<'a>,
 ) -> Result<Vec<(u32, &'a Arc<HistoryEvent>)>, Nondeterminism> {
     let mut bindings = Vec::new();
-    let mut outcome = slice.outcome.iter();
+    let mut outcome = Outcome::new(slice);
     for (call, intent) in intents {
-        let Some(event) = outcome.next() else {
+        let event = match intent {
+            Intent::Patched { id, .. } => match outcome.next_patch(id) {
+                Next::Event(event) => Some(event),
+                Next::None => None,
+                Next::Skip => continue,
+            },
+            _ => outcome.next(),
+        };
+        let Some(event) = event else {
             return Err(Nondeterminism {
                 event_id: slice.completed.event_id,
                 expected: "no further command of this workflow task".into(),
@@ -43,8 +55,14 @@ pub fn task<'a>(
                 call: *call,
             });
         }
-        if let Intent::StartTimer { seq, .. } | Intent::ScheduleActivity { seq, .. } = intent {
-            bindings.push((*seq, event));
+        match intent {
+            Intent::StartTimer { seq, .. }
+            | Intent::ScheduleActivity { seq, .. }
+            | Intent::StartChild { seq, .. }
+            | Intent::CancelChild { seq, .. }
+            | Intent::SignalExternal { seq, .. }
+            | Intent::CancelExternal { seq, .. } => bindings.push((*seq, event)),
+            _ => {}
         }
     }
     match outcome.next() {
@@ -55,6 +73,77 @@ pub fn task<'a>(
             found: "no further command in this workflow task".into(),
             call: None,
         }),
+    }
+}
+
+/// The events of a task's commands, as code has to account for them. As with Temporal's Core SDK, the marker of a patch that was
+/// written as deprecated need not be accounted for, and the list of patches behind a marker belongs to it.
+struct Outcome<'a> {
+    events: &'a [Arc<HistoryEvent>],
+    at: usize,
+}
+
+enum Next<'a> {
+    Event(&'a Arc<HistoryEvent>),
+    None,
+    /// The intent needs no event.
+    Skip,
+}
+
+impl<'a> Outcome<'a> {
+    fn new(slice: &TaskSlice<'a>) -> Self {
+        Self {
+            events: slice.outcome,
+            at: 0,
+        }
+    }
+
+    /// The next event that a command other than `patched` has to account for.
+    fn next(&mut self) -> Option<&'a Arc<HistoryEvent>> {
+        while self.patch().is_some_and(|patch| patch.deprecated) {
+            self.take_patch();
+        }
+        let event = self.events.get(self.at)?;
+        self.at += 1;
+        Some(event)
+    }
+
+    /// The marker of a patch.
+    fn next_patch(&mut self, id: &str) -> Next<'a> {
+        while let Some(patch) = self.patch() {
+            if patch.id == id || !patch.deprecated {
+                return Next::Event(self.take_patch());
+            }
+            self.take_patch();
+        }
+        // Where the code asks at another place than history says, only a deprecated marker can be told from a changed order.
+        let floats = |event: &Arc<HistoryEvent>| {
+            Patch::of(event).is_some_and(|patch| patch.deprecated && patch.id == id)
+        };
+        if self.events.iter().any(floats) {
+            return Next::Skip;
+        }
+        match self.events.get(self.at) {
+            Some(event) => Next::Event(event),
+            None => Next::None,
+        }
+    }
+
+    fn patch(&self) -> Option<Patch> {
+        self.events.get(self.at).and_then(|event| Patch::of(event))
+    }
+
+    fn take_patch(&mut self) -> &'a Arc<HistoryEvent> {
+        let marker = &self.events[self.at];
+        self.at += 1;
+        if self
+            .events
+            .get(self.at)
+            .is_some_and(|event| is_version_list(event))
+        {
+            self.at += 1;
+        }
+        marker
     }
 }
 
@@ -79,11 +168,7 @@ fn difference(intent: &Intent, event: &HistoryEvent) -> Option<String> {
                 .as_ref()
                 .is_some_and(|t| t.name == options.activity_type);
             if id && same_type && !same_input(&options.input, a.input.as_ref()) {
-                return Some(format!(
-                    "{} with another input: {}",
-                    describe_event(event),
-                    text_of(a.input.as_ref())
-                ));
+                return Some(other_input(event, a.input.as_ref()));
             }
             id && same_type
         }
@@ -93,6 +178,62 @@ fn difference(intent: &Intent, event: &HistoryEvent) -> Option<String> {
             },
             A::ActivityTaskCancelRequestedEventAttributes(a),
         ) => *scheduled_event_id == a.scheduled_event_id,
+        (Intent::StartChild { options, .. }, A::StartChildWorkflowExecutionInitiatedEventAttributes(a)) => {
+            let same_child = a.workflow_id == options.workflow_id
+                && a.workflow_type
+                    .as_ref()
+                    .is_some_and(|t| t.name == options.workflow_type);
+            if same_child && !same_input(&options.input, a.input.as_ref()) {
+                return Some(other_input(event, a.input.as_ref()));
+            }
+            same_child
+        }
+        (
+            Intent::CancelChild { workflow_id, .. },
+            A::RequestCancelExternalWorkflowExecutionInitiatedEventAttributes(a),
+        ) => {
+            a.child_workflow_only
+                && a.workflow_execution
+                    .as_ref()
+                    .is_some_and(|child| child.workflow_id == *workflow_id)
+        }
+        (
+            Intent::SignalExternal {
+                target,
+                child_only,
+                signal,
+                ..
+            },
+            A::SignalExternalWorkflowExecutionInitiatedEventAttributes(a),
+        ) => {
+            let same_signal = a.child_workflow_only == *child_only
+                && same_target(target, a.workflow_execution.as_ref())
+                && a.signal_name == signal.name;
+            if same_signal && !same_input(&signal.input, a.input.as_ref()) {
+                return Some(other_input(event, a.input.as_ref()));
+            }
+            same_signal
+        }
+        (
+            Intent::CancelExternal { target, .. },
+            A::RequestCancelExternalWorkflowExecutionInitiatedEventAttributes(a),
+        ) => !a.child_workflow_only && same_target(target, a.workflow_execution.as_ref()),
+        (Intent::Patched { id, .. }, A::MarkerRecordedEventAttributes(_)) => {
+            Patch::of(event).is_some_and(|patch| patch.id == *id)
+        }
+        (Intent::UpsertSearchAttributes(_), A::UpsertWorkflowSearchAttributesEventAttributes(_)) => {
+            !is_version_list(event)
+        }
+        (Intent::ContinueAsNew(options), A::WorkflowExecutionContinuedAsNewEventAttributes(a)) => {
+            let same_type = options
+                .workflow_type
+                .as_ref()
+                .is_none_or(|name| a.workflow_type.as_ref().is_some_and(|t| t.name == *name));
+            if same_type && !same_input(&options.input, a.input.as_ref()) {
+                return Some(other_input(event, a.input.as_ref()));
+            }
+            same_type
+        }
         (Intent::AcceptUpdate { id }, A::WorkflowExecutionUpdateAcceptedEventAttributes(a)) => {
             *id == a.protocol_instance_id
         }
@@ -101,7 +242,8 @@ fn difference(intent: &Intent, event: &HistoryEvent) -> Option<String> {
         }
         (Intent::Complete(_), A::WorkflowExecutionCompletedEventAttributes(_))
         | (Intent::Fail(_), A::WorkflowExecutionFailedEventAttributes(_))
-        | (Intent::Cancelled(_), A::WorkflowExecutionCanceledEventAttributes(_)) => true,
+        | (Intent::Cancelled(_), A::WorkflowExecutionCanceledEventAttributes(_))
+        | (Intent::UpsertMemo(_), A::WorkflowPropertiesModifiedEventAttributes(_)) => true,
         _ => false,
     };
     (!same).then(|| describe_event(event))
@@ -114,6 +256,16 @@ fn is_decimal(id: &str, seq: u32) -> bool {
 fn same_input(ours: &common::Payloads, theirs: Option<&common::Payloads>) -> bool {
     let theirs = theirs.map_or(&[][..], |payloads| &payloads.payloads);
     payload::all_equal(&ours.payloads, theirs)
+}
+
+fn other_input(event: &HistoryEvent, input: Option<&common::Payloads>) -> String {
+    format!("{} with another input: {}", describe_event(event), text_of(input))
+}
+
+fn same_target(ours: &Target, theirs: Option<&common::WorkflowExecution>) -> bool {
+    theirs.is_some_and(|theirs| {
+        ours.workflow_id == theirs.workflow_id && ours.run_id.as_deref().unwrap_or("") == theirs.run_id
+    })
 }
 
 fn text_of(payloads: Option<&common::Payloads>) -> String {
@@ -139,11 +291,55 @@ fn describe(intent: &Intent) -> String {
         } => {
             format!("ActivityTaskCancelRequested scheduled={scheduled_event_id}")
         }
+        Intent::StartChild { options, .. } => format!(
+            "StartChildWorkflowExecutionInitiated type={} id={} input={}",
+            options.workflow_type,
+            options.workflow_id,
+            text_of(Some(&options.input))
+        ),
+        Intent::CancelChild { workflow_id, .. } => {
+            format!("RequestCancelExternalWorkflowExecutionInitiated to={workflow_id} child=true")
+        }
+        Intent::SignalExternal {
+            target,
+            child_only,
+            signal,
+            ..
+        } => format!(
+            "SignalExternalWorkflowExecutionInitiated to={}{} name={} input={}",
+            describe_target(target),
+            if *child_only { " child=true" } else { "" },
+            signal.name,
+            text_of(Some(&signal.input))
+        ),
+        Intent::CancelExternal { target, .. } => format!(
+            "RequestCancelExternalWorkflowExecutionInitiated to={}",
+            describe_target(target)
+        ),
+        Intent::Patched { id, .. } => format!("MarkerRecorded of patch {id}"),
+        Intent::UpsertMemo(_) => "WorkflowPropertiesModified".into(),
+        Intent::UpsertSearchAttributes(_) => "UpsertWorkflowSearchAttributes".into(),
+        Intent::ContinueAsNew(options) => format!(
+            "WorkflowExecutionContinuedAsNew{} input={}",
+            options
+                .workflow_type
+                .as_ref()
+                .map(|name| format!(" type={name}"))
+                .unwrap_or_default(),
+            text_of(Some(&options.input))
+        ),
         Intent::AcceptUpdate { id } => format!("WorkflowExecutionUpdateAccepted id={id}"),
         Intent::CompleteUpdate { id, .. } => format!("WorkflowExecutionUpdateCompleted id={id}"),
         Intent::Complete(_) => "WorkflowExecutionCompleted".into(),
         Intent::Fail(_) => "WorkflowExecutionFailed".into(),
         Intent::Cancelled(_) => "WorkflowExecutionCanceled".into(),
+    }
+}
+
+fn describe_target(target: &Target) -> String {
+    match &target.run_id {
+        Some(run_id) => format!("{}/{run_id}", target.workflow_id),
+        None => target.workflow_id.clone(),
     }
 }
 

@@ -1,5 +1,9 @@
 //! What can be wrong: with a history, with the code that is replayed, with a guest, with a request.
 
+use std::fmt;
+
+use longhaul_history::proto::enums::v1::WorkflowTaskFailedCause;
+
 /// An event that cannot follow the ones before it: the history is damaged, or was written by something else.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("event {event_id} ({event}) is not possible here: {why}")]
@@ -59,6 +63,50 @@ pub enum Violation {
         /// What is wrong.
         why: String,
     },
+    /// Options that no child can have.
+    #[error("child workflow {workflow_id:?} (seq {seq}): {why}")]
+    BadChild {
+        /// Its workflow id.
+        workflow_id: String,
+        /// Its number.
+        seq: u32,
+        /// What is wrong.
+        why: String,
+    },
+    /// A signal that cannot be sent.
+    #[error("signal {name:?} to workflow {workflow_id:?} (seq {seq}): {why}")]
+    BadSignal {
+        /// Its name.
+        name: String,
+        /// Whom it is for.
+        workflow_id: String,
+        /// Its number.
+        seq: u32,
+        /// What is wrong.
+        why: String,
+    },
+    /// A cancellation request that cannot be sent.
+    #[error("cancelling workflow {workflow_id:?} (seq {seq}): {why}")]
+    BadCancel {
+        /// Whom it is for.
+        workflow_id: String,
+        /// Its number.
+        seq: u32,
+        /// What is wrong.
+        why: String,
+    },
+    /// Options that no next run can have.
+    #[error("continue-as-new: {0}")]
+    BadContinue(String),
+    /// A memo that cannot be written.
+    #[error("upsert-memo: {0}")]
+    BadMemo(String),
+    /// Search attributes that cannot be written.
+    #[error("upsert-search-attributes: {0}")]
+    BadSearchAttributes(String),
+    /// A patch id that cannot be recorded.
+    #[error("patched: {0}")]
+    BadPatch(String),
     /// An activity id that an activity in flight has.
     #[error(
         "activity {activity_type:?} (seq {seq}): the activity id {activity_id:?} is that of an activity in flight (seq {holder}); wait \
@@ -98,13 +146,71 @@ pub enum Violation {
     #[error("the run has {limit} {what} in flight, which is the limit")]
     TooMany {
         /// Of what.
-        what: &'static str,
+        what: InFlight,
         /// How many are allowed.
         limit: usize,
     },
     /// Part of the contract that the server does not serve yet.
     #[error("{0} is not offered yet")]
     NotOffered(&'static str),
+}
+
+impl Violation {
+    /// Temporal's cause for the WorkflowTaskFailed that it leads to.
+    pub fn cause(&self) -> WorkflowTaskFailedCause {
+        use WorkflowTaskFailedCause as Cause;
+        match self {
+            Self::BadActivity { .. } => Cause::BadScheduleActivityAttributes,
+            Self::DuplicateActivityId { .. } => Cause::ScheduleActivityDuplicateId,
+            Self::BadChild { .. } => Cause::BadStartChildExecutionAttributes,
+            Self::BadSignal { .. } => Cause::BadSignalWorkflowExecutionAttributes,
+            Self::BadCancel { .. } => Cause::BadRequestCancelExternalWorkflowExecutionAttributes,
+            Self::BadContinue(_) => Cause::BadContinueAsNewAttributes,
+            Self::BadMemo(_) => Cause::BadModifyWorkflowPropertiesAttributes,
+            Self::BadSearchAttributes(_) => Cause::BadSearchAttributes,
+            Self::BadPatch(_) => Cause::BadRecordMarkerAttributes,
+            Self::TooLarge { .. } => Cause::PayloadsTooLarge,
+            Self::TooMany { what, .. } => match what {
+                InFlight::Activities => Cause::PendingActivitiesLimitExceeded,
+                InFlight::Children => Cause::PendingChildWorkflowsLimitExceeded,
+                InFlight::Signals => Cause::PendingSignalsLimitExceeded,
+                InFlight::Cancels => Cause::PendingRequestCancelLimitExceeded,
+                InFlight::Timers => Cause::WorkflowWorkerUnhandledFailure,
+            },
+            Self::SeqReused(_)
+            | Self::SeqsLeftOut { .. }
+            | Self::UnknownSeq { .. }
+            | Self::UnknownUpdate(_)
+            | Self::NotOffered(_) => Cause::WorkflowWorkerUnhandledFailure,
+        }
+    }
+}
+
+/// What a run may have only so many of at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum InFlight {
+    /// Timers.
+    Timers,
+    /// Activities.
+    Activities,
+    /// Children, from their start's command to their end.
+    Children,
+    /// Signals to other executions.
+    Signals,
+    /// Cancellation requests for other executions and for children.
+    Cancels,
+}
+
+impl fmt::Display for InFlight {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Timers => "timers",
+            Self::Activities => "activities",
+            Self::Children => "child workflows",
+            Self::Signals => "signals to other executions",
+            Self::Cancels => "cancellation requests for other executions",
+        })
+    }
 }
 
 /// An input that an execution does not take.
@@ -126,4 +232,45 @@ pub enum Refused {
         /// Bytes at most.
         bytes: u64,
     },
+}
+
+/// What no execution can be started with.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BadStart {
+    /// The cron schedule cannot be read.
+    #[error(transparent)]
+    Cron(#[from] crate::cron::Bad),
+    /// A delay beside a cron schedule, which has its own.
+    #[error("a start delay cannot be used with a cron schedule: the schedule says when the first run begins")]
+    DelayAndCron,
+    /// The retry policy cannot be kept.
+    #[error("the retry policy is not valid: {0}")]
+    RetryPolicy(#[from] crate::retry::BadPolicy),
+}
+
+/// A reset that is not possible.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BadReset {
+    /// The history has no such event.
+    #[error("event {event_id} is not in the history, which has the events 1 to {last}")]
+    NoSuchEvent {
+        /// The event that was named.
+        event_id: i64,
+        /// The last one that there is.
+        last: i64,
+    },
+    /// It is not the end of a workflow task.
+    #[error(
+        "event {event_id} ({event}) is not the start or the end of a workflow task: name a WorkflowTaskStarted, \
+         WorkflowTaskCompleted, WorkflowTaskFailed or WorkflowTaskTimedOut event"
+    )]
+    NoTask {
+        /// The event that was named.
+        event_id: i64,
+        /// Its kind.
+        event: String,
+    },
+    /// The history cannot be folded up to there.
+    #[error(transparent)]
+    Damaged(#[from] IllegalTransition),
 }

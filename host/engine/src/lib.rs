@@ -14,10 +14,14 @@
 //! A [`WorkflowTask`](replay::TaskSlice) joins the two: [`replay::tasks`] cuts a history into the tasks that wrote it.
 
 pub mod activity;
+pub mod child;
 mod command;
 pub mod compare;
+pub mod cron;
 mod error;
 pub mod execution;
+pub mod outgoing;
+mod patch;
 pub mod replay;
 pub mod retry;
 mod seqs;
@@ -27,9 +31,13 @@ mod turn;
 pub mod update;
 pub mod workflow_task;
 
-pub use command::{ActivityOptions, Call, CancellationType, Command};
-pub use error::{IllegalTransition, Nondeterminism, Refused, Violation};
+pub use command::{
+    ActivityOptions, Call, CancellationType, ChildCancellationType, ChildOptions, Command, ContinueOptions,
+    SignalOptions, Target,
+};
+pub use error::{BadReset, BadStart, IllegalTransition, InFlight, Nondeterminism, Refused, Violation};
 pub use execution::{Execution, Identity, Status};
 pub use longhaul_history::proto;
+pub use outgoing::{Answer, Failed, Outgoing};
 pub use session::{Intent, Job, Outcome, Session};
 pub use turn::{Effect, Turn};

@@ -10,7 +10,7 @@ use longhaul_history::{
     time,
 };
 
-use crate::session::AcceptedUpdate;
+use crate::{patch::Patch, session::AcceptedUpdate};
 
 /// One completed workflow task: what the guest was shown, and what it did.
 #[derive(Debug, Clone)]
@@ -57,6 +57,11 @@ impl TaskSlice<'_> {
             }),
             _ => None,
         })
+    }
+
+    /// The patches whose markers it has written: `patched` is true for them from this task on.
+    pub fn patches(&self) -> impl Iterator<Item = String> {
+        self.outcome.iter().filter_map(|event| Some(Patch::of(event)?.id))
     }
 
     fn started_attributes(&self) -> Option<&WorkflowTaskStartedEventAttributes> {

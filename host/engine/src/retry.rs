@@ -1,4 +1,4 @@
-//! When a failed activity is tried again (A2).
+//! When a failed activity or run is tried again (A2, E2).
 
 use longhaul_history::{
     proto::{
@@ -124,6 +124,45 @@ pub enum Decision {
     },
     /// None, and why.
     Stop(RetryState),
+}
+
+/// A retry policy that cannot be kept.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BadPolicy {
+    /// The waits would get shorter.
+    #[error("the backoff coefficient is below 1")]
+    Coefficient,
+    /// An interval that is negative.
+    #[error("the {0} is negative")]
+    Negative(&'static str),
+    /// The longest wait is shorter than the first.
+    #[error("the maximum interval is shorter than the initial interval")]
+    MaximumInterval,
+}
+
+/// Whether a policy makes sense. Zeros stand for defaults.
+///
+/// # Errors
+///
+/// What does not.
+pub fn check(policy: &RetryPolicy) -> Result<(), BadPolicy> {
+    let interval = |interval: Option<&time::Duration>, name| match interval {
+        None => Ok(0),
+        Some(interval) => time::ns_from_duration(interval).ok_or(BadPolicy::Negative(name)),
+    };
+    let initial_ns = interval(policy.initial_interval.as_ref(), "initial interval")?;
+    let maximum_ns = interval(policy.maximum_interval.as_ref(), "maximum interval")?;
+    if policy.maximum_attempts < 0 {
+        return Err(BadPolicy::Negative("number of attempts"));
+    }
+    let coefficient = policy.backoff_coefficient;
+    if coefficient != 0.0 && (coefficient < 1.0 || coefficient.is_nan()) {
+        return Err(BadPolicy::Coefficient);
+    }
+    if maximum_ns != 0 && maximum_ns < initial_ns {
+        return Err(BadPolicy::MaximumInterval);
+    }
+    Ok(())
 }
 
 fn next_retry_delay(failure: &Failure) -> Option<u64> {

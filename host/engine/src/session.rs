@@ -1,21 +1,30 @@
 //! The guest's half: what the code calls its operations, and what it has been told.
 
+mod across;
+mod checks;
+mod outcomes;
+
 use std::{
-    collections::{BTreeMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashSet},
     sync::Arc,
 };
 
 use longhaul_history::proto::{
     common::v1 as common,
+    enums::v1::StartChildWorkflowExecutionFailedCause,
     failure::v1::{ActivityFailureInfo, CanceledFailureInfo, Failure, failure::FailureInfo},
     history::v1::{ActivityTaskScheduledEventAttributes, HistoryEvent, history_event::Attributes},
     update::v1 as wire,
 };
-use prost::Message;
 
+use self::checks::{check_activity, check_size};
 use crate::{
-    ActivityOptions, Call, CancellationType, Command, Violation, activity::Scheduled, execution::Limits,
-    seqs::Seqs, update::Outcome as UpdateOutcome,
+    ActivityOptions, Call, CancellationType, ChildCancellationType, ChildOptions, Command, ContinueOptions,
+    InFlight, SignalOptions, Target, Violation,
+    activity::Scheduled,
+    execution::{Limits, reset},
+    seqs::Seqs,
+    update::Outcome as UpdateOutcome,
 };
 
 /// What one execution's code knows: its operations by `seq`. The same whether it runs live or is replayed.
@@ -30,6 +39,15 @@ pub struct Session {
     open_updates: HashSet<String>,
     open_timers: usize,
     open_activities: usize,
+    open_children: usize,
+    open_signals: usize,
+    open_cancels: usize,
+    /// The workflow ids of all children by their `seq`: they may be signalled also after their end.
+    children: BTreeMap<u32, Arc<str>>,
+    /// Cancellation requests for children, by their event.
+    child_cancels: BTreeMap<i64, u32>,
+    /// The patches whose new side the run takes.
+    patches: BTreeSet<String>,
     /// What has ended in this task: kept until the task is concluded, because the code may cancel it before it learns of its end.
     ended: Vec<u32>,
     started: bool,
@@ -52,6 +70,14 @@ enum Kind {
         named: bool,
         scheduled: Option<Scheduled>,
     },
+    Child {
+        cancellation_type: ChildCancellationType,
+        initiated: Option<Arc<HistoryEvent>>,
+        /// Its ChildWorkflowExecutionStarted event and its run.
+        started: Option<(i64, String)>,
+    },
+    Signal,
+    Cancel,
 }
 
 /// Where an operation is as the code sees it.
@@ -70,6 +96,11 @@ enum State {
 /// Something to deliver to the guest.
 #[derive(Debug, Clone)]
 pub enum Job {
+    /// The run was reset: from here on its random numbers are those of this run id. Stands before everything else.
+    Reseed {
+        /// The new run's id.
+        run_id: String,
+    },
     /// Construct the workflow.
     Start,
     /// A WorkflowExecutionSignaled event.
@@ -99,6 +130,20 @@ pub enum Outcome {
     Cancelled(Box<Failure>),
     /// It ran out of time.
     TimedOut(Box<Failure>),
+    /// The child runs; its end is told later.
+    ChildStarted {
+        /// Its run id.
+        run_id: String,
+    },
+    /// The child could not be started; nothing follows.
+    ChildStartFailed {
+        /// Its workflow id.
+        workflow_id: String,
+        /// Its type.
+        workflow_type: String,
+        /// Why.
+        cause: StartChildWorkflowExecutionFailedCause,
+    },
 }
 
 /// A command that stands, after pairs were dropped and terminal commands sorted: it becomes one event, or is compared with one.
@@ -134,6 +179,57 @@ pub enum Intent {
         /// The activity's event.
         scheduled_event_id: i64,
     },
+    /// StartChildWorkflowExecutionInitiated.
+    StartChild {
+        /// The operation's number.
+        seq: u32,
+        /// What to start and how.
+        options: Box<ChildOptions>,
+    },
+    /// RequestCancelExternalWorkflowExecutionInitiated for a child.
+    CancelChild {
+        /// The child's number.
+        seq: u32,
+        /// The event that initiated the child.
+        initiated_event_id: i64,
+        /// The child's workflow id.
+        workflow_id: String,
+        /// Why.
+        reason: String,
+    },
+    /// SignalExternalWorkflowExecutionInitiated.
+    SignalExternal {
+        /// The operation's number.
+        seq: u32,
+        /// Whom.
+        target: Target,
+        /// It is for a child of this run.
+        child_only: bool,
+        /// What to send.
+        signal: Box<SignalOptions>,
+    },
+    /// RequestCancelExternalWorkflowExecutionInitiated.
+    CancelExternal {
+        /// The operation's number.
+        seq: u32,
+        /// Whose.
+        target: Target,
+        /// Why.
+        reason: String,
+    },
+    /// MarkerRecorded, and UpsertWorkflowSearchAttributes right behind it.
+    Patched {
+        /// The change's id.
+        id: String,
+        /// Only the new side is left in the code.
+        deprecated: bool,
+        /// All that the run has taken so far, this one included, in order.
+        patches: Vec<String>,
+    },
+    /// WorkflowPropertiesModified.
+    UpsertMemo(Vec<(String, Option<common::Payload>)>),
+    /// UpsertWorkflowSearchAttributes.
+    UpsertSearchAttributes(Vec<(String, Option<common::Payload>)>),
     /// WorkflowExecutionUpdateAccepted.
     AcceptUpdate {
         /// The update's id.
@@ -152,7 +248,12 @@ pub enum Intent {
     Fail(Box<Failure>),
     /// WorkflowExecutionCanceled.
     Cancelled(common::Payloads),
+    /// WorkflowExecutionContinuedAsNew.
+    ContinueAsNew(Box<ContinueOptions>),
 }
+
+/// Intents in the order of their calls; those that were taken back are none.
+type Intents = Vec<Option<(Option<u32>, Intent)>>;
 
 impl Session {
     /// A session of an instance that has seen nothing.
@@ -169,10 +270,12 @@ impl Session {
             self.started = true;
             jobs.before_updates.push(Job::Start);
         }
+        let mut reseed = None;
         for event in events {
             let Some(attributes) = &event.attributes else {
                 continue;
             };
+            reseed = reset::reseeds(event).or(reseed);
             match attributes {
                 A::WorkflowExecutionSignaledEventAttributes(_) => {
                     jobs.before_updates.push(Job::Signal(event.clone()));
@@ -240,8 +343,12 @@ impl Session {
                     },
                     &mut jobs,
                 ),
-                _ => {}
+                _ => self.observe_across(event, &mut jobs),
             }
+        }
+        if let Some(run_id) = reseed {
+            let run_id = run_id.to_owned();
+            jobs.before_updates.insert(0, Job::Reseed { run_id });
         }
         jobs
     }
@@ -252,6 +359,16 @@ impl Session {
         outcome: impl FnOnce(Option<&ActivityTaskScheduledEventAttributes>) -> Outcome,
         jobs: &mut Jobs,
     ) {
+        let outcome = |kind: &Kind| {
+            outcome(match kind {
+                Kind::Activity { scheduled, .. } => scheduled.as_deref(),
+                _ => None,
+            })
+        };
+        self.end_as(event_id, outcome, jobs);
+    }
+
+    fn end_as(&mut self, event_id: i64, outcome: impl FnOnce(&Kind) -> Outcome, jobs: &mut Jobs) {
         let Some(seq) = self.by_event.remove(&event_id) else {
             return;
         };
@@ -266,21 +383,18 @@ impl Session {
                     self.activity_ids.remove(&scheduled.activity_id);
                 }
             }
+            Kind::Child { .. } => self.open_children -= 1,
+            Kind::Signal => self.open_signals -= 1,
+            Kind::Cancel => self.open_cancels -= 1,
         }
         if matches!(operation.state, State::Open | State::CancelRequested) {
-            let scheduled = match &operation.kind {
-                Kind::Activity { scheduled, .. } => scheduled.as_deref(),
-                Kind::Timer => None,
-            };
             jobs.after_updates.push(Job::Resolve {
                 seq,
-                outcome: outcome(scheduled),
+                outcome: outcome(&operation.kind),
             });
-            operation.state = State::Ended;
-            self.ended.push(seq);
-        } else {
-            self.operations.remove(&seq);
         }
+        operation.state = State::Ended;
+        self.ended.push(seq);
     }
 
     /// Which operations the guest has resolved itself by cancelling them in this activation: their outcome is not delivered.
@@ -296,10 +410,24 @@ impl Session {
                         .operations
                         .get(&seq)
                         .is_none_or(|operation| match operation.kind {
-                            Kind::Timer => true,
                             Kind::Activity {
                                 cancellation_type, ..
                             } => cancellation_type.resolves_at_once(),
+                            _ => true,
+                        });
+                    if own {
+                        seqs.insert(seq);
+                    }
+                }
+                Command::CancelChild { seq, .. } => {
+                    let own = self
+                        .operations
+                        .get(&seq)
+                        .is_none_or(|operation| match operation.kind {
+                            Kind::Child {
+                                cancellation_type, ..
+                            } => cancellation_type.resolves_at_once(),
+                            _ => true,
                         });
                     if own {
                         seqs.insert(seq);
@@ -322,7 +450,7 @@ impl Session {
         calls: Vec<Call>,
         limits: &Limits,
     ) -> Result<Vec<(Option<u32>, Intent)>, Violation> {
-        let mut intents: Vec<Option<(Option<u32>, Intent)>> = Vec::with_capacity(calls.len());
+        let mut intents = Intents::with_capacity(calls.len());
         let mut terminal = None;
         let mut fresh: BTreeMap<u32, usize> = BTreeMap::new();
         for Call { index, command } in calls {
@@ -336,7 +464,7 @@ impl Session {
                     self.open_timers += 1;
                     if self.open_timers > limits.timers_in_flight {
                         return Err(Violation::TooMany {
-                            what: "timers",
+                            what: InFlight::Timers,
                             limit: limits.timers_in_flight,
                         });
                     }
@@ -393,7 +521,7 @@ impl Session {
                     self.open_activities += 1;
                     if self.open_activities > limits.activities_in_flight {
                         return Err(Violation::TooMany {
-                            what: "activities",
+                            what: InFlight::Activities,
                             limit: limits.activities_in_flight,
                         });
                     }
@@ -471,6 +599,10 @@ impl Session {
                     )?;
                     terminal.get_or_insert((index, Intent::Cancelled(details)));
                 }
+                Command::ContinueAsNew(options) => {
+                    checks::check_continue(&options, limits)?;
+                    terminal.get_or_insert((index, Intent::ContinueAsNew(options)));
+                }
                 Command::SetCurrentDetails(details) => {
                     let (size, limit) = (details.len(), limits.history.payload_bytes);
                     if size > limit {
@@ -480,6 +612,15 @@ impl Session {
                     self.current_details = details;
                 }
                 Command::NotOffered(what) => return Err(Violation::NotOffered(what)),
+                across => {
+                    let mut concluded = across::Concluded {
+                        index,
+                        intents: &mut intents,
+                        fresh: &mut fresh,
+                        limits,
+                    };
+                    self.conclude_across(across, &mut concluded)?;
+                }
             }
         }
         // The outcome of what has ended is with the guest now: nothing names it any more.
@@ -493,10 +634,15 @@ impl Session {
 
     /// Tell which event an operation has become.
     pub fn bind(&mut self, seq: u32, event: &Arc<HistoryEvent>) {
+        if self.bind_child_cancel(seq, event) {
+            return;
+        }
         if let Some(operation) = self.operations.get_mut(&seq) {
             operation.event_id = event.event_id;
-            if let Kind::Activity { scheduled, .. } = &mut operation.kind {
-                *scheduled = Scheduled::of(event);
+            match &mut operation.kind {
+                Kind::Activity { scheduled, .. } => *scheduled = Scheduled::of(event),
+                Kind::Child { initiated, .. } => *initiated = Some(event.clone()),
+                Kind::Timer | Kind::Signal | Kind::Cancel => {}
             }
             self.by_event.insert(event.event_id, seq);
         }
@@ -596,62 +742,6 @@ pub struct AcceptedUpdate {
     pub request: wire::Request,
     /// The event that scheduled the task which accepted it.
     pub sequencing_event_id: i64,
-}
-
-fn check_activity(seq: u32, options: &ActivityOptions, limits: &Limits) -> Result<(), Violation> {
-    let bad = |why: &str| Violation::BadActivity {
-        activity_type: options.activity_type.clone(),
-        seq,
-        why: why.to_owned(),
-    };
-    if options.activity_type.is_empty() {
-        return Err(bad("it has no type"));
-    }
-    let set = |limit: Option<u64>| limit.is_some_and(|ns| ns > 0);
-    if !set(options.schedule_to_close_ns) && !set(options.start_to_close_ns) {
-        return Err(bad(
-            "set schedule-to-close or start-to-close: one of the two limits is required",
-        ));
-    }
-    let too_long = |what: &str| Violation::BadActivity {
-        activity_type: options.activity_type.clone(),
-        seq,
-        why: format!(
-            "its {what} has more than {} characters",
-            longhaul_history::limits::MAX_ID_CHARS
-        ),
-    };
-    if options.activity_type.chars().count() > longhaul_history::limits::MAX_ID_CHARS {
-        return Err(too_long("type"));
-    }
-    if options
-        .activity_id
-        .as_ref()
-        .is_some_and(|id| id.chars().count() > longhaul_history::limits::MAX_ID_CHARS)
-    {
-        return Err(too_long("id"));
-    }
-    check_size(
-        || format!("the input of activity {:?} (seq {seq})", options.activity_type),
-        &options.input,
-        limits,
-    )
-}
-
-fn check_size(
-    what: impl FnOnce() -> String,
-    message: &impl Message,
-    limits: &Limits,
-) -> Result<(), Violation> {
-    let size = message.encoded_len();
-    if size > limits.history.payload_bytes {
-        return Err(Violation::TooLarge {
-            what: what(),
-            size,
-            limit: limits.history.payload_bytes,
-        });
-    }
-    Ok(())
 }
 
 fn activity_failure(

@@ -3,31 +3,49 @@
 use std::sync::Arc;
 
 use longhaul_history::{
-    proto::{
-        enums::v1::EventType,
-        history::v1::{HistoryEvent, history_event::Attributes},
-    },
+    proto::history::v1::{HistoryEvent, history_event::Attributes},
     time,
 };
+
+use crate::execution::Successor;
 
 /// Events and effects of one transition, in the order in which they came about.
 #[derive(Debug)]
 pub struct Turn {
     /// The time of every event in it, in nanoseconds since 1970.
     pub now_ns: u64,
+    /// The id of the run that follows, if this transition closes the run and its chain goes on.
+    pub next_run_id: String,
     /// New events.
     pub events: Vec<Arc<HistoryEvent>>,
     /// What the shell has to do about them.
     pub effects: Vec<Effect>,
+    /// The run that follows on the one that this transition has closed. It begins in the same transition.
+    pub successor: Option<Box<Successor>>,
 }
 
 impl Turn {
-    /// An empty one.
-    pub fn new(now_ns: u64) -> Self {
+    /// An empty one. The caller chooses an id for the next run, because only it has random numbers; it is used if the run closes
+    /// and its chain goes on (continue-as-new, retry, cron).
+    pub fn new(now_ns: u64, next_run_id: impl Into<String>) -> Self {
         Self {
             now_ns,
+            next_run_id: next_run_id.into(),
             events: Vec::new(),
             effects: Vec::new(),
+            successor: None,
+        }
+    }
+
+    /// A message is not to be sent any more. One of this very transition was never stored.
+    pub(crate) fn outbox_gone(&mut self, order: i64) {
+        match self
+            .effects
+            .iter()
+            .position(|effect| *effect == Effect::OutboxPut { order })
+        {
+            Some(put) => drop(self.effects.remove(put)),
+            None => self.effects.push(Effect::OutboxGone { order }),
         }
     }
 }
@@ -80,50 +98,37 @@ pub enum Effect {
         /// Its id.
         id: String,
     },
+    /// There is a message for another execution: [`Execution::outgoing`](crate::Execution::outgoing) has it. It is stored with the
+    /// transition and sent when that is durable.
+    OutboxPut {
+        /// Its place among the messages of this run, and the key of its answer: the event that initiated it, or for a message of a
+        /// closing run a number from the closing event's on.
+        order: i64,
+    },
+    /// A message for another execution was answered, or is not to be sent any more.
+    OutboxGone {
+        /// Its order.
+        order: i64,
+    },
+    /// The wait for the first workflow task is over.
+    FirstTaskReleased,
     /// The execution has closed.
     Closed,
 }
 
 pub(crate) fn event(event_id: i64, now_ns: u64, attributes: Attributes) -> HistoryEvent {
     HistoryEvent {
+        // Workers of other SDKs know nothing of it, and need not.
+        worker_may_ignore: matches!(
+            attributes,
+            Attributes::WorkflowExecutionOptionsUpdatedEventAttributes(_)
+        ),
         event_id,
         event_time: Some(time::timestamp_from_ns(now_ns)),
-        event_type: event_type(&attributes) as i32,
+        event_type: attributes.event_type() as i32,
         // Temporal's server numbers its internal tasks here; tools only want it to grow.
         task_id: event_id,
         attributes: Some(attributes),
         ..Default::default()
-    }
-}
-
-/// The type of the events that this crate writes; others are unspecified.
-fn event_type(attributes: &Attributes) -> EventType {
-    use Attributes as A;
-    match attributes {
-        A::WorkflowExecutionStartedEventAttributes(_) => EventType::WorkflowExecutionStarted,
-        A::WorkflowExecutionCompletedEventAttributes(_) => EventType::WorkflowExecutionCompleted,
-        A::WorkflowExecutionFailedEventAttributes(_) => EventType::WorkflowExecutionFailed,
-        A::WorkflowExecutionTimedOutEventAttributes(_) => EventType::WorkflowExecutionTimedOut,
-        A::WorkflowExecutionCanceledEventAttributes(_) => EventType::WorkflowExecutionCanceled,
-        A::WorkflowExecutionTerminatedEventAttributes(_) => EventType::WorkflowExecutionTerminated,
-        A::WorkflowExecutionSignaledEventAttributes(_) => EventType::WorkflowExecutionSignaled,
-        A::WorkflowExecutionCancelRequestedEventAttributes(_) => EventType::WorkflowExecutionCancelRequested,
-        A::WorkflowExecutionUpdateAcceptedEventAttributes(_) => EventType::WorkflowExecutionUpdateAccepted,
-        A::WorkflowExecutionUpdateCompletedEventAttributes(_) => EventType::WorkflowExecutionUpdateCompleted,
-        A::WorkflowTaskScheduledEventAttributes(_) => EventType::WorkflowTaskScheduled,
-        A::WorkflowTaskStartedEventAttributes(_) => EventType::WorkflowTaskStarted,
-        A::WorkflowTaskCompletedEventAttributes(_) => EventType::WorkflowTaskCompleted,
-        A::WorkflowTaskFailedEventAttributes(_) => EventType::WorkflowTaskFailed,
-        A::TimerStartedEventAttributes(_) => EventType::TimerStarted,
-        A::TimerFiredEventAttributes(_) => EventType::TimerFired,
-        A::TimerCanceledEventAttributes(_) => EventType::TimerCanceled,
-        A::ActivityTaskScheduledEventAttributes(_) => EventType::ActivityTaskScheduled,
-        A::ActivityTaskStartedEventAttributes(_) => EventType::ActivityTaskStarted,
-        A::ActivityTaskCompletedEventAttributes(_) => EventType::ActivityTaskCompleted,
-        A::ActivityTaskFailedEventAttributes(_) => EventType::ActivityTaskFailed,
-        A::ActivityTaskTimedOutEventAttributes(_) => EventType::ActivityTaskTimedOut,
-        A::ActivityTaskCancelRequestedEventAttributes(_) => EventType::ActivityTaskCancelRequested,
-        A::ActivityTaskCanceledEventAttributes(_) => EventType::ActivityTaskCanceled,
-        _ => EventType::Unspecified,
     }
 }

@@ -7,10 +7,11 @@ use longhaul_history::{
     time,
 };
 
-use super::{Execution, Identity, Status};
+use super::{Execution, Identity, Status, first_task::FirstTask, reset, upserts};
 use crate::{
     IllegalTransition,
     activity::{self, Activity},
+    child::External,
     timer::{self, Timer},
     update::{self, Update},
     workflow_task,
@@ -58,6 +59,22 @@ impl Execution {
             updates_accepted: 0,
             signal_request_ids: Default::default(),
             cancel_requested: false,
+            children: Default::default(),
+            external_signals: Default::default(),
+            external_cancels: Default::default(),
+            farewells: Default::default(),
+            first_task: FirstTask::of(
+                start,
+                start
+                    .first_workflow_task_backoff
+                    .as_ref()
+                    .and_then(time::ns_from_duration)
+                    .unwrap_or(0),
+            ),
+            memo: start.memo.clone().unwrap_or_default(),
+            search_attributes: start.search_attributes.clone().unwrap_or_default(),
+            reset_bases: Vec::new(),
+            reset_time_ns: None,
         })
     }
 
@@ -111,6 +128,7 @@ impl Execution {
         match attributes {
             A::WorkflowTaskScheduledEventAttributes(_) => {
                 self.step_task(event, workflow_task::Input::Schedule { event_id: id })?;
+                self.first_task = FirstTask::Free;
             }
             A::WorkflowTaskStartedEventAttributes(a) => {
                 let input = workflow_task::Input::Start {
@@ -140,7 +158,11 @@ impl Execution {
                         started_event_id: a.started_event_id,
                     },
                 )?;
-                self.failed_tasks += 1;
+                if reset::reseeds(event).is_some() {
+                    self.begin_again(event, &a.base_run_id, time_ns);
+                } else {
+                    self.failed_tasks += 1;
+                }
             }
             A::WorkflowTaskTimedOutEventAttributes(a) => {
                 self.step_task(
@@ -155,6 +177,7 @@ impl Execution {
                 if !a.request_id.is_empty() {
                     self.signal_request_ids.insert(a.request_id.clone());
                 }
+                self.first_task = self.first_task.signaled(event, time_ns, self.start_time_ns);
                 self.unseen.push(event.clone());
             }
             A::WorkflowExecutionCancelRequestedEventAttributes(_) => {
@@ -257,6 +280,47 @@ impl Execution {
             A::WorkflowExecutionContinuedAsNewEventAttributes(_) => {
                 self.close(Status::ContinuedAsNew, time_ns)
             }
+            A::StartChildWorkflowExecutionInitiatedEventAttributes(_)
+            | A::StartChildWorkflowExecutionFailedEventAttributes(_)
+            | A::ChildWorkflowExecutionStartedEventAttributes(_)
+            | A::ChildWorkflowExecutionCompletedEventAttributes(_)
+            | A::ChildWorkflowExecutionFailedEventAttributes(_)
+            | A::ChildWorkflowExecutionCanceledEventAttributes(_)
+            | A::ChildWorkflowExecutionTimedOutEventAttributes(_)
+            | A::ChildWorkflowExecutionTerminatedEventAttributes(_) => self.fold_child(event, attributes)?,
+            A::SignalExternalWorkflowExecutionInitiatedEventAttributes(_) => {
+                self.external_signals.insert(id, External::new(event.clone()));
+            }
+            A::RequestCancelExternalWorkflowExecutionInitiatedEventAttributes(_) => {
+                self.external_cancels.insert(id, External::new(event.clone()));
+            }
+            A::ExternalWorkflowExecutionSignaledEventAttributes(a) => {
+                self.end_signal(event, a.initiated_event_id)?;
+            }
+            A::SignalExternalWorkflowExecutionFailedEventAttributes(a) => {
+                self.end_signal(event, a.initiated_event_id)?;
+            }
+            A::ExternalWorkflowExecutionCancelRequestedEventAttributes(a) => {
+                self.end_cancel(event, a.initiated_event_id)?;
+            }
+            A::RequestCancelExternalWorkflowExecutionFailedEventAttributes(a) => {
+                self.end_cancel(event, a.initiated_event_id)?;
+            }
+            A::WorkflowPropertiesModifiedEventAttributes(a) => {
+                if let Some(memo) = &a.upserted_memo {
+                    upserts::merge(&mut self.memo.fields, &memo.fields);
+                }
+            }
+            A::UpsertWorkflowSearchAttributesEventAttributes(a) => {
+                if let Some(attributes) = &a.search_attributes {
+                    upserts::merge(
+                        &mut self.search_attributes.indexed_fields,
+                        &attributes.indexed_fields,
+                    );
+                }
+            }
+            // What a run has recorded for itself is no news to it.
+            A::MarkerRecordedEventAttributes(_) | A::WorkflowExecutionOptionsUpdatedEventAttributes(_) => {}
             A::WorkflowExecutionStartedEventAttributes(_) => {
                 return Err(illegal(event, "the execution has started already"));
             }
@@ -341,13 +405,17 @@ impl Execution {
         self.unseen.clear();
         self.timers.clear();
         self.activities.clear();
+        self.children.clear();
+        self.external_signals.clear();
+        self.external_cancels.clear();
+        self.first_task = FirstTask::Free;
         self.admitted.clear();
         self.updates
             .retain(|_, update| !matches!(update.state, update::State::Admitted { .. }));
     }
 }
 
-fn illegal(event: &HistoryEvent, why: &str) -> IllegalTransition {
+pub(super) fn illegal(event: &HistoryEvent, why: &str) -> IllegalTransition {
     IllegalTransition {
         event_id: event.event_id,
         event: event

@@ -7,7 +7,7 @@ use longhaul_history::{
         history::v1::{
             TimerFiredEventAttributes, WorkflowExecutionCancelRequestedEventAttributes,
             WorkflowExecutionSignaledEventAttributes, WorkflowExecutionTerminatedEventAttributes,
-            WorkflowExecutionTimedOutEventAttributes, history_event::Attributes,
+            history_event::Attributes,
         },
         update::v1 as wire,
     },
@@ -17,6 +17,7 @@ use prost::Message;
 use super::{Execution, Limits};
 use crate::{
     Effect, Refused, Turn,
+    outgoing::{Cancel, SERVER},
     update::{self, Update},
 };
 
@@ -46,7 +47,11 @@ impl Execution {
             return Ok(false);
         }
         self.require_room(limits)?;
+        let waited = self.waits_for_first_task();
         self.emit(turn, Attributes::WorkflowExecutionSignaledEventAttributes(signal));
+        if waited && !self.waits_for_first_task() {
+            turn.effects.push(Effect::FirstTaskReleased);
+        }
         Ok(true)
     }
 
@@ -77,6 +82,28 @@ impl Execution {
         Ok(true)
     }
 
+    /// Take a cancellation request of another execution. As idempotent as one of a client.
+    pub(super) fn request_cancel_from(
+        &mut self,
+        turn: &mut Turn,
+        cancel: &Cancel,
+        sender: Option<common::WorkflowExecution>,
+    ) {
+        if self.cancel_requested {
+            return;
+        }
+        let attributes = WorkflowExecutionCancelRequestedEventAttributes {
+            cause: cancel.reason.clone(),
+            external_initiated_event_id: cancel.initiated_event_id,
+            external_workflow_execution: sender,
+            identity: SERVER.into(),
+        };
+        self.emit(
+            turn,
+            Attributes::WorkflowExecutionCancelRequestedEventAttributes(attributes),
+        );
+    }
+
     /// Close the execution without running its code.
     ///
     /// # Errors
@@ -100,24 +127,6 @@ impl Execution {
             Attributes::WorkflowExecutionTerminatedEventAttributes(attributes),
         );
         Ok(())
-    }
-
-    /// The run's time limit has passed (E2). Nothing happens if the run has closed or the limit lies ahead.
-    pub fn run_timed_out(&mut self, turn: &mut Turn) -> bool {
-        if !self.is_open()
-            || self
-                .run_expires_ns()
-                .is_none_or(|expires_ns| expires_ns > turn.now_ns)
-        {
-            return false;
-        }
-        let mut attributes = WorkflowExecutionTimedOutEventAttributes::default();
-        attributes.set_retry_state(longhaul_history::proto::enums::v1::RetryState::RetryPolicyNotSet);
-        self.closing(
-            turn,
-            Attributes::WorkflowExecutionTimedOutEventAttributes(attributes),
-        );
-        true
     }
 
     /// A timer falls due. Nothing happens if it is no longer pending or lies ahead.
@@ -207,25 +216,6 @@ impl Execution {
         {
             self.updates.remove(id);
         }
-    }
-
-    /// Write the event that closes the run, and say what goes with it.
-    pub(super) fn closing(&mut self, turn: &mut Turn, attributes: Attributes) {
-        for (started_event_id, timer) in std::mem::take(&mut self.timers) {
-            turn.effects.push(Effect::TimerGone {
-                started_event_id,
-                due_ns: timer.due_ns,
-            });
-        }
-        for (scheduled_event_id, activity) in std::mem::take(&mut self.activities) {
-            if activity.attempt.started_ns.is_some() {
-                turn.effects
-                    .push(Effect::ActivityCancelRequested { scheduled_event_id });
-            }
-            turn.effects.push(Effect::ActivityGone { scheduled_event_id });
-        }
-        self.emit(turn, attributes);
-        turn.effects.push(Effect::Closed);
     }
 
     pub(super) fn require_open(&self) -> Result<(), Refused> {

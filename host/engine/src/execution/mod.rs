@@ -1,10 +1,19 @@
 //! An execution as its events made it.
 
 mod activities;
+mod chain;
+mod children;
+mod closing;
+mod external;
+mod first_task;
 mod fold;
+mod fold_across;
 mod messages;
+mod options;
+pub mod reset;
 mod start;
 mod tasks;
+pub(crate) mod upserts;
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
@@ -12,6 +21,7 @@ use std::{
 };
 
 use longhaul_history::proto::{
+    common::v1::{Memo, SearchAttributes},
     enums::v1::WorkflowExecutionStatus,
     history::v1::{HistoryEvent, WorkflowExecutionStartedEventAttributes, history_event::Attributes},
     sdk::v1::UserMetadata,
@@ -21,6 +31,8 @@ use prost::Message;
 use crate::{
     IllegalTransition, Turn,
     activity::Activity,
+    child::{Child, External},
+    outgoing::Outgoing,
     timer::Timer,
     turn,
     update::{self, Update},
@@ -28,8 +40,9 @@ use crate::{
 };
 
 pub use activities::AttemptEnd;
+pub use chain::Successor;
 pub use messages::Admission;
-pub use start::Start;
+pub use start::{Parent, Start};
 pub use tasks::{CoreFlags, Task, TaskFailure, Worker};
 
 /// Names one run.
@@ -55,6 +68,12 @@ pub struct Limits {
     pub activities_in_flight: usize,
     /// Timers in flight at once. Default 10,000.
     pub timers_in_flight: usize,
+    /// Children that have not ended. Default 2,000, as Temporal's server.
+    pub children_in_flight: usize,
+    /// Signals to other executions that have no outcome. Default 2,000, as Temporal's server.
+    pub signals_in_flight: usize,
+    /// Cancellation requests for other executions, children among them, that have no outcome. Default 2,000, as Temporal's server.
+    pub cancels_in_flight: usize,
 }
 
 impl Default for Limits {
@@ -63,6 +82,9 @@ impl Default for Limits {
             history: longhaul_history::Limits::default(),
             activities_in_flight: 10_000,
             timers_in_flight: 10_000,
+            children_in_flight: 2_000,
+            signals_in_flight: 2_000,
+            cancels_in_flight: 2_000,
         }
     }
 }
@@ -86,11 +108,23 @@ pub struct Execution {
     unseen: Vec<Arc<HistoryEvent>>,
     timers: BTreeMap<i64, Timer>,
     activities: BTreeMap<i64, Activity>,
+    children: BTreeMap<i64, Child>,
+    external_signals: BTreeMap<i64, External>,
+    external_cancels: BTreeMap<i64, External>,
+    /// Messages that go out with the run's close.
+    farewells: BTreeMap<i64, Outgoing>,
     updates: HashMap<String, Update>,
     admitted: Vec<String>,
     updates_accepted: usize,
     signal_request_ids: HashSet<String>,
     cancel_requested: bool,
+    first_task: first_task::FirstTask,
+    memo: Memo,
+    search_attributes: SearchAttributes,
+    /// The runs that this one was reset from, oldest first.
+    reset_bases: Vec<String>,
+    /// When it was reset last: its limits of time count from there.
+    reset_time_ns: Option<u64>,
 }
 
 impl Execution {
@@ -192,6 +226,22 @@ impl Execution {
         &self.timers
     }
 
+    /// Children that have not ended, by their StartChildWorkflowExecutionInitiated event.
+    pub fn children(&self) -> &BTreeMap<i64, Child> {
+        &self.children
+    }
+
+    /// Signals to other executions that have no outcome, by their SignalExternalWorkflowExecutionInitiated event.
+    pub fn external_signals(&self) -> &BTreeMap<i64, External> {
+        &self.external_signals
+    }
+
+    /// Cancellation requests for other executions, children among them, that have no outcome, by their
+    /// RequestCancelExternalWorkflowExecutionInitiated event.
+    pub fn external_cancels(&self) -> &BTreeMap<i64, External> {
+        &self.external_cancels
+    }
+
     /// An update that this run knows.
     pub fn update(&self, id: &str) -> Option<&Update> {
         self.updates.get(id)
@@ -212,6 +262,15 @@ impl Execution {
         }
     }
 
+    /// Updates that have not ended, each with whether it was accepted. In no order.
+    pub fn unfinished_updates(&self) -> impl Iterator<Item = (&str, bool)> {
+        self.updates.iter().filter_map(|(id, update)| match update.state {
+            update::State::Admitted { .. } => Some((id.as_str(), false)),
+            update::State::Accepted { .. } if self.is_open() => Some((id.as_str(), true)),
+            update::State::Accepted { .. } | update::State::Completed { .. } => None,
+        })
+    }
+
     /// Ids of updates that were admitted and not yet accepted or rejected, in order of admission.
     pub fn admitted_updates(&self) -> &[String] {
         &self.admitted
@@ -229,12 +288,14 @@ impl Execution {
 
     /// Whether a workflow task is due.
     pub fn needs_task(&self) -> bool {
-        self.is_open() && (!self.admitted.is_empty() || self.unseen.iter().any(|event| wakes(event)))
+        self.is_open()
+            && !self.waits_for_first_task()
+            && (!self.admitted.is_empty() || self.unseen.iter().any(|event| wakes(event)))
     }
 
     /// Whether a task is due for another reason than admitted updates.
     pub fn needs_task_for_events(&self) -> bool {
-        self.is_open() && self.unseen.iter().any(|event| wakes(event))
+        self.is_open() && !self.waits_for_first_task() && self.unseen.iter().any(|event| wakes(event))
     }
 
     pub(crate) fn emit(&mut self, turn: &mut Turn, attributes: Attributes) -> i64 {
@@ -266,9 +327,12 @@ impl Execution {
 }
 
 /// Whether the guest has to see the event soon. Cancel requests for activities, and whatever belongs to a workflow task, do not
-/// wake it.
+/// wake it, but for a reset.
 fn wakes(event: &HistoryEvent) -> bool {
     use Attributes as A;
+    if reset::reseeds(event).is_some() {
+        return true;
+    }
     !matches!(
         event.attributes,
         Some(

@@ -4,13 +4,12 @@ use longhaul_history::{
     proto::{
         common::v1 as common,
         deployment::v1::WorkerDeploymentVersion,
-        enums::v1::{RetryState, SuggestContinueAsNewReason, WorkflowTaskFailedCause},
+        enums::v1::{SuggestContinueAsNewReason, WorkflowTaskFailedCause},
         failure::v1::Failure,
         history::v1::{
             ActivityTaskCancelRequestedEventAttributes, ActivityTaskScheduledEventAttributes,
             TimerCanceledEventAttributes, TimerStartedEventAttributes,
-            WorkflowExecutionCanceledEventAttributes, WorkflowExecutionCompletedEventAttributes,
-            WorkflowExecutionFailedEventAttributes, WorkflowExecutionUpdateAcceptedEventAttributes,
+            WorkflowExecutionCanceledEventAttributes, WorkflowExecutionUpdateAcceptedEventAttributes,
             WorkflowExecutionUpdateCompletedEventAttributes, WorkflowTaskCompletedEventAttributes,
             WorkflowTaskFailedEventAttributes, WorkflowTaskScheduledEventAttributes,
             WorkflowTaskStartedEventAttributes, history_event::Attributes,
@@ -23,7 +22,7 @@ use longhaul_history::{
 };
 
 use super::{Execution, Limits};
-use crate::{ActivityOptions, Effect, Intent, Turn, update};
+use crate::{ActivityOptions, Effect, Intent, Target, Turn, update};
 
 /// A workflow task that is about to run. Its events are written when it has ended, so that nothing has to be taken back.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -135,6 +134,7 @@ impl Execution {
         );
         let mut bindings = Vec::new();
         let mut cancelled_activities = Vec::new();
+        let mut externals = Vec::new();
         for intent in intents {
             match intent {
                 Intent::StartTimer {
@@ -168,29 +168,52 @@ impl Execution {
                 }
                 Intent::AcceptUpdate { id } => self.accept_update(turn, task, id),
                 Intent::CompleteUpdate { id, outcome } => self.complete_update(turn, id, outcome),
-                Intent::Complete(result) => {
-                    let attributes = WorkflowExecutionCompletedEventAttributes {
-                        result: Some(result),
-                        workflow_task_completed_event_id: completed,
-                        ..Default::default()
-                    };
-                    self.closing(
-                        turn,
-                        Attributes::WorkflowExecutionCompletedEventAttributes(attributes),
-                    );
+                Intent::StartChild { seq, options } => {
+                    let event_id = self.start_child(turn, completed, *options);
+                    bindings.push((seq, event_id));
                 }
-                Intent::Fail(failure) => {
-                    let mut attributes = WorkflowExecutionFailedEventAttributes {
-                        failure: Some(*failure),
-                        workflow_task_completed_event_id: completed,
-                        ..Default::default()
+                Intent::CancelChild {
+                    seq,
+                    workflow_id,
+                    reason,
+                    ..
+                } => {
+                    // Whichever run of the child is the newest.
+                    let target = Target {
+                        workflow_id,
+                        run_id: None,
                     };
-                    attributes.set_retry_state(RetryState::RetryPolicyNotSet);
-                    self.closing(
-                        turn,
-                        Attributes::WorkflowExecutionFailedEventAttributes(attributes),
-                    );
+                    let event_id = self.cancel_external(turn, completed, target, true, reason);
+                    bindings.push((seq, event_id));
+                    externals.push(event_id);
                 }
+                Intent::SignalExternal {
+                    seq,
+                    target,
+                    child_only,
+                    signal,
+                } => {
+                    let event_id = self.signal_external(turn, completed, target, child_only, *signal);
+                    bindings.push((seq, event_id));
+                    externals.push(event_id);
+                }
+                Intent::CancelExternal { seq, target, reason } => {
+                    let event_id = self.cancel_external(turn, completed, target, false, reason);
+                    bindings.push((seq, event_id));
+                    externals.push(event_id);
+                }
+                Intent::Patched {
+                    id,
+                    deprecated,
+                    patches,
+                } => self.record_patch(turn, completed, &id, deprecated, &patches),
+                Intent::UpsertMemo(fields) => self.upsert_memo(turn, completed, fields),
+                Intent::UpsertSearchAttributes(attributes) => {
+                    self.upsert_search_attributes(turn, completed, attributes);
+                }
+                Intent::Complete(result) => self.complete_run(turn, completed, result),
+                Intent::Fail(failure) => self.fail_run(turn, completed, *failure),
+                Intent::ContinueAsNew(options) => self.continue_run(turn, completed, *options),
                 Intent::Cancelled(details) => {
                     let attributes = WorkflowExecutionCanceledEventAttributes {
                         workflow_task_completed_event_id: completed,
@@ -206,6 +229,9 @@ impl Execution {
         // An end that the cancellation itself brings is no command of the task: it stands after them.
         for scheduled_event_id in cancelled_activities {
             self.cancel_waiting(turn, scheduled_event_id);
+        }
+        for order in externals {
+            self.refuse_to_itself(turn, order);
         }
         bindings
     }
@@ -382,7 +408,12 @@ impl Execution {
         turn.effects.push(Effect::UpdateCompleted { id });
     }
 
-    fn emit_with_summary(&mut self, turn: &mut Turn, attributes: Attributes, summary: Option<String>) -> i64 {
+    pub(super) fn emit_with_summary(
+        &mut self,
+        turn: &mut Turn,
+        attributes: Attributes,
+        summary: Option<String>,
+    ) -> i64 {
         let Some(summary) = summary else {
             return self.emit(turn, attributes);
         };

@@ -2,10 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use longhaul_engine::{ActivityOptions, Call, CancellationType, Command, Job, Outcome, Session};
+use longhaul_engine::{
+    ActivityOptions, Call, CancellationType, ChildCancellationType, ChildOptions, Command, Job, Outcome,
+    Session, SignalOptions, Target,
+};
 use longhaul_history::{
     payload,
-    proto::{common::v1::Payloads, failure::v1::Failure, history::v1::history_event::Attributes},
+    proto::{
+        common::v1::Payloads,
+        enums::v1::{ParentClosePolicy, WorkflowIdReusePolicy},
+        failure::v1::Failure,
+        history::v1::history_event::Attributes,
+    },
     text, time,
 };
 use serde_json::Value;
@@ -135,6 +143,7 @@ pub(crate) fn run(
 /// A job as text.
 fn tell(job: &Job) -> String {
     match job {
+        Job::Reseed { run_id } => format!("reseed {run_id}"),
         Job::Start => "start".into(),
         Job::Signal(event) => match &event.attributes {
             Some(Attributes::WorkflowExecutionSignaledEventAttributes(signal)) => {
@@ -148,6 +157,10 @@ fn tell(job: &Job) -> String {
             Outcome::Failed(failure) => format!("resolve {seq} failed {}", text::failure(failure)),
             Outcome::Cancelled(failure) => format!("resolve {seq} cancelled {}", text::failure(failure)),
             Outcome::TimedOut(failure) => format!("resolve {seq} timed out {}", text::failure(failure)),
+            Outcome::ChildStarted { run_id } => format!("child {seq} started {run_id}"),
+            Outcome::ChildStartFailed {
+                workflow_id, cause, ..
+            } => format!("resolve {seq} not started {workflow_id} {cause:?}"),
         },
     }
 }
@@ -200,6 +213,86 @@ pub(crate) fn activity_with(
     Command::ScheduleActivity {
         seq,
         options: Box::new(options),
+    }
+}
+
+/// A child of type `Child` without anything special.
+pub(crate) fn child_options(workflow_id: &str) -> ChildOptions {
+    ChildOptions {
+        workflow_type: "Child".into(),
+        workflow_id: workflow_id.into(),
+        task_queue: None,
+        input: Payloads::default(),
+        header: None,
+        memo: None,
+        search_attributes: None,
+        execution_timeout_ns: None,
+        run_timeout_ns: None,
+        task_timeout_ns: None,
+        id_reuse_policy: WorkflowIdReusePolicy::AllowDuplicate,
+        retry_policy: None,
+        cron_schedule: None,
+        parent_close_policy: ParentClosePolicy::Terminate,
+        cancellation_type: ChildCancellationType::WaitCompleted,
+        summary: None,
+    }
+}
+
+/// Start the child of [`child_options`], changed.
+pub(crate) fn child_with(seq: u32, workflow_id: &str, change: impl FnOnce(&mut ChildOptions)) -> Command {
+    let mut options = child_options(workflow_id);
+    change(&mut options);
+    Command::StartChild {
+        seq,
+        options: Box::new(options),
+    }
+}
+
+/// Start the child of [`child_options`].
+pub(crate) fn child(seq: u32, workflow_id: &str) -> Command {
+    child_with(seq, workflow_id, |_| {})
+}
+
+/// Cancel a child.
+pub(crate) fn cancel_child(seq: u32) -> Command {
+    Command::CancelChild {
+        seq,
+        reason: "enough".into(),
+    }
+}
+
+/// The newest run of another execution.
+pub(crate) fn target(workflow_id: &str) -> Target {
+    Target {
+        workflow_id: workflow_id.into(),
+        run_id: None,
+    }
+}
+
+/// A signal without arguments.
+pub(crate) fn to_send(name: &str) -> Box<SignalOptions> {
+    Box::new(SignalOptions {
+        name: name.into(),
+        input: Payloads::default(),
+        header: None,
+    })
+}
+
+/// Signal another execution.
+pub(crate) fn signal_external(seq: u32, workflow_id: &str, name: &str) -> Command {
+    Command::SignalExternal {
+        seq,
+        target: target(workflow_id),
+        signal: to_send(name),
+    }
+}
+
+/// Request the cancellation of another execution.
+pub(crate) fn cancel_external(seq: u32, workflow_id: &str) -> Command {
+    Command::CancelExternal {
+        seq,
+        target: target(workflow_id),
+        reason: "enough".into(),
     }
 }
 

@@ -3,13 +3,23 @@
 
 mod activities;
 mod cancellation;
+mod chains;
+mod children;
 mod closing;
+mod external;
+mod first_task;
 mod fold;
+mod fold_across;
 mod guest;
 mod messages;
 mod nondeterminism;
+mod patches;
 mod properties;
+mod reset;
 mod tasks;
 mod timers;
+mod town;
+mod town_random;
 mod updates;
+mod upserts;
 mod world;

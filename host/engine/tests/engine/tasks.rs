@@ -1,6 +1,6 @@
 //! Workflow tasks that fail, and what a guest may not do.
 
-use longhaul_engine::{Command, Violation};
+use longhaul_engine::{Command, InFlight, Violation};
 use longhaul_history::{limits::MAX_ID_CHARS, payload::plain_payload, proto::common::v1::Payloads};
 use serde_json::json;
 
@@ -249,7 +249,7 @@ fn operations_in_flight_are_limited() {
     assert_eq!(
         too_many,
         Violation::TooMany {
-            what: "timers",
+            what: InFlight::Timers,
             limit: 2
         }
     );
@@ -260,7 +260,7 @@ fn operations_in_flight_are_limited() {
     assert_eq!(
         violation(&mut world, [activity(1, "charge"), activity(2, "charge")]),
         Violation::TooMany {
-            what: "activities",
+            what: InFlight::Activities,
             limit: 1
         }
     );

@@ -1,11 +1,15 @@
 //! A run and its guest, without a server.
 
-use std::{fmt::Write, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    fmt::Write,
+    sync::Arc,
+};
 
 use longhaul_engine::{
     Command, Effect, Execution, Identity, IllegalTransition, Intent, Nondeterminism, Refused, Session, Turn,
     Violation, compare,
-    execution::{Admission, AttemptEnd, Limits, Start, TaskFailure, Worker},
+    execution::{Admission, AttemptEnd, Limits, Start, Successor, TaskFailure, Worker},
     replay::{TaskSlice, Window, tasks, unseen_from},
     update,
 };
@@ -13,14 +17,17 @@ use longhaul_history::{
     Attributes, HistoryEvent,
     builder::{RUN_ID, START_NS, WORKFLOW_ID},
     proto::{
-        enums::v1::WorkflowTaskFailedCause, history::v1::WorkflowExecutionSignaledEventAttributes,
-        update::v1 as wire,
+        common::v1::Payload, enums::v1::WorkflowTaskFailedCause,
+        history::v1::WorkflowExecutionSignaledEventAttributes, update::v1 as wire,
     },
     text, time,
 };
 use serde_json::Value;
 
 use crate::guest::{Guest, Script, Scripted, json, run};
+
+/// The id of a run that follows.
+pub(crate) const NEXT_RUN_ID: &str = "0191a5d0-0000-7000-8000-000000000002";
 
 /// A run, live.
 pub(crate) struct World<G> {
@@ -30,6 +37,11 @@ pub(crate) struct World<G> {
     pub(crate) history: Vec<Arc<HistoryEvent>>,
     /// Of the last step.
     pub(crate) effects: Vec<Effect>,
+    /// Of the last step that gave one.
+    pub(crate) successor: Option<Box<Successor>>,
+    pub(crate) next_run_id: String,
+    /// Messages to other executions that are stored and not answered.
+    rows: BTreeSet<i64>,
     /// What each completed task has told the guest.
     pub(crate) told: Vec<Vec<String>>,
     pub(crate) limits: Limits,
@@ -63,7 +75,7 @@ pub(crate) fn worker() -> Worker {
     }
 }
 
-fn start() -> Start {
+pub(crate) fn start() -> Start {
     Start {
         workflow_type: "Test".into(),
         task_queue: "default".into(),
@@ -150,29 +162,63 @@ impl<G: Guest> World<G> {
         Self::with(guest, start())
     }
 
-    fn with(guest: G, start: Start) -> Self {
-        let mut turn = Turn::new(START_NS);
-        let execution = Execution::begin(identity(), start, &mut turn);
-        Self {
+    pub(crate) fn with(guest: G, start: Start) -> Self {
+        Self::begin(identity(), START_NS, guest, start)
+    }
+
+    /// A run of any name, at any time.
+    pub(crate) fn begin(identity: Identity, now_ns: u64, guest: G, start: Start) -> Self {
+        let mut turn = Turn::new(now_ns, NEXT_RUN_ID);
+        let execution = Execution::begin(identity, start, &mut turn);
+        Self::of_execution(execution, turn, guest)
+    }
+
+    /// A run that has done nothing but to begin.
+    pub(crate) fn of_execution(execution: Execution, turn: Turn, guest: G) -> Self {
+        let mut world = Self {
             execution,
             session: Session::new(),
             guest: guest.fresh(),
             history: turn.events,
             effects: turn.effects,
+            successor: None,
+            next_run_id: NEXT_RUN_ID.into(),
             told: Vec::new(),
             limits: Limits::default(),
-            now_ns: START_NS,
+            now_ns: turn.now_ns,
             updates: Vec::new(),
-        }
+            rows: BTreeSet::new(),
+        };
+        world.keep_rows();
+        world
     }
 
     /// One step: its events are appended, its effects kept.
     pub(crate) fn step<T>(&mut self, act: impl FnOnce(&mut Execution, &mut Turn, &Limits) -> T) -> T {
-        let mut turn = Turn::new(self.now_ns);
+        let mut turn = Turn::new(self.now_ns, self.next_run_id.clone());
         let answer = act(&mut self.execution, &mut turn, &self.limits);
+        self.keep(turn);
+        answer
+    }
+
+    fn keep(&mut self, turn: Turn) {
         self.history.extend(turn.events);
         self.effects = turn.effects;
-        answer
+        self.successor = turn.successor.or(self.successor.take());
+        self.keep_rows();
+    }
+
+    fn keep_rows(&mut self) {
+        for effect in &self.effects {
+            match effect {
+                Effect::OutboxPut { order } => {
+                    assert!(self.rows.insert(*order), "order {order} is used twice");
+                    assert!(self.execution.outgoing(*order).is_some(), "{order} says nothing");
+                }
+                Effect::OutboxGone { order } => assert!(self.rows.remove(order), "no row {order}"),
+                _ => {}
+            }
+        }
     }
 
     pub(crate) fn advance(&mut self, seconds: u64) {
@@ -234,7 +280,7 @@ impl<G: Guest> World<G> {
 
     /// Run a task. Answers what the guest was told.
     pub(crate) fn try_task(&mut self) -> Result<Vec<String>, Violation> {
-        let mut turn = Turn::new(self.now_ns);
+        let mut turn = Turn::new(self.now_ns, self.next_run_id.clone());
         let task = self.execution.plan_task(&turn, &self.limits);
         let admitted = self.execution.admitted_updates().to_vec();
         let unseen = self.execution.unseen();
@@ -249,8 +295,7 @@ impl<G: Guest> World<G> {
                 .unwrap();
             self.session.bind(seq, event);
         }
-        self.history.extend(turn.events);
-        self.effects = turn.effects;
+        self.keep(turn);
         self.told.push(told.clone());
         Ok(told)
     }
@@ -277,7 +322,7 @@ impl<G: Guest> World<G> {
     }
 
     fn folded(&self) -> Result<Execution, IllegalTransition> {
-        Execution::from_history(identity(), &self.history)
+        Execution::from_history(self.execution.identity().clone(), &self.history)
     }
 
     /// The whole history as text; then whatever must hold of any history.
@@ -301,6 +346,11 @@ impl<G: Guest> World<G> {
         }
         let folded = self.folded().unwrap();
         assert_eq!(self.projection(&folded), self.projection(&self.execution));
+        if folded.is_open() {
+            // Whatever waits for an answer is stored, and nothing else is.
+            let rows: Vec<i64> = self.rows.iter().copied().collect();
+            assert_eq!(rows, folded.pending_orders());
+        }
         let all: Vec<_> = tasks(&self.history).collect();
         assert_eq!(all.len(), self.told.len(), "tasks in history and tasks that ran");
         for length in [1, 2, 3, 7] {
@@ -309,7 +359,8 @@ impl<G: Guest> World<G> {
         for length in 1..=self.history.len() {
             let prefix = &self.history[..length];
             let last = length as i64;
-            let fold = Execution::from_history(identity(), prefix).unwrap();
+            let identity = self.execution.identity().clone();
+            let fold = Execution::from_history(identity, prefix).unwrap();
             // The events of a task are written together: no server stops between its commands.
             let within = all.iter().any(|task| {
                 let completed = task.completed.event_id;
@@ -378,6 +429,19 @@ impl<G: Guest> World<G> {
                 activity.attributes
             ));
         }
+        line(format!("children {:?}", execution.children()));
+        line(format!("signals {:?}", execution.external_signals()));
+        line(format!("cancels {:?}", execution.external_cancels()));
+        line(format!("orders {:?}", execution.pending_orders()));
+        let sorted = |fields: &HashMap<String, Payload>| {
+            let sorted: BTreeMap<_, _> = fields.iter().map(|(k, v)| (k.clone(), v.data.clone())).collect();
+            format!("{sorted:?}")
+        };
+        line(format!("memo {}", sorted(&execution.memo().fields)));
+        line(format!(
+            "attributes {}",
+            sorted(&execution.search_attributes().indexed_fields)
+        ));
         for id in &self.updates {
             let state = execution.update(id).map(|update| &update.state);
             // An admitted update stands in a row of its own, not in history.
@@ -397,13 +461,16 @@ impl<G: Guest> World<G> {
 /// Whether the event is kept for the guest until a task has shown it.
 fn is_news(event: &HistoryEvent) -> bool {
     use Attributes as A;
+    if let Some(A::WorkflowTaskFailedEventAttributes(a)) = &event.attributes {
+        return a.cause() == WorkflowTaskFailedCause::ResetWorkflow;
+    }
     !matches!(
         event.attributes,
         Some(
             A::WorkflowTaskScheduledEventAttributes(_)
                 | A::WorkflowTaskStartedEventAttributes(_)
-                | A::WorkflowTaskFailedEventAttributes(_)
                 | A::WorkflowTaskTimedOutEventAttributes(_)
+                | A::WorkflowExecutionOptionsUpdatedEventAttributes(_)
         )
     )
 }

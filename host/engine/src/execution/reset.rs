@@ -1,0 +1,228 @@
+//! A run begins again from one of its workflow tasks (E9).
+//!
+//! The new run has the old one's events up to a workflow task's start, then a WorkflowTaskFailed that says so. From there on its
+//! random numbers are others, and signals and updates that came later are applied again.
+
+use std::sync::Arc;
+
+use longhaul_history::proto::{
+    enums::v1::WorkflowTaskFailedCause,
+    failure::v1::{Failure, ResetWorkflowFailureInfo, failure::FailureInfo},
+    history::v1::{
+        HistoryEvent, WorkflowExecutionSignaledEventAttributes, WorkflowExecutionTerminatedEventAttributes,
+        WorkflowTaskFailedEventAttributes, WorkflowTaskStartedEventAttributes, history_event::Attributes,
+    },
+    update::v1 as wire,
+};
+
+use super::{Execution, Identity};
+use crate::{Effect, Refused, Turn, error::BadReset, outgoing::SERVER, workflow_task::State};
+
+/// Why a run is reset.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reset {
+    /// The run that it was until now.
+    pub base_run_id: String,
+    /// What the client gives as its reason.
+    pub reason: String,
+}
+
+/// What is not applied again after a reset.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Exclude {
+    /// Signals.
+    pub signals: bool,
+    /// Updates.
+    pub updates: bool,
+}
+
+/// Something to be applied again.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Reapply {
+    /// A signal.
+    Signal(Box<WorkflowExecutionSignaledEventAttributes>),
+    /// An update that was accepted, or admitted.
+    Update(Box<wire::Request>),
+}
+
+/// How many events a run keeps that is reset to a workflow task. The task is named by the event of its end, as in Temporal's API,
+/// or by that of its start.
+///
+/// # Errors
+///
+/// There is no such event, or it is of another kind.
+pub fn point(events: &[Arc<HistoryEvent>], workflow_task_event_id: i64) -> Result<usize, BadReset> {
+    use Attributes as A;
+    let at = usize::try_from(workflow_task_event_id)
+        .ok()
+        .and_then(|id| id.checked_sub(1));
+    let Some((at, event)) = at.and_then(|at| Some((at, events.get(at)?))) else {
+        return Err(BadReset::NoSuchEvent {
+            event_id: workflow_task_event_id,
+            last: events.last().map_or(0, |event| event.event_id),
+        });
+    };
+    match &event.attributes {
+        // The scheduled task starts, fails and is tried again by the new run.
+        Some(
+            A::WorkflowTaskStartedEventAttributes(_)
+            | A::WorkflowTaskCompletedEventAttributes(_)
+            | A::WorkflowTaskFailedEventAttributes(_)
+            | A::WorkflowTaskTimedOutEventAttributes(_),
+        ) => Ok(at),
+        _ => Err(BadReset::NoTask {
+            event_id: workflow_task_event_id,
+            event: longhaul_history::text::event_type(event),
+        }),
+    }
+}
+
+/// What came with these events and is applied again: signals, and updates that were accepted or admitted, in their order.
+pub fn reapply(events: &[Arc<HistoryEvent>], exclude: Exclude) -> Vec<Reapply> {
+    use Attributes as A;
+    let update = |request: &Option<wire::Request>| {
+        let request = request.clone().filter(|_| !exclude.updates)?;
+        Some(Reapply::Update(Box::new(request)))
+    };
+    events
+        .iter()
+        .filter_map(|event| match &event.attributes {
+            Some(A::WorkflowExecutionSignaledEventAttributes(signal)) if !exclude.signals => {
+                Some(Reapply::Signal(Box::new(signal.clone())))
+            }
+            Some(A::WorkflowExecutionUpdateAcceptedEventAttributes(a)) => update(&a.accepted_request),
+            Some(A::WorkflowExecutionUpdateAdmittedEventAttributes(a)) => update(&a.request),
+            _ => None,
+        })
+        .collect()
+}
+
+impl Execution {
+    /// Begin a run from the first events of another, which [`point`] has counted. The caller stores those events; the turn has what
+    /// comes after them. What they left pending is armed anew: timers by their times, activities from now on, messages to other
+    /// executions that had no answer.
+    ///
+    /// # Errors
+    ///
+    /// The events cannot be folded, or do not end within a workflow task.
+    pub fn reset(
+        identity: Identity,
+        kept: &[Arc<HistoryEvent>],
+        reset: Reset,
+        turn: &mut Turn,
+    ) -> Result<Self, BadReset> {
+        let new_run_id = identity.run_id.to_string();
+        let mut execution = Self::from_history(identity, kept)?;
+        let (scheduled_event_id, started_event_id) = match execution.task {
+            State::Started {
+                scheduled_event_id,
+                started_event_id,
+            } => (scheduled_event_id, started_event_id),
+            State::Scheduled { scheduled_event_id } => {
+                let attributes = WorkflowTaskStartedEventAttributes {
+                    scheduled_event_id,
+                    identity: SERVER.into(),
+                    request_id: format!("{scheduled_event_id}/reset"),
+                    history_size_bytes: i64::try_from(execution.history_bytes).unwrap_or(i64::MAX),
+                    ..Default::default()
+                };
+                let attributes = Attributes::WorkflowTaskStartedEventAttributes(attributes);
+                (scheduled_event_id, execution.emit(turn, attributes))
+            }
+            State::Idle => {
+                return Err(BadReset::NoTask {
+                    event_id: execution.next_event_id,
+                    event: "none".into(),
+                });
+            }
+        };
+        let mut attributes = WorkflowTaskFailedEventAttributes {
+            scheduled_event_id,
+            started_event_id,
+            failure: Some(Failure {
+                message: reset.reason,
+                source: "Server".into(),
+                failure_info: Some(FailureInfo::ResetWorkflowFailureInfo(
+                    ResetWorkflowFailureInfo::default(),
+                )),
+                ..Default::default()
+            }),
+            identity: SERVER.into(),
+            base_run_id: reset.base_run_id,
+            new_run_id,
+            ..Default::default()
+        };
+        attributes.set_cause(WorkflowTaskFailedCause::ResetWorkflow);
+        execution.emit(turn, Attributes::WorkflowTaskFailedEventAttributes(attributes));
+        for (started_event_id, timer) in &execution.timers {
+            turn.effects.push(Effect::TimerSet {
+                started_event_id: *started_event_id,
+                due_ns: timer.due_ns,
+            });
+        }
+        for scheduled_event_id in execution.activities.keys() {
+            turn.effects.push(Effect::ActivityChanged {
+                scheduled_event_id: *scheduled_event_id,
+            });
+        }
+        for order in execution.pending_orders() {
+            turn.effects.push(Effect::OutboxPut { order });
+        }
+        Ok(execution)
+    }
+
+    /// Close a run that a reset goes on in place of. Its parent is not told, and its children that the new run has from it, initiated
+    /// up to event `kept`, are left alone.
+    ///
+    /// # Errors
+    ///
+    /// The execution has closed.
+    pub fn terminate_for_reset(
+        &mut self,
+        turn: &mut Turn,
+        reason: String,
+        identity: String,
+        kept: i64,
+    ) -> Result<(), Refused> {
+        self.require_open()?;
+        let attributes = WorkflowExecutionTerminatedEventAttributes {
+            reason,
+            details: None,
+            identity,
+        };
+        self.close_keeping(
+            turn,
+            Attributes::WorkflowExecutionTerminatedEventAttributes(attributes),
+            Some(kept),
+        );
+        Ok(())
+    }
+
+    /// A reset: what is pending begins again now.
+    pub(super) fn begin_again(&mut self, event: &Arc<HistoryEvent>, base_run_id: &str, now_ns: u64) {
+        self.failed_tasks = 0;
+        self.reset_bases.push(base_run_id.to_owned());
+        self.reset_time_ns = Some(now_ns);
+        for activity in self.activities.values_mut() {
+            activity.begin_again(now_ns);
+        }
+        self.unseen.push(event.clone());
+    }
+
+    /// Whether this run was reset from that one, directly or over others: what is sent to that one is for this.
+    pub fn is_reset_of(&self, run_id: &str) -> bool {
+        self.reset_bases.iter().any(|base| base == run_id)
+    }
+}
+
+/// The new run's id, if the event is a reset: from there on it seeds the random numbers.
+pub(crate) fn reseeds(event: &HistoryEvent) -> Option<&str> {
+    match &event.attributes {
+        Some(Attributes::WorkflowTaskFailedEventAttributes(a))
+            if a.cause() == WorkflowTaskFailedCause::ResetWorkflow =>
+        {
+            Some(&a.new_run_id)
+        }
+        _ => None,
+    }
+}
