@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     hash::{DefaultHasher, Hash, Hasher},
-    sync::{Arc, Mutex, OnceLock, PoisonError},
+    sync::{Arc, Mutex, OnceLock, PoisonError, atomic::AtomicBool},
 };
 
 use longhaul_engine::Status;
@@ -13,7 +13,7 @@ use longhaul_store::{
 };
 
 use crate::{
-    Clock, Error, Options,
+    Clock, Error, Options, attributes,
     logs::RunLog,
     registry::{Registry, Version},
     shard::{Notice, Place, ShardMailbox},
@@ -29,6 +29,7 @@ pub(crate) struct Core {
     pub(crate) writer: Writer,
     pub(crate) sandbox: Sandbox,
     pub(crate) registry: Registry,
+    pub(crate) attributes: attributes::Registry,
     pub(crate) watchers: Arc<Watchers>,
     pub(crate) workers: Workers,
     pub(crate) tokio: tokio::runtime::Handle,
@@ -39,6 +40,8 @@ pub(crate) struct Core {
     /// Held while a module's versions are changed.
     pub(crate) uploads: Mutex<()>,
     pub(crate) randomness: Randomness,
+    /// Whether somebody is to look for executions whose retention is over.
+    pub(crate) sweep_expected: AtomicBool,
 }
 
 /// Where run ids come from.
@@ -103,6 +106,11 @@ impl Core {
                 uuid::Builder::from_random_bytes(bytes).into_uuid().into()
             }
         }
+    }
+
+    /// How long closed executions are kept, in nanoseconds.
+    pub(crate) fn retention_ns(&self) -> u64 {
+        u64::try_from(self.options.retention.as_nanos()).unwrap_or(u64::MAX)
     }
 
     pub(crate) fn namespace_name(&self, id: NamespaceId) -> &str {

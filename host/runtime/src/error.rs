@@ -42,6 +42,13 @@ pub enum Error {
         failure: Box<Failure>,
     },
 
+    /// One of the operations of a multi-operation request was refused, and with it the others.
+    #[error("{}", multi_operation(.statuses))]
+    MultiOperation {
+        /// In the order of the operations; none: it was aborted because of another.
+        statuses: Vec<Option<Box<Error>>>,
+    },
+
     /// No update with this id is known.
     #[error("update {0:?} not found")]
     UpdateNotFound(String),
@@ -74,6 +81,15 @@ pub enum Error {
     /// A defect of the server.
     #[error("internal error: {0}")]
     Internal(String),
+}
+
+/// In the words of Temporal's server.
+fn multi_operation(statuses: &[Option<Box<Error>>]) -> String {
+    let why = statuses.iter().flatten().next();
+    match why {
+        Some(error) => format!("Update-with-Start could not be executed: {error}"),
+        None => "Update-with-Start could not be executed.".into(),
+    }
 }
 
 impl From<longhaul_store::ReadError> for Error {

@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     num::NonZeroUsize,
-    sync::{Arc, Mutex, OnceLock, PoisonError, Weak},
+    sync::{Arc, Mutex, OnceLock, PoisonError, Weak, atomic::AtomicBool},
     thread::JoinHandle,
     time::Duration,
 };
@@ -12,12 +12,12 @@ use longhaul_sandbox::Sandbox;
 use longhaul_store::{Health, Store, Writer};
 
 use crate::{
-    Clock, Options,
+    Clock, Options, attributes,
     core::{Admin, Core, Randomness},
     mailbox::Mailbox,
     recovery,
     registry::{Registry, Version},
-    shard::{Shard, ShardMailbox},
+    shard::{Shard, ShardMailbox, letters_of},
     watch::Watchers,
     workers::Workers,
 };
@@ -169,7 +169,7 @@ impl Runtime {
         Ok(Namespace {
             name: record.name.clone(),
             id: uuid::Uuid::from_u128(record.uuid).to_string(),
-            retention: Duration::from_secs(record.retention_s),
+            retention: core.options.retention,
             cluster_id: uuid::Uuid::from_u128(core.store.identity().id).to_string(),
         })
     }
@@ -208,6 +208,8 @@ pub(crate) fn build(
     for record in snapshot.modules().map_err(crate::Error::from)? {
         registry.insert(record.namespace, Arc::new(Version::from_record(record)?));
     }
+    let attributes = attributes::Registry::default();
+    attributes.restore(snapshot.search_attributes().map_err(crate::Error::from)?)?;
     drop(snapshot);
     // Each shard rounds its share of the slots up.
     let attempts = options.activity_slots.saturating_add(options.shards.get());
@@ -225,6 +227,7 @@ pub(crate) fn build(
         writer,
         sandbox,
         registry,
+        attributes,
         watchers: Arc::new(Watchers::default()),
         workers,
         tokio,
@@ -233,6 +236,7 @@ pub(crate) fn build(
         admin: Mutex::new(Admin { submitter, notices }),
         uploads: Mutex::new(()),
         randomness,
+        sweep_expected: AtomicBool::new(false),
     });
     let mut shards: Vec<Shard> = mailboxes
         .iter()
@@ -243,7 +247,14 @@ pub(crate) fn build(
         let shard = core.shard_of(&place);
         shards[shard].restore_alarm(due_ns, alarm, place);
     })?;
+    letters_of(&core, |envelope| {
+        let shard = core.shard_of(&envelope.sender);
+        shards[shard].restore_letter(envelope);
+    })?;
     core.mailboxes.get_or_init(|| mailboxes);
+    for shard in &mut shards {
+        shard.resume();
+    }
     Ok((core, shards))
 }
 

@@ -3,8 +3,10 @@
 //! [`Runtime`] is the public face: one method for each request, in Temporal's own messages. Behind it each execution belongs to one
 //! shard, a single-threaded loop; see `ARCHITECTURE.md` for the path of an input from the mailbox to the commit and back.
 
+mod attributes;
 mod clock;
 mod core;
+mod description;
 mod error;
 mod executions;
 mod filter;
@@ -26,7 +28,9 @@ mod updates;
 mod watch;
 mod workers;
 
+pub use attributes::Limits as SearchAttributeLimits;
 pub use clock::Clock;
+pub use description::{Description, PendingTimer, PendingUpdate};
 pub use error::Error;
 pub use executions::PARKED_REASON;
 pub use guest::Report;

@@ -4,6 +4,8 @@ use std::{num::NonZeroUsize, path::PathBuf, time::Duration};
 
 use longhaul_engine::execution;
 
+use crate::attributes;
+
 /// Settings of a [`Runtime`](crate::Runtime).
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -36,7 +38,8 @@ pub struct Options {
     pub list_reads: usize,
     /// Reads, of ten pages each, that one count may take. Default 1,000.
     pub count_reads: usize,
-    /// How long closed executions are kept. Default 30 days.
+    /// How long closed executions are kept before they are deleted, in all namespaces. Default 3 days, as Temporal's server gives a new
+    /// namespace. With `time_skipping` nothing is deleted.
     pub retention: Duration,
     /// First wait before a failed workflow task is tried again; doubled each time. Default 1 s.
     pub task_retry_initial: Duration,
@@ -48,6 +51,8 @@ pub struct Options {
     pub allow_grants: bool,
     /// Limits of one execution.
     pub limits: execution::Limits,
+    /// Limits of search attributes.
+    pub search_attributes: attributes::Limits,
     /// How this server calls itself in histories. Default: `longhaul@PID`.
     pub identity: String,
 }
@@ -76,12 +81,13 @@ impl Options {
             list_page: 1_000,
             list_reads: 10,
             count_reads: 1_000,
-            retention: Duration::from_secs(30 * 24 * 60 * 60),
+            retention: Duration::from_secs(3 * 24 * 60 * 60),
             task_retry_initial: Duration::from_secs(1),
             task_retry_maximum: Duration::from_secs(10 * 60),
             task_timeout: Duration::from_secs(10),
             allow_grants: false,
             limits: execution::Limits::default(),
+            search_attributes: attributes::Limits::default(),
             identity: format!("longhaul@{}", std::process::id()),
         }
     }

@@ -15,13 +15,13 @@ const QUIET_ROUNDS_MAX: usize = 60_000;
 /// Rounds that do nothing before the thread is lent to whoever compiles or runs an activity.
 const QUIET_ROUNDS: usize = 100;
 
-/// A runtime of one shard that does something only when it is told to.
+/// A runtime that does something only when it is told to.
 ///
 /// Within a tokio runtime of one thread the same inputs give the same commits: reading and replaying run inline, run ids come from a
 /// seed, and the clock moves only by [`Simulation::advance`] and time skipping.
 pub struct Simulation {
     runtime: Runtime,
-    shard: Shard,
+    shards: Vec<Shard>,
 }
 
 /// A request that got no answer, though nothing was left to do.
@@ -30,22 +30,40 @@ pub struct Simulation {
 pub struct Stuck;
 
 impl Simulation {
-    /// Open on a store.
+    /// Open on a store, with one shard.
     ///
     /// # Errors
     ///
     /// As [`Runtime::open`].
-    pub fn open(mut options: Options, store: Store, clock: Clock, seed: u64) -> Result<Self, OpenError> {
-        options.shards = NonZeroUsize::MIN;
+    pub fn open(options: Options, store: Store, clock: Clock, seed: u64) -> Result<Self, OpenError> {
+        Self::open_sharded(options, store, clock, seed, NonZeroUsize::MIN)
+    }
+
+    /// Open on a store, with so many shards, which take their turns one after the other. With time skipping there is one.
+    ///
+    /// # Errors
+    ///
+    /// As [`Runtime::open`].
+    pub fn open_sharded(
+        mut options: Options,
+        store: Store,
+        clock: Clock,
+        seed: u64,
+        shards: NonZeroUsize,
+    ) -> Result<Self, OpenError> {
+        options.shards = if options.time_skipping {
+            NonZeroUsize::MIN
+        } else {
+            shards
+        };
         let writer = store.inline_writer().ok_or(OpenError::InUse)?;
         let randomness = Randomness::Seeded(Box::new(Mutex::new(rand_chacha::ChaCha12Rng::seed_from_u64(
             seed,
         ))));
-        let (core, mut shards) = build(options, store, clock, writer, Workers::inline(), randomness)?;
-        let shard = shards.pop().ok_or(OpenError::InUse)?;
+        let (core, shards) = build(options, store, clock, writer, Workers::inline(), randomness)?;
         Ok(Self {
             runtime: Runtime::new(core, Vec::new()),
-            shard,
+            shards,
         })
     }
 
@@ -57,12 +75,16 @@ impl Simulation {
     /// Let the next turn of an execution panic, once, when it has done everything but hand its transition over: for tests of what a
     /// defect of the server leaves behind.
     pub fn panic_in_turn_of(&mut self, workflow_id: &str) {
-        self.shard.panic_in_turn_of = Some(workflow_id.to_owned());
+        // Only the one that has the execution ever comes to it.
+        for shard in &mut self.shards {
+            shard.panic_in_turn_of = Some(workflow_id.to_owned());
+        }
     }
 
-    /// Runs in memory, and runs that the shard counts towards its memory: equal whenever nothing is under way.
+    /// Runs in memory, and runs that the shards count towards their memory: equal whenever nothing is under way.
     pub fn runs_in_memory(&self) -> (usize, usize) {
-        self.shard.runs_in_memory()
+        let counts = self.shards.iter().map(Shard::runs_in_memory);
+        counts.fold((0, 0), |sum, shard| (sum.0 + shard.0, sum.1 + shard.1))
     }
 
     /// Let the clock run on.
@@ -75,9 +97,11 @@ impl Simulation {
         self.runtime.inner.core.clock.now_ns()
     }
 
-    /// One round of the shard, then one of the writer. Answers the commits that were made.
+    /// One round of each shard, then one of the writer. Answers the commits that were made.
     pub fn round(&mut self) -> usize {
-        self.shard.step(Some(std::time::Duration::ZERO));
+        for shard in &mut self.shards {
+            shard.step(Some(std::time::Duration::ZERO));
+        }
         self.runtime.inner.core.writer.pump()
     }
 

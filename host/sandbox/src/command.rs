@@ -199,7 +199,9 @@ impl State {
             Phase::Start => {
                 Some("`start` only constructs state; issue commands in the workflow's `run`".to_owned())
             }
-            Phase::Read(call) => Some(format!("`{call}` is read-only")),
+            Phase::Read(call) => Some(format!(
+                "`{call}` is read-only; what changes the workflow stands in `run`, or in the handler of a signal or an update"
+            )),
             Phase::Prepare | Phase::Mark => {
                 Some("commands are allowed in `signal`, `update` and `advance` only".to_owned())
             }

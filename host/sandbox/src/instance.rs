@@ -85,6 +85,12 @@ impl Instance {
         store.data_mut().task.now_ns = now_ns;
     }
 
+    /// Begin the random streams anew from another seed: a run that was reset draws other numbers from the reset on. What the
+    /// guest has drawn before, such as the keys of its hash maps, stays.
+    pub fn reseed(&mut self, seed: [u8; 32]) {
+        self.tenant.store_mut().data_mut().random.reseed(seed);
+    }
+
     /// Construct the workflow's state. An error fails the workflow task.
     pub fn start(&mut self, info: &ExecutionInfo, input: &Payloads) -> Result<Result<(), Failure>, Trap> {
         self.tenant.store_mut().data_mut().info = Some(Arc::new(info.clone()));

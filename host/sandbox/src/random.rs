@@ -47,6 +47,11 @@ impl Random {
         self.wasi.get_or_insert_with(|| generator(&self.seed, WASI))
     }
 
+    /// Begin anew from another seed, as a run does that was reset.
+    pub(crate) fn reseed(&mut self, seed: [u8; 32]) {
+        *self = Self::new(seed);
+    }
+
     /// From now on `wasi:random` answers from the fixed stream of read-only calls.
     pub(crate) fn fix_wasi(&mut self) {
         self.wasi = Some(generator(&[0; 32], WASI));
@@ -78,6 +83,22 @@ mod tests {
         assert_eq!(b.draw("x", 16, 8).unwrap(), first);
         assert_ne!(a.draw("x", 16, 8).unwrap(), first);
         assert_ne!(Random::new([2; 32]).draw("x", 16, 8).unwrap(), first);
+    }
+
+    // E9: a run that was reset draws other numbers than the run that it was reset from.
+    #[test]
+    fn a_new_seed_begins_every_stream_anew() {
+        let mut reset = Random::new([1; 32]);
+        let before = reset.draw("x", 16, 8).unwrap();
+        let wasi_before = reset.wasi().next_u64();
+        reset.reseed([2; 32]);
+        let mut other = Random::new([2; 32]);
+        let after = reset.draw("x", 16, 8).unwrap();
+        assert_ne!(after, before);
+        assert_eq!(after, other.draw("x", 16, 8).unwrap());
+        let wasi_after = reset.wasi().next_u64();
+        assert_ne!(wasi_after, wasi_before);
+        assert_eq!(wasi_after, other.wasi().next_u64());
     }
 
     /// The bytes are part of every history's meaning: they may never change.

@@ -1,8 +1,11 @@
 //! A filter, typed: every value is of its field's kind, and every operator applies to it.
 
+use std::sync::Arc;
+
 use longhaul_store::Status;
 
 use super::field::{Field, NumberField, TextField};
+use crate::attributes::{self, Value};
 
 /// A filter, or a part of one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +29,18 @@ pub(crate) enum Condition {
     Prefix { field: TextField, prefix: String },
     /// A number, time or duration compares.
     Number { field: NumberField, test: Test<i128> },
+    /// A search attribute compares; of a KeywordList, one of its values does. All values are of its type.
+    Attribute {
+        name: Arc<str>,
+        kind: attributes::Kind,
+        test: Test<Value>,
+    },
+    /// A search attribute begins with a text; of a KeywordList, one of its values does.
+    AttributePrefix {
+        name: Arc<str>,
+        kind: attributes::Kind,
+        prefix: String,
+    },
     /// The status is one of these.
     Status(Vec<Status>),
     /// The execution does not have it.

@@ -1,11 +1,13 @@
 //! The fields of an execution that a query can name.
 
-use std::{borrow::Cow, fmt};
+use std::{borrow::Cow, fmt, sync::Arc};
 
 use longhaul_store::ExecutionRecord;
 
+use crate::attributes;
+
 /// A field, by the kind of its values.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Field {
     /// Text.
     Text(TextField),
@@ -13,6 +15,8 @@ pub(crate) enum Field {
     Status,
     /// Numbers, times and durations.
     Number(NumberField),
+    /// A search attribute, with its type.
+    Attribute(Arc<str>, attributes::Kind),
 }
 
 /// Fields that are text.
@@ -45,6 +49,7 @@ pub(crate) enum Kind {
     Time,
     Integer,
     Duration,
+    Attribute(attributes::Kind),
 }
 
 impl fmt::Display for Kind {
@@ -55,12 +60,13 @@ impl fmt::Display for Kind {
             Self::Time => "a time",
             Self::Integer => "an integer",
             Self::Duration => "a duration",
+            Self::Attribute(kind) => return write!(f, "a search attribute of type {kind}"),
         })
     }
 }
 
 impl Field {
-    /// Every field, by name.
+    /// Every field that the server sets, by name.
     pub(crate) const ALL: [(&'static str, Self); 10] = [
         ("WorkflowId", Self::Text(TextField::WorkflowId)),
         ("RunId", Self::Text(TextField::RunId)),
@@ -74,7 +80,7 @@ impl Field {
         ("ExecutionDuration", Self::Number(NumberField::ExecutionDuration)),
     ];
 
-    /// The field of a name.
+    /// The field of a name that the server sets.
     pub(crate) fn named(name: &str) -> Option<Self> {
         Self::ALL
             .into_iter()
@@ -83,17 +89,21 @@ impl Field {
     }
 
     /// What its values are.
-    pub(crate) fn kind(self) -> Kind {
+    pub(crate) fn kind(&self) -> Kind {
         match self {
             Self::Text(_) => Kind::Text,
             Self::Status => Kind::Status,
             Self::Number(number) => number.kind(),
+            Self::Attribute(_, kind) => Kind::Attribute(*kind),
         }
     }
 }
 
 impl fmt::Display for Field {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Self::Attribute(name, _) = self {
+            return f.write_str(name);
+        }
         let name = Self::ALL
             .into_iter()
             .find(|(_, field)| field == self)

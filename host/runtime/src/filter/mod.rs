@@ -13,10 +13,10 @@
 //!            | field [ NOT ] STARTS_WITH value
 //!            | field IS [ NOT ] NULL
 //! field      = a name, bare or in backticks
-//! value      = 'text' | "text" | an integer
+//! value      = 'text' | "text" | an integer | a number with a fraction | true | false
 //! ```
 //!
-//! Keywords are read in any case, names of fields as they are written. In text a quote is doubled, or escaped with a backslash.
+//! A field is one that the server sets, or a search attribute. Keywords are read in any case, names of fields as they are written. In text a quote is doubled, or escaped with a backslash.
 //! Text is compared by its bytes. A comparison with what an execution does not have (an open one has no `CloseTime`) is neither true
 //! nor false, and so is its negation, as in SQL.
 //!
@@ -36,10 +36,13 @@ mod token;
 mod typed;
 
 #[cfg(test)]
+mod attribute_tests;
+#[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use field::{Field, Kind};
 pub(crate) use plan::Plan;
 pub(crate) use query::Query;
 pub(crate) use read::{Budget, Counts, count_step, look_up, page};

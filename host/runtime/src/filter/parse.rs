@@ -1,5 +1,7 @@
 //! The grammar of a query.
 
+use std::sync::Arc;
+
 use winnow::{
     ModalParser, Parser,
     combinator::{alt, not, opt, peek, preceded, separated},
@@ -16,10 +18,10 @@ use super::{
     token::{Counts, Input, Literal, Placed, end, found, keyword, literal, mark, name, spaces},
     typed::{self, Written},
 };
-use crate::names;
+use crate::{attributes::Known, names};
 
 /// Read a query.
-pub(super) fn query(text: &str, limits: Limits) -> Result<Query, Invalid> {
+pub(super) fn query(text: &str, limits: Limits, attributes: &Arc<Known>) -> Result<Query, Invalid> {
     if text.chars().nth(limits.chars).is_some() {
         let message = format!(
             "the query is too long; at most {} characters are allowed",
@@ -32,6 +34,7 @@ pub(super) fn query(text: &str, limits: Limits) -> Result<Query, Invalid> {
     }
     let state = Counts {
         limits,
+        attributes: attributes.clone(),
         depth: 0,
         conditions: 0,
     };
@@ -150,7 +153,7 @@ fn condition(input: &mut Input<'_>) -> Parsed<Expr> {
     let field = field(input)?.value;
     let at = input.current_token_start();
     let (negated, written) = operator(input)?;
-    Ok(typed::condition(field, at, written)?.negated_if(negated))
+    Ok(typed::condition(&field, at, written)?.negated_if(negated))
 }
 
 /// A field's name. A keyword in its place is no name.
@@ -161,8 +164,14 @@ fn field(input: &mut Input<'_>) -> Parsed<Placed<Field>> {
         "the name of a field, NOT or an opening parenthesis",
     )
     .parse_next(input)?;
-    let value = Field::named(value).ok_or_else(|| {
-        let known = names::known(value, Field::ALL.map(|(name, _)| name));
+    let attributes = &input.state.attributes;
+    let attribute = || {
+        let kind = attributes.get(value)?;
+        Some(Field::Attribute(value.into(), *kind))
+    };
+    let value = Field::named(value).or_else(attribute).ok_or_else(|| {
+        let fields = Field::ALL.map(|(name, _)| name).into_iter();
+        let known = names::known(value, fields.chain(attributes.keys().map(String::as_str)));
         Fault::new(
             at,
             format!("{value:?} is no field of this server's lists; there are {known}"),

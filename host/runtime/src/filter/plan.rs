@@ -9,6 +9,7 @@ use super::{
     expr::{Comparison, Condition, Expr, Test},
     field::{Field, NumberField, TextField},
 };
+use crate::attributes::{self, Kind, Value};
 
 /// Bounds within which all executions of a filter lie.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -106,7 +107,20 @@ impl Plan {
                 },
                 _ => Self::unknown(),
             },
-            Condition::Prefix { .. } => Self::unknown(),
+            Condition::Attribute { name, kind, test } => {
+                match test.any_of().filter(|_| *kind != Kind::Text) {
+                    Some(values) => Self {
+                        group: Group::Terms(
+                            values.iter().map(|value| attributes::term(name, value)).collect(),
+                        ),
+                        ..Self::unknown()
+                    },
+                    None => Self::unknown(),
+                }
+            }
+            Condition::Prefix { .. }
+            | Condition::AttributePrefix { .. }
+            | Condition::Missing(Field::Attribute(..)) => Self::unknown(),
             Condition::Status(statuses) => Self {
                 statuses: Statuses::of(statuses),
                 ..Self::default()
@@ -155,10 +169,12 @@ impl Plan {
         match (self.group, other.group) {
             (Group::All, group) | (group, Group::All) => plan.group = group,
             (one, two) if one == two => plan.group = one,
-            // A workflow id has fewer executions than a type, in all likelihood.
-            (Group::WorkflowType(_), id @ Group::WorkflowId(_))
-            | (id @ Group::WorkflowId(_), Group::WorkflowType(_)) => {
-                plan.group = id;
+            // A workflow id has fewer executions than terms, and those fewer than a type, in all likelihood.
+            (Group::WorkflowType(_) | Group::Terms(_), few @ Group::WorkflowId(_))
+            | (few @ Group::WorkflowId(_), Group::WorkflowType(_) | Group::Terms(_))
+            | (few @ Group::Terms(_), Group::WorkflowType(_) | Group::Terms(_))
+            | (Group::WorkflowType(_), few @ Group::Terms(_)) => {
+                plan.group = few;
                 plan.exact = false;
             }
             // Two ids or two types at once.
@@ -176,6 +192,11 @@ impl Plan {
             return Self { exact, ..self };
         }
         let same = self.group == other.group;
+        let group = match (self.group.clone(), other.group.clone()) {
+            (one, two) if one == two => one,
+            (Group::Terms(one), Group::Terms(two)) => Group::Terms([one, two].concat()),
+            _ => Group::All,
+        };
         // A bound says nothing about statuses that its side does not have.
         let open_from_ns = |plan: &Self| {
             if plan.statuses.has(Status::Running) {
@@ -196,7 +217,7 @@ impl Plan {
             open_from_ns: open_from_ns(&self).min(open_from_ns(&other)),
             closed_from_ns: closed_from_ns(&self).min(closed_from_ns(&other)),
             exact: exact && same,
-            group: if same { self.group } else { Group::All },
+            group,
         }
     }
 
@@ -256,6 +277,17 @@ impl Test<String> {
             Self::OneOf(texts) => texts
                 .first()
                 .filter(|first| texts.iter().all(|text| text == *first)),
+            Self::Compare(..) | Self::Between(..) => None,
+        }
+    }
+}
+
+impl Test<Value> {
+    /// The values of which one passes, if there are only these.
+    fn any_of(&self) -> Option<&[Value]> {
+        match self {
+            Self::Compare(Comparison::Equal, value) => Some(std::slice::from_ref(value)),
+            Self::OneOf(values) => Some(values),
             Self::Compare(..) | Self::Between(..) => None,
         }
     }

@@ -1,5 +1,7 @@
 //! A query as a whole.
 
+use std::sync::Arc;
+
 use longhaul_store::{ExecutionRecord, Status};
 
 use super::{
@@ -10,6 +12,7 @@ use super::{
     parse,
     token::Placed,
 };
+use crate::attributes::Known;
 
 /// A query that has been read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,7 +34,7 @@ pub(super) struct Order {
 }
 
 /// A field that is sorted by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct SortKey {
     pub(super) field: Field,
     pub(super) descending: bool,
@@ -39,8 +42,8 @@ pub(super) struct SortKey {
 
 impl Query {
     /// Read the query of a list.
-    pub(crate) fn of_list(text: &str, limits: Limits) -> Result<Self, Invalid> {
-        let query = parse::query(text, limits)?;
+    pub(crate) fn of_list(text: &str, limits: Limits, attributes: &Arc<Known>) -> Result<Self, Invalid> {
+        let query = parse::query(text, limits, attributes)?;
         if let Some(group_by) = query.group_by {
             let message = "GROUP BY belongs to a count; a list cannot be grouped";
             return Err(Invalid::new(text, Fault::new(group_by.at, message)));
@@ -55,9 +58,13 @@ impl Query {
     }
 
     /// Read the query of a count.
-    pub(crate) fn of_count(text: &str, limits: Limits) -> Result<Self, Invalid> {
-        let query = parse::query(text, limits)?;
-        if let Some(group_by) = query.group_by.filter(|group_by| group_by.value != Field::Status) {
+    pub(crate) fn of_count(text: &str, limits: Limits, attributes: &Arc<Known>) -> Result<Self, Invalid> {
+        let query = parse::query(text, limits, attributes)?;
+        if let Some(group_by) = query
+            .group_by
+            .as_ref()
+            .filter(|group_by| group_by.value != Field::Status)
+        {
             let message = format!(
                 "counts are not grouped by {}; GROUP BY ExecutionStatus is offered",
                 group_by.value

@@ -1,5 +1,7 @@
 //! Executions, and stores full of them, for tests.
 
+use std::sync::Arc;
+
 use longhaul_store::{
     Append, Change, ExecutionRecord, Limit, ModuleRef, NamespaceId, Options, Position, RunId, Status, Store,
     Transition, faults::FaultyDisk,
@@ -7,6 +9,7 @@ use longhaul_store::{
 use proptest::prelude::*;
 
 use super::{Limits, Query};
+use crate::attributes::Known;
 
 pub(crate) const NS: NamespaceId = NamespaceId::DEFAULT;
 
@@ -41,6 +44,7 @@ pub(crate) fn execution(
         parked: None,
         memo: Vec::new(),
         search_attributes: Vec::new(),
+        terms: Vec::new(),
         start_request_id: format!("request-{run}"),
         state: Vec::new(),
     }
@@ -125,7 +129,8 @@ pub(crate) fn listed(store: &Store, query: &Query, limit: Limit) -> Vec<RunId> {
 
 /// The query of a count, which must be well-formed.
 pub(crate) fn query(text: &str) -> Query {
-    Query::of_count(text, Limits::default()).unwrap_or_else(|invalid| panic!("{text}: {invalid}"))
+    Query::of_count(text, Limits::default(), &attributes())
+        .unwrap_or_else(|invalid| panic!("{text}: {invalid}"))
 }
 
 /// Executions of few ids, types and times (the first nanoseconds of 1970), so that queries hit some of them; at most one of an id is open.
@@ -206,4 +211,19 @@ pub(crate) fn filters() -> impl Strategy<Value = String> {
             inner.prop_map(|part| format!("NOT ({part})")),
         ]
     })
+}
+
+/// Search attributes of every type.
+pub(crate) fn attributes() -> Arc<Known> {
+    use crate::attributes::Kind as K;
+    let known = [
+        ("Note", K::Text),
+        ("City", K::Keyword),
+        ("Size", K::Int),
+        ("Weight", K::Double),
+        ("Urgent", K::Bool),
+        ("Due", K::Datetime),
+        ("Tags", K::KeywordList),
+    ];
+    Arc::new(known.map(|(name, kind)| (name.to_owned(), kind)).into())
 }

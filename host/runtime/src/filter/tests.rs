@@ -7,7 +7,7 @@ use super::{
     Limits, Query,
     expr::{Comparison, Condition, Expr, Test},
     field::{Field, NumberField, TextField},
-    testing::{SECOND, closed, execution, query},
+    testing::{SECOND, attributes, closed, execution, query},
 };
 
 fn parsed(text: &str) -> Expr {
@@ -18,7 +18,7 @@ fn parsed(text: &str) -> Expr {
 
 /// The text of the error of a list's query.
 fn refused(text: &str) -> String {
-    match Query::of_list(text, Limits::default()) {
+    match Query::of_list(text, Limits::default(), &attributes()) {
         Ok(query) => panic!("{text} was taken: {query:?}"),
         Err(invalid) => invalid.to_string(),
     }
@@ -161,7 +161,12 @@ fn statuses_times_and_durations_are_read_in_every_form() {
 #[test]
 fn an_empty_query_takes_all() {
     for text in ["", "  \n", "ORDER BY CloseTime DESC"] {
-        assert_eq!(Query::of_list(text, Limits::default()).unwrap().filter, None);
+        assert_eq!(
+            Query::of_list(text, Limits::default(), &attributes())
+                .unwrap()
+                .filter,
+            None
+        );
     }
     assert!(query("GROUP BY ExecutionStatus").is_grouped());
     assert!(query(" WorkflowType = 'a' group by `ExecutionStatus` ").is_grouped());
@@ -186,7 +191,7 @@ fn what_is_malformed_is_refused_with_its_place() {
         (
             "WorkflowType = ",
             16,
-            "expected a value (text in quotes, or an integer), found the end of the query",
+            "expected a value (text in quotes, a number, true or false), found the end of the query",
         ),
         (
             "ExecutionStatus = Running",
@@ -206,7 +211,11 @@ fn what_is_malformed_is_refused_with_its_place() {
             17,
             "HistoryLength is compared with an integer",
         ),
-        ("HistoryLength = 1.5", 17, "a number is an integer"),
+        (
+            "HistoryLength = 1.5",
+            17,
+            "HistoryLength is compared with an integer",
+        ),
         ("ExecutionDuration = 5s", 21, "written in quotes"),
         ("HistoryLength = 9223372036854775808", 17, "out of range"),
         (
@@ -288,7 +297,10 @@ fn a_list_has_one_order_and_no_groups() {
         "ExecutionStatus = 'Running' ORDER BY StartTime DESC",
         "WorkflowType = 'a' AND CloseTime IS NULL ORDER BY StartTime DESC",
     ] {
-        assert!(Query::of_list(text, Limits::default()).is_ok(), "{text}");
+        assert!(
+            Query::of_list(text, Limits::default(), &attributes()).is_ok(),
+            "{text}"
+        );
     }
     for text in [
         "ORDER BY StartTime DESC",
@@ -301,7 +313,11 @@ fn a_list_has_one_order_and_no_groups() {
         assert!(refused(text).contains("lists come in one order"), "{text}");
     }
     assert!(refused("GROUP BY ExecutionStatus").contains("at column 10: GROUP BY belongs to a count"));
-    let refused = |text| Query::of_count(text, Limits::default()).unwrap_err().to_string();
+    let refused = |text| {
+        Query::of_count(text, Limits::default(), &attributes())
+            .unwrap_err()
+            .to_string()
+    };
     assert!(
         refused("GROUP BY WorkflowType").contains("at column 10: counts are not grouped by WorkflowType")
     );
@@ -320,7 +336,7 @@ fn limits_hold() {
         conditions: 4,
     };
     let read = |text: &str| {
-        Query::of_list(text, limits)
+        Query::of_list(text, limits, &attributes())
             .map(|_| ())
             .map_err(|invalid| invalid.to_string())
     };
@@ -354,9 +370,9 @@ fn limits_hold() {
         "NOT ".repeat(2_000),
         format!("WorkflowId = '{}'", "x".repeat(20_000)),
     ] {
-        assert!(Query::of_list(&deep, Limits::default()).is_err());
+        assert!(Query::of_list(&deep, Limits::default(), &attributes()).is_err());
     }
-    assert!(Query::of_list(&nested(32), Limits::default()).is_ok());
+    assert!(Query::of_list(&nested(32), Limits::default(), &attributes()).is_ok());
 }
 
 #[test]
@@ -422,11 +438,11 @@ proptest! {
         "'a'", "'2026-13-01T00:00:00Z'", "'99999999999d'", "'1.h'", "\"", "'", "\\", "`", "BETWEEN", "IS", "NULL", "-", "17", "ß",
         "GROUP", "ORDER", "BY",
     ]), 0..12)) {
-        let _ = Query::of_list(&text, Limits::default());
-        let _ = Query::of_count(&shuffled.join(" "), Limits::default());
-        let _ = Query::of_count(&shuffled.concat(), Limits::default());
+        let _ = Query::of_list(&text, Limits::default(), &attributes());
+        let _ = Query::of_count(&shuffled.join(" "), Limits::default(), &attributes());
+        let _ = Query::of_count(&shuffled.concat(), Limits::default(), &attributes());
         for field in ["StartTime", "ExecutionDuration", "ExecutionStatus"] {
-            let _ = Query::of_list(&format!("{field} = '{text}'"), Limits::default());
+            let _ = Query::of_list(&format!("{field} = '{text}'"), Limits::default(), &attributes());
         }
     }
 }

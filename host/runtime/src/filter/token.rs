@@ -1,5 +1,7 @@
 //! The words of a query: keywords, names, operators, values. Each takes the white space behind it along.
 
+use std::sync::Arc;
+
 use winnow::{
     ModalParser, Parser,
     ascii::{digit1, multispace0},
@@ -13,6 +15,7 @@ use super::{
     Limits,
     error::{Fault, Parsed},
 };
+use crate::attributes::{Finite, Known};
 
 /// What is still to be read of a query, with what has been counted so far.
 pub(super) type Input<'q> = Stateful<LocatingSlice<&'q str>, Counts>;
@@ -21,6 +24,8 @@ pub(super) type Input<'q> = Stateful<LocatingSlice<&'q str>, Counts>;
 #[derive(Debug, Clone)]
 pub(super) struct Counts {
     pub(super) limits: Limits,
+    /// The search attributes that there are.
+    pub(super) attributes: Arc<Known>,
     pub(super) depth: usize,
     pub(super) conditions: usize,
 }
@@ -37,6 +42,10 @@ pub(super) struct Placed<T> {
 pub(super) enum Literal {
     Text(String),
     Integer(i64),
+    /// A number with a fraction or an exponent.
+    Double(Finite),
+    /// `true` or `false`.
+    Bool(bool),
 }
 
 /// White space, which may be none.
@@ -87,10 +96,11 @@ fn backticked<'q>(input: &mut Input<'q>) -> Parsed<&'q str> {
     Ok(name)
 }
 
-/// A value: text in quotes, or an integer.
+/// A value: text in quotes, a number, or a truth value.
 pub(super) fn literal(input: &mut Input<'_>) -> Parsed<Placed<Literal>> {
     let at = input.current_token_start();
-    let value = alt((quoted.map(Literal::Text), integer.map(Literal::Integer)))
+    let truth = alt((keyword("true").value(true), keyword("false").value(false)));
+    let value = alt((quoted.map(Literal::Text), number, truth.map(Literal::Bool)))
         .parse_next(input)
         .map_err(|error| {
             let ErrMode::Backtrack(_) = error else {
@@ -103,7 +113,7 @@ pub(super) fn literal(input: &mut Input<'_>) -> Parsed<Placed<Literal>> {
             Fault::new(
                 at,
                 format!(
-                    "expected a value (text in quotes, or an integer), found {}{hint}",
+                    "expected a value (text in quotes, a number, true or false), found {}{hint}",
                     found(input)
                 ),
             )
@@ -147,12 +157,22 @@ fn unescaped(c: char) -> char {
     }
 }
 
-fn integer(input: &mut Input<'_>) -> Parsed<i64> {
+fn number(input: &mut Input<'_>) -> Parsed<Literal> {
     let at = input.current_token_start();
-    let text: &str = (opt(one_of(['-', '+'])), digit1).take().parse_next(input)?;
+    let exponent = || (one_of(['e', 'E']), opt(one_of(['-', '+'])), digit1);
+    let fraction = (opt(('.', digit1)), opt(exponent()));
+    let text: &str = (opt(one_of(['-', '+'])), digit1, fraction)
+        .take()
+        .parse_next(input)?;
     if opt(one_of(is_of_word)).parse_next(input)?.is_some() {
-        let message = "a number is an integer without fraction or unit; times and durations with units are written in quotes";
+        let message = "a number has no unit; times and durations with units are written in quotes";
         return Err(Fault::new(at, message).cut());
+    }
+    if text.contains(['.', 'e', 'E']) {
+        let number = text.parse().ok().and_then(Finite::new);
+        let number = number.ok_or_else(|| Fault::new(at, format!("{text} is out of range")).cut())?;
+        spaces(input)?;
+        return Ok(Literal::Double(number));
     }
     let number = text.parse().map_err(|_| {
         Fault::new(
@@ -166,7 +186,7 @@ fn integer(input: &mut Input<'_>) -> Parsed<i64> {
         .cut()
     })?;
     spaces(input)?;
-    Ok(number)
+    Ok(Literal::Integer(number))
 }
 
 /// What comes next, for people.

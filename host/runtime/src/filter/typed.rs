@@ -6,6 +6,7 @@ use winnow::{
     ModalResult, Parser,
     ascii::digit1,
     combinator::{alt, opt, preceded, repeat},
+    error::ErrMode,
 };
 
 use super::{
@@ -14,7 +15,10 @@ use super::{
     field::{Field, Kind},
     token::{Literal, Placed},
 };
-use crate::names;
+use crate::{
+    attributes::{self, Finite, Value},
+    names,
+};
 
 /// What is asked of a field, as it is written; negations stand outside.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,10 +29,13 @@ pub(super) enum Written {
 }
 
 /// Check a condition's operator and values against its field. `at` is where the operator stands.
-pub(super) fn condition(field: Field, at: usize, written: Written) -> Parsed<Expr> {
+pub(super) fn condition(field: &Field, at: usize, written: Written) -> Parsed<Expr> {
     let refused = |operator: &str| {
         let allowed = match field.kind() {
-            Kind::Status => "=, !=, IN and IS NULL",
+            Kind::Status
+            | Kind::Attribute(
+                attributes::Kind::Text | attributes::Kind::KeywordList | attributes::Kind::Bool,
+            ) => "=, !=, IN and IS NULL",
             _ => "=, !=, <, <=, >, >=, IN, BETWEEN and IS NULL",
         };
         let message = format!(
@@ -38,14 +45,35 @@ pub(super) fn condition(field: Field, at: usize, written: Written) -> Parsed<Exp
         Fault::new(at, message).cut()
     };
     let condition = match (field, written) {
-        (field, Written::Null) => Condition::Missing(field),
+        (field, Written::Null) => Condition::Missing(field.clone()),
         (Field::Text(field), Written::StartsWith(prefix)) => Condition::Prefix {
-            field,
+            field: *field,
             prefix: text(prefix)?,
+        },
+        (
+            Field::Attribute(name, kind @ (attributes::Kind::Keyword | attributes::Kind::KeywordList)),
+            Written::StartsWith(prefix),
+        ) => Condition::AttributePrefix {
+            name: name.clone(),
+            kind: *kind,
+            prefix: text(prefix)?,
+        },
+        (Field::Attribute(_, kind), Written::Test(Test::Between(..))) if !kind.has_order() => {
+            return Err(refused("BETWEEN"));
+        }
+        (Field::Attribute(_, kind), Written::Test(Test::Compare(comparison, _)))
+            if !kind.has_order() && !matches!(comparison, Comparison::Equal | Comparison::Unequal) =>
+        {
+            return Err(refused("an order of values"));
+        }
+        (Field::Attribute(name, kind), Written::Test(test)) => Condition::Attribute {
+            name: name.clone(),
+            kind: *kind,
+            test: test.try_map(|literal| attribute(field, *kind, literal))?,
         },
         (_, Written::StartsWith(_)) => return Err(refused("STARTS_WITH")),
         (Field::Text(field), Written::Test(test)) => Condition::Text {
-            field,
+            field: *field,
             test: test.try_map(text)?,
         },
         (Field::Number(number), Written::Test(test)) => {
@@ -55,7 +83,7 @@ pub(super) fn condition(field: Field, at: usize, written: Written) -> Parsed<Exp
                 _ => integer(field, literal),
             };
             Condition::Number {
-                field: number,
+                field: *number,
                 test: test.try_map(value)?,
             }
         }
@@ -83,13 +111,42 @@ fn text(literal: Placed<Literal>) -> Parsed<String> {
             format!("expected text in quotes, found a number; write '{number}'"),
         )
         .cut()),
+        Literal::Double(_) | Literal::Bool(_) => Err(Fault::new(literal.at, "expected text in quotes").cut()),
     }
 }
 
-fn integer(field: Field, literal: Placed<Literal>) -> Parsed<i128> {
+/// A value of a search attribute.
+fn attribute(field: &Field, kind: attributes::Kind, literal: Placed<Literal>) -> Parsed<Value> {
+    use attributes::Kind as K;
+    let at = literal.at;
+    match (kind, literal.value) {
+        (K::Text | K::Keyword | K::KeywordList, value) => text(Placed { at, value }).map(Value::Text),
+        (K::Datetime, value) => moment(Placed { at, value }).map(Value::Time),
+        (K::Int, Literal::Integer(number)) => Ok(Value::Int(number)),
+        (K::Double, Literal::Double(number)) => Ok(Value::Double(number)),
+        (K::Double, Literal::Integer(number)) => Finite::new(number as f64)
+            .map(Value::Double)
+            .ok_or_else(|| Fault::new(at, "the number is out of range").cut()),
+        (K::Bool, Literal::Bool(truth)) => Ok(Value::Bool(truth)),
+        (K::Int, _) => {
+            let message = format!("{field} is compared with an integer, without quotes");
+            Err(Fault::new(at, message).cut())
+        }
+        (K::Double, _) => {
+            let message = format!("{field} is compared with a number, without quotes");
+            Err(Fault::new(at, message).cut())
+        }
+        (K::Bool, _) => {
+            let message = format!("{field} is compared with true or false, without quotes");
+            Err(Fault::new(at, message).cut())
+        }
+    }
+}
+
+fn integer(field: &Field, literal: Placed<Literal>) -> Parsed<i128> {
     match literal.value {
         Literal::Integer(number) => Ok(number.into()),
-        Literal::Text(_) => Err(Fault::new(
+        _ => Err(Fault::new(
             literal.at,
             format!("{field} is compared with an integer, without quotes"),
         )
@@ -103,11 +160,13 @@ fn status(literal: Placed<Literal>) -> Parsed<Status> {
         Literal::Integer(number) => Status::ALL
             .into_iter()
             .find(|status| i64::from(*status as u8) == *number),
+        Literal::Double(_) | Literal::Bool(_) => None,
     };
     status.ok_or_else(|| {
         let wanted = match literal.value {
             Literal::Text(name) => name,
             Literal::Integer(number) => number.to_string(),
+            Literal::Double(_) | Literal::Bool(_) => return no_text(literal.at),
         };
         let all = Status::ALL.map(|status| status.to_string());
         let known = names::known(&wanted, all.iter().map(String::as_str));
@@ -119,11 +178,17 @@ fn status(literal: Placed<Literal>) -> Parsed<Status> {
     })
 }
 
+/// What text or an integer stands for was written as something else.
+fn no_text(at: usize) -> ErrMode<Fault> {
+    Fault::new(at, "expected text in quotes or an integer").cut()
+}
+
 /// A moment in nanoseconds since 1970; text may name years that do not fit the store's 64 bits.
 fn moment(literal: Placed<Literal>) -> Parsed<i128> {
     let text = match literal.value {
         Literal::Integer(ns) => return Ok(ns.into()),
         Literal::Text(text) => text,
+        Literal::Double(_) | Literal::Bool(_) => return Err(no_text(literal.at)),
     };
     let moment: Timestamp = text.parse().map_err(|_| {
         let message = format!(
@@ -139,6 +204,7 @@ fn moment(literal: Placed<Literal>) -> Parsed<i128> {
 fn span(literal: Placed<Literal>) -> Parsed<i128> {
     match literal.value {
         Literal::Integer(ns) => Ok(ns.into()),
+        Literal::Double(_) | Literal::Bool(_) => Err(no_text(literal.at)),
         Literal::Text(text) => duration.parse(text.trim()).map_err(|_| {
             let message = format!(
                 "{text:?} is no duration; write it as '1h30m', '1.5s' or '250ms' (units d, h, m, s, ms, us, ns), or as an \

@@ -3,10 +3,14 @@
 use std::collections::HashMap;
 
 use longhaul_engine::{
-    ActivityOptions, Call, CancellationType, Command, Outcome,
+    ActivityOptions, Call, CancellationType, ChildCancellationType, ChildOptions, Command, ContinueOptions,
+    Outcome, SignalOptions, Target,
     proto::{
         common::v1 as common,
-        enums::v1::{ApplicationErrorCategory, RetryState, TimeoutType},
+        enums::v1::{
+            ApplicationErrorCategory, ParentClosePolicy, RetryState, StartChildWorkflowExecutionFailedCause,
+            TimeoutType, WorkflowIdReusePolicy,
+        },
         failure::v1::{self as failure, failure::FailureInfo},
     },
 };
@@ -329,6 +333,26 @@ pub(crate) fn outcome_in(outcome: Outcome) -> definition::Outcome {
         Outcome::Failed(failure) => definition::Outcome::Failed(failure_in(&failure)),
         Outcome::Cancelled(failure) => definition::Outcome::Cancelled(failure_in(&failure)),
         Outcome::TimedOut(failure) => definition::Outcome::TimedOut(failure_in(&failure)),
+        Outcome::ChildStarted { run_id } => definition::Outcome::ChildStarted(run_id),
+        Outcome::ChildStartFailed {
+            workflow_id,
+            workflow_type,
+            cause,
+        } => definition::Outcome::ChildStartFailed(definition::ChildStartFailure {
+            workflow_id,
+            workflow_type,
+            cause: match cause {
+                StartChildWorkflowExecutionFailedCause::NamespaceNotFound => {
+                    definition::ChildStartFailedCause::NamespaceNotFound
+                }
+                // The contract knows no other reason, and a child whose start fails for one is as little there.
+                StartChildWorkflowExecutionFailedCause::WorkflowAlreadyExists
+                | StartChildWorkflowExecutionFailedCause::InvalidVersioningOverride
+                | StartChildWorkflowExecutionFailedCause::Unspecified => {
+                    definition::ChildStartFailedCause::WorkflowAlreadyExists
+                }
+            },
+        }),
     }
 }
 
@@ -365,15 +389,43 @@ pub(crate) fn command_out(issued: sandbox::Issued) -> Result<Call, Box<failure::
         C::ScheduleLocalActivity { .. } | C::CancelLocalActivity { .. } => {
             Command::NotOffered("a local activity")
         }
-        C::StartChild { .. } | C::CancelChild { .. } => Command::NotOffered("a child workflow"),
-        C::SignalChild { .. } | C::SignalExternal { .. } | C::CancelSignalExternal { .. } => {
-            Command::NotOffered("a signal to another execution")
-        }
-        C::CancelExternal { .. } => Command::NotOffered("cancelling another execution"),
-        C::Patched { .. } => Command::NotOffered("`patched`"),
-        C::UpsertMemo { .. } => Command::NotOffered("changing the memo"),
-        C::UpsertSearchAttributes { .. } => Command::NotOffered("changing search attributes"),
-        C::ContinueAsNew { .. } => Command::NotOffered("continue-as-new"),
+        C::StartChild { seq, options } => Command::StartChild {
+            seq,
+            options: Box::new(child_out(options)),
+        },
+        C::CancelChild { seq, reason } => Command::CancelChild { seq, reason },
+        C::SignalChild {
+            seq,
+            child,
+            name,
+            input,
+            header,
+        } => Command::SignalChild {
+            seq,
+            child,
+            signal: Box::new(signal_out(name, input, header)),
+        },
+        C::SignalExternal {
+            seq,
+            target,
+            name,
+            input,
+            header,
+        } => Command::SignalExternal {
+            seq,
+            target: target_out(target),
+            signal: Box::new(signal_out(name, input, header)),
+        },
+        C::CancelSignalExternal { seq } => Command::CancelSignalExternal { seq },
+        C::CancelExternal { seq, target, reason } => Command::CancelExternal {
+            seq,
+            target: target_out(target),
+            reason,
+        },
+        C::Patched { id, deprecated } => Command::Patched { id, deprecated },
+        C::UpsertMemo { fields } => Command::UpsertMemo(fields_out(fields)),
+        C::UpsertSearchAttributes { attributes } => Command::UpsertSearchAttributes(fields_out(attributes)),
+        C::ContinueAsNew { options } => Command::ContinueAsNew(Box::new(continue_out(options))),
     };
     Ok(Call {
         index: Some(issued.index),
@@ -400,4 +452,102 @@ fn activity_out(options: commands::ActivityOptions) -> ActivityOptions {
         },
         summary: options.summary,
     }
+}
+
+fn child_out(options: commands::ChildOptions) -> ChildOptions {
+    ChildOptions {
+        workflow_type: options.workflow_type,
+        workflow_id: options.workflow_id,
+        task_queue: options.task_queue,
+        input: payloads_out(options.input),
+        header: header_out(options.header),
+        memo: memo_out(options.memo),
+        search_attributes: search_attributes_out(options.search_attributes),
+        execution_timeout_ns: options.execution_timeout,
+        run_timeout_ns: options.run_timeout,
+        task_timeout_ns: options.task_timeout,
+        id_reuse_policy: match options.id_reuse_policy {
+            commands::IdReusePolicy::AllowDuplicate => WorkflowIdReusePolicy::AllowDuplicate,
+            commands::IdReusePolicy::AllowDuplicateFailedOnly => {
+                WorkflowIdReusePolicy::AllowDuplicateFailedOnly
+            }
+            commands::IdReusePolicy::RejectDuplicate => WorkflowIdReusePolicy::RejectDuplicate,
+        },
+        retry_policy: options.retry_policy.map(retry_policy_out),
+        cron_schedule: options.cron_schedule,
+        parent_close_policy: match options.parent_close_policy {
+            commands::ParentClosePolicy::Terminate => ParentClosePolicy::Terminate,
+            commands::ParentClosePolicy::Abandon => ParentClosePolicy::Abandon,
+            commands::ParentClosePolicy::RequestCancel => ParentClosePolicy::RequestCancel,
+        },
+        cancellation_type: match options.cancellation_type {
+            commands::ChildCancellationType::Abandon => ChildCancellationType::Abandon,
+            commands::ChildCancellationType::TryCancel => ChildCancellationType::TryCancel,
+            commands::ChildCancellationType::WaitCancellationCompleted => {
+                ChildCancellationType::WaitCompleted
+            }
+            commands::ChildCancellationType::WaitCancellationRequested => {
+                ChildCancellationType::WaitRequested
+            }
+        },
+        summary: options.summary,
+    }
+}
+
+fn signal_out(name: String, input: types::Payloads, header: types::Header) -> SignalOptions {
+    SignalOptions {
+        name,
+        input: payloads_out(input),
+        header: header_out(header),
+    }
+}
+
+fn target_out(target: commands::ExternalExecution) -> Target {
+    Target {
+        workflow_id: target.workflow_id,
+        run_id: target.run_id.filter(|run_id| !run_id.is_empty()),
+    }
+}
+
+fn continue_out(options: commands::ContinueAsNewOptions) -> ContinueOptions {
+    ContinueOptions {
+        workflow_type: options.workflow_type,
+        task_queue: options.task_queue,
+        input: payloads_out(options.input),
+        header: header_out(options.header),
+        run_timeout_ns: options.run_timeout,
+        task_timeout_ns: options.task_timeout,
+        // Given and empty is not the same as carried over.
+        memo: options.memo.map(|memo| memo_out(memo).unwrap_or_default()),
+        search_attributes: options
+            .search_attributes
+            .map(|attributes| search_attributes_out(attributes).unwrap_or_default()),
+        retry_policy: options.retry_policy.map(retry_policy_out),
+    }
+}
+
+fn memo_out(fields: Vec<(String, types::Payload)>) -> Option<common::Memo> {
+    (!fields.is_empty()).then(|| common::Memo {
+        fields: named_out(fields),
+    })
+}
+
+fn search_attributes_out(attributes: Vec<(String, types::Payload)>) -> Option<common::SearchAttributes> {
+    (!attributes.is_empty()).then(|| common::SearchAttributes {
+        indexed_fields: named_out(attributes),
+    })
+}
+
+fn named_out(fields: Vec<(String, types::Payload)>) -> HashMap<String, common::Payload> {
+    fields
+        .into_iter()
+        .map(|(name, value)| (name, payload_out(value)))
+        .collect()
+}
+
+fn fields_out(fields: Vec<(String, Option<types::Payload>)>) -> Vec<(String, Option<common::Payload>)> {
+    fields
+        .into_iter()
+        .map(|(name, value)| (name, value.map(payload_out)))
+        .collect()
 }

@@ -62,5 +62,10 @@ pub(crate) fn execution_info(
 
 /// The seed of a run's random streams: SHA-256 of the original run id, which a history always carries.
 pub(crate) fn seed(start: &WorkflowExecutionStartedEventAttributes) -> [u8; 32] {
-    Sha256::digest(start.original_execution_run_id.as_bytes()).into()
+    seed_of(&start.original_execution_run_id)
+}
+
+/// The seed that a run id stands for.
+pub(crate) fn seed_of(run_id: &str) -> [u8; 32] {
+    Sha256::digest(run_id.as_bytes()).into()
 }

@@ -73,18 +73,9 @@ impl TaskError {
     pub(crate) fn cause(&self) -> WorkflowTaskFailedCause {
         match self {
             Self::Nondeterminism(_) => WorkflowTaskFailedCause::NonDeterministicError,
-            Self::Violation(Violation::BadActivity { .. }) => {
-                WorkflowTaskFailedCause::BadScheduleActivityAttributes
-            }
-            Self::Violation(Violation::DuplicateActivityId { .. }) => {
-                WorkflowTaskFailedCause::ScheduleActivityDuplicateId
-            }
-            Self::Violation(Violation::TooMany { .. }) => {
-                WorkflowTaskFailedCause::PendingActivitiesLimitExceeded
-            }
+            Self::Violation(violation) => violation.cause(),
             Self::Trap(_)
             | Self::Failed(_)
-            | Self::Violation(_)
             | Self::Sandbox(_)
             | Self::Fork(_)
             | Self::Unavailable(_)
@@ -192,6 +183,7 @@ impl Guest {
                     started.map_err(|failure| TaskError::Failed(Box::new(failure_out(failure))))?;
                 }
                 Job::Signal(event) => self.signal(&event)?,
+                Job::Reseed { run_id } => self.instance.reseed(info::seed_of(&run_id)),
                 Job::Cancel { .. } | Job::Resolve { .. } => {}
             }
         }
@@ -255,7 +247,7 @@ impl Guest {
                 Job::Resolve { seq, outcome } if !cancelled.contains(&seq) => {
                     self.instance.resolve(seq, &convert::outcome_in(outcome))?;
                 }
-                Job::Resolve { .. } | Job::Start | Job::Signal(_) => {}
+                Job::Resolve { .. } | Job::Start | Job::Signal(_) | Job::Reseed { .. } => {}
             }
         }
         self.instance.advance()?;

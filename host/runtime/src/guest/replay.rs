@@ -201,6 +201,7 @@ impl<'a> Player<'a> {
             suggest: slice.suggest(),
         };
         guest.begin(&task, true);
+        guest.instance.set_patches(slice.patches());
         let jobs = guest.session.observe(slice.seen);
         let info = || execution_info(origin.identity, origin.start, origin.start_time_ns);
         guest.deliver_first(jobs.before_updates, info, origin.start)?;

@@ -33,8 +33,12 @@ impl Runtime {
         request: wire::ListWorkflowExecutionsRequest,
     ) -> Result<wire::ListWorkflowExecutionsResponse, Error> {
         let namespace = self.namespace_id(&request.namespace)?;
-        let query = Query::of_list(&request.query, Limits::default())
-            .map_err(|invalid| Error::InvalidArgument(invalid.to_string()))?;
+        let query = Query::of_list(
+            &request.query,
+            Limits::default(),
+            &self.inner.core.attributes.of(namespace),
+        )
+        .map_err(|invalid| Error::InvalidArgument(invalid.to_string()))?;
         let fingerprint = fingerprint(namespace, &request.query);
         let mut after = match request.next_page_token.as_slice() {
             [] => None,
@@ -89,8 +93,12 @@ impl Runtime {
         request: wire::CountWorkflowExecutionsRequest,
     ) -> Result<wire::CountWorkflowExecutionsResponse, Error> {
         let namespace = self.namespace_id(&request.namespace)?;
-        let query = Query::of_count(&request.query, Limits::default())
-            .map_err(|invalid| Error::InvalidArgument(invalid.to_string()))?;
+        let query = Query::of_count(
+            &request.query,
+            Limits::default(),
+            &self.inner.core.attributes.of(namespace),
+        )
+        .map_err(|invalid| Error::InvalidArgument(invalid.to_string()))?;
         let core = &self.inner.core;
         let grouped = query.is_grouped();
         let plan = query.plan();
@@ -149,8 +157,8 @@ async fn count_one_by_one(core: &Arc<Core>, namespace: NamespaceId, query: Query
         }
     }
     Err(Error::ResourceExhausted(format!(
-        "the count was given up after {} executions; narrow the query by WorkflowId, WorkflowType, ExecutionStatus, StartTime or \
-         CloseTime",
+        "the count was given up after {} executions; narrow the query by WorkflowId, WorkflowType, ExecutionStatus, StartTime, \
+         CloseTime or = on a search attribute",
         step.saturating_mul(core.options.count_reads)
     )))
 }

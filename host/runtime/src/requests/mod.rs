@@ -1,9 +1,12 @@
 //! The runtime's requests: check what came, ask the shard or the store, wait where waiting is asked for.
 
+mod administer;
+mod attributes;
 mod check;
 mod history;
 mod list;
 mod modules;
+mod start;
 mod updates;
 mod workflows;
 

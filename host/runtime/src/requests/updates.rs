@@ -1,9 +1,7 @@
 //! Updates, and waiting for their stages (U3).
 
-use longhaul_engine::proto::{
-    enums::v1::UpdateWorkflowExecutionLifecycleStage as Wanted, update::v1 as wire_update,
-    workflowservice::v1 as wire,
-};
+pub(super) use longhaul_engine::proto::enums::v1::UpdateWorkflowExecutionLifecycleStage as Wanted;
+use longhaul_engine::proto::{update::v1 as wire_update, workflowservice::v1 as wire};
 
 use super::check;
 use crate::{
@@ -24,8 +22,25 @@ impl Runtime {
         request: wire::UpdateWorkflowExecutionRequest,
     ) -> Result<wire::UpdateWorkflowExecutionResponse, Error> {
         let target = self.target(&request.namespace, request.workflow_execution.as_ref())?;
+        let (update, wanted) = self.check_update(request.request, request.wait_policy.as_ref())?;
+        let (workflow_id, update_id) = (target.workflow_id.to_string(), id_of(&update).to_owned());
+        let ticket = self
+            .ask(target, |reply| Message::Update {
+                request: Box::new(update),
+                reply,
+            })
+            .await?;
+        self.follow(ticket, workflow_id, update_id, wanted).await
+    }
+
+    /// Check an update, give it an id if it has none, and say which stage its caller waits for.
+    pub(super) fn check_update(
+        &self,
+        update: Option<wire_update::Request>,
+        policy: Option<&wire_update::WaitPolicy>,
+    ) -> Result<(wire_update::Request, Wanted), Error> {
         let limits = &self.inner.core.options.limits.history;
-        let mut update = request.request.unwrap_or_default();
+        let mut update = update.unwrap_or_default();
         let input = update.input.as_ref().filter(|input| !input.name.is_empty());
         let input =
             input.ok_or_else(|| Error::InvalidArgument("update name is not set on request".into()))?;
@@ -37,26 +52,11 @@ impl Runtime {
             meta.update_id = uuid::Uuid::new_v4().to_string();
         }
         check::name(limits, "update ID", &meta.update_id)?;
-        let update_id = meta.update_id.clone();
         // Whoever names no stage waits for the end; only a poll can ask for the stage as it is.
-        let wanted = Some(wanted(request.wait_policy.as_ref())?)
+        let wanted = Some(wanted(policy)?)
             .filter(|wanted| *wanted != Wanted::Unspecified)
             .unwrap_or(Wanted::Completed);
-        let workflow_id = target.workflow_id.to_string();
-        let ticket = self
-            .ask(target, |reply| Message::Update {
-                request: Box::new(update),
-                reply,
-            })
-            .await?;
-        let run_id = ticket.run_id.to_string();
-        let (stage, outcome) = self.reach(ticket, wanted).await?;
-        Ok(wire::UpdateWorkflowExecutionResponse {
-            update_ref: Some(update_ref(workflow_id, run_id, update_id)),
-            outcome,
-            stage: stage as i32,
-            ..Default::default()
-        })
+        Ok((update, wanted))
     }
 
     /// Wait for an update's stage.
@@ -68,16 +68,16 @@ impl Runtime {
         &self,
         request: wire::PollWorkflowExecutionUpdateRequest,
     ) -> Result<wire::PollWorkflowExecutionUpdateResponse, Error> {
-        let reference = request.update_ref.unwrap_or_default();
-        let target = self.target(&request.namespace, reference.workflow_execution.as_ref())?;
-        if reference.update_id.is_empty() {
+        let wanted_ref = request.update_ref.unwrap_or_default();
+        let target = self.target(&request.namespace, wanted_ref.workflow_execution.as_ref())?;
+        if wanted_ref.update_id.is_empty() {
             return Err(Error::InvalidArgument("update ID is not set on request".into()));
         }
         let wanted = wanted(request.wait_policy.as_ref())?;
-        let (workflow_id, update_id) = (target.workflow_id.to_string(), reference.update_id.clone());
+        let (workflow_id, update_id) = (target.workflow_id.to_string(), wanted_ref.update_id.clone());
         let ticket = self
             .ask(target, |reply| Message::FindUpdate {
-                update_id: reference.update_id,
+                update_id: wanted_ref.update_id,
                 reply,
             })
             .await?;
@@ -86,12 +86,12 @@ impl Runtime {
         Ok(wire::PollWorkflowExecutionUpdateResponse {
             outcome,
             stage: stage as i32,
-            update_ref: Some(update_ref(workflow_id, run_id, update_id)),
+            update_ref: Some(reference(workflow_id, run_id, update_id)),
         })
     }
 
     /// Follow an update until it has reached a stage, or the long poll is over.
-    async fn reach(
+    pub(super) async fn reach(
         &self,
         ticket: UpdateTicket,
         wanted: Wanted,
@@ -145,7 +145,12 @@ fn wanted(policy: Option<&wire_update::WaitPolicy>) -> Result<Wanted, Error> {
     }
 }
 
-fn update_ref(workflow_id: String, run_id: String, update_id: String) -> wire_update::UpdateRef {
+/// The id of a checked update.
+pub(super) fn id_of(update: &wire_update::Request) -> &str {
+    update.meta.as_ref().map_or("", |meta| meta.update_id.as_str())
+}
+
+pub(super) fn reference(workflow_id: String, run_id: String, update_id: String) -> wire_update::UpdateRef {
     let workflow_execution =
         Some(longhaul_engine::proto::common::v1::WorkflowExecution { workflow_id, run_id });
     wire_update::UpdateRef {

@@ -1,80 +1,11 @@
-//! Start, signal, query, describe, cancel, terminate.
+//! Signal, query, describe, cancel, terminate.
 
 use longhaul_engine::proto::{history::v1::history_event::Attributes, workflowservice::v1 as wire};
-use tokio::sync::oneshot;
 
-use super::{answered, check};
-use crate::{
-    Error, Runtime, executions,
-    shard::{Message, Place, Request},
-};
+use super::check;
+use crate::{Description, Error, Runtime, executions, shard::Message};
 
 impl Runtime {
-    /// Start an execution.
-    ///
-    /// # Errors
-    ///
-    /// The type is unknown, the id is taken (E1), a limit is passed (B2), or something is asked for that is not offered yet.
-    pub async fn start_workflow(
-        &self,
-        request: wire::StartWorkflowExecutionRequest,
-    ) -> Result<wire::StartWorkflowExecutionResponse, Error> {
-        let namespace = self.namespace_id(&request.namespace)?;
-        let limits = &self.inner.core.options.limits.history;
-        check::workflow_id(limits, &request.workflow_id)?;
-        let workflow_type = request.workflow_type.as_ref().map_or("", |t| t.name.as_str());
-        if workflow_type.is_empty() {
-            return Err(Error::InvalidArgument(
-                "WorkflowType is not set on request.".into(),
-            ));
-        }
-        check::name(limits, "WorkflowType", workflow_type)?;
-        check::name(
-            limits,
-            "TaskQueue",
-            request
-                .task_queue
-                .as_ref()
-                .map_or("", |queue| queue.name.as_str()),
-        )?;
-        check::name(limits, "RequestId", &request.request_id)?;
-        check::payloads(limits, "Input", request.input.as_ref())?;
-        check::header(limits, request.header.as_ref())?;
-        check::memo(limits, request.memo.as_ref(), request.search_attributes.as_ref())?;
-        let not_offered = [
-            ("RetryPolicy", request.retry_policy.is_some()),
-            ("CronSchedule", !request.cron_schedule.is_empty()),
-            (
-                "WorkflowStartDelay",
-                request
-                    .workflow_start_delay
-                    .as_ref()
-                    .is_some_and(|d| d.seconds > 0 || d.nanos > 0),
-            ),
-            ("CompletionCallbacks", !request.completion_callbacks.is_empty()),
-            ("VersioningOverride", request.versioning_override.is_some()),
-        ];
-        if let Some((what, _)) = not_offered.iter().find(|(_, set)| *set) {
-            return Err(Error::Unimplemented(format!(
-                "{what} of a workflow is not offered yet; start it without"
-            )));
-        }
-        let (reply, answer) = oneshot::channel();
-        let place = Place {
-            namespace,
-            workflow_id: request.workflow_id.as_str().into(),
-        };
-        self.send(
-            &place,
-            Request::Start {
-                namespace,
-                request: Box::new(request),
-                reply,
-            },
-        )?;
-        answered(answer.await)
-    }
-
     /// Signal an execution.
     ///
     /// # Errors
@@ -85,14 +16,7 @@ impl Runtime {
         request: wire::SignalWorkflowExecutionRequest,
     ) -> Result<wire::SignalWorkflowExecutionResponse, Error> {
         let target = self.target(&request.namespace, request.workflow_execution.as_ref())?;
-        let limits = &self.inner.core.options.limits.history;
-        if request.signal_name.is_empty() {
-            return Err(Error::InvalidArgument("SignalName is not set on request.".into()));
-        }
-        check::name(limits, "SignalName", &request.signal_name)?;
-        check::name(limits, "RequestId", &request.request_id)?;
-        check::payloads(limits, "Input", request.input.as_ref())?;
-        check::header(limits, request.header.as_ref())?;
+        self.check_signal(&request)?;
         self.ask(target, |reply| Message::Signal {
             request: Box::new(request),
             reply,
@@ -135,12 +59,27 @@ impl Runtime {
         &self,
         request: wire::DescribeWorkflowExecutionRequest,
     ) -> Result<wire::DescribeWorkflowExecutionResponse, Error> {
+        Ok(self.describe_in_full(request).await?.described)
+    }
+
+    /// As [`Runtime::describe_workflow`], with what Temporal's description has no place for: pending timers and updates.
+    ///
+    /// # Errors
+    ///
+    /// There is no such execution.
+    pub async fn describe_in_full(
+        &self,
+        request: wire::DescribeWorkflowExecutionRequest,
+    ) -> Result<Description, Error> {
         let target = self.target(&request.namespace, request.execution.as_ref())?;
         let key = self.find(target.namespace, request.execution.as_ref(), target.run_id)?;
         let record = self.record(&key)?;
         if !record.status.is_open() {
             // It will not change any more: no need to bring it back to life.
-            return self.describe_closed(&record);
+            return Ok(Description {
+                described: self.describe_closed(&record)?,
+                ..Default::default()
+            });
         }
         self.ask(target, |reply| Message::Describe { reply }).await
     }

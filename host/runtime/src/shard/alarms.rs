@@ -15,8 +15,16 @@ pub(crate) enum Kind {
     TaskRetry,
     /// An activity's next attempt, or one of its limits; its id is its ActivityTaskScheduled event.
     Activity,
+    /// The first workflow task, where it has to wait or is a transition of its own.
+    FirstTask,
+    /// The run is deleted, but for its events; the id is that after the last.
+    Purge,
     /// Nothing but a look at the run.
     Wake,
+    /// A letter of the run is sent again; the id is its number.
+    Send,
+    /// Closed executions fall out of their retention: of no run in particular.
+    Retention,
 }
 
 impl Kind {
@@ -26,14 +34,22 @@ impl Kind {
             Self::Timer => Some(1),
             Self::RunTimeout => Some(2),
             Self::TaskRetry => Some(3),
-            Self::Activity | Self::Wake => None,
+            Self::FirstTask => Some(4),
+            Self::Purge => Some(5),
+            Self::Activity | Self::Wake | Self::Send | Self::Retention => None,
         }
     }
 
     pub(crate) fn from_stored(number: u8) -> Option<Self> {
-        [Self::Timer, Self::RunTimeout, Self::TaskRetry]
-            .into_iter()
-            .find(|kind| kind.stored() == Some(number))
+        [
+            Self::Timer,
+            Self::RunTimeout,
+            Self::TaskRetry,
+            Self::FirstTask,
+            Self::Purge,
+        ]
+        .into_iter()
+        .find(|kind| kind.stored() == Some(number))
     }
 }
 
@@ -43,6 +59,13 @@ pub(crate) struct Alarm {
     pub(crate) run_id: RunId,
     pub(crate) kind: Kind,
     pub(crate) id: i64,
+}
+
+impl Alarm {
+    /// The alarm of a kind of which a run has one at most.
+    pub(crate) fn of(run_id: RunId, kind: Kind) -> Self {
+        Self { run_id, kind, id: 0 }
+    }
 }
 
 /// Where the run of an alarm is found if it is not in memory.
@@ -67,6 +90,11 @@ impl Alarms {
         self.by_time.remove(&(due_ns, alarm));
     }
 
+    /// Drop all of a kind, of which there are few and none in the store.
+    pub(crate) fn clear_kind(&mut self, kind: Kind) {
+        self.by_time.retain(|(_, alarm), _| alarm.kind != kind);
+    }
+
     /// Clear all of a run. Looks at every alarm: for what never happens unless something is wrong.
     pub(crate) fn forget(&mut self, run_id: RunId) {
         self.by_time.retain(|(_, alarm), _| alarm.run_id != run_id);
@@ -78,22 +106,27 @@ impl Alarms {
     }
 
     /// When the first one is due that time may be skipped to. A parked run's retry is none: skipping to it would try code that fails
-    /// over and over, as fast as the machine can.
+    /// over and over, as fast as the machine can. Nor is what is the server's own: nobody who waits for a result waits for that.
     pub(crate) fn next_skippable_ns(&self) -> Option<u64> {
         self.by_time
             .keys()
-            .find(|(_, alarm)| alarm.kind != Kind::TaskRetry)
+            .find(|(_, alarm)| {
+                !matches!(
+                    alarm.kind,
+                    Kind::TaskRetry | Kind::Send | Kind::Retention | Kind::Purge
+                )
+            })
             .map(|(due_ns, _)| *due_ns)
     }
 
     /// Take the first one that is due.
-    pub(crate) fn pop(&mut self, now_ns: u64) -> Option<(Alarm, Place)> {
+    pub(crate) fn pop(&mut self, now_ns: u64) -> Option<(u64, Alarm, Place)> {
         let entry = self
             .by_time
             .first_entry()
             .filter(|entry| entry.key().0 <= now_ns)?;
-        let ((_, alarm), place) = entry.remove_entry();
-        Some((alarm, place))
+        let ((due_ns, alarm), place) = entry.remove_entry();
+        Some((due_ns, alarm, place))
     }
 
     pub(crate) fn len(&self) -> usize {

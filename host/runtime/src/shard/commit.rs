@@ -5,18 +5,23 @@ use std::{
     sync::Arc,
 };
 
-use longhaul_engine::{Effect, Turn};
-use longhaul_history::codec;
+use longhaul_engine::{Effect, Turn, outgoing};
+use longhaul_history::{codec, time};
 use longhaul_store::{
-    Append, Change, ExecutionRecord, Pending, Row, RowKey, RunId, SubmitError, Submitter, TimerKey,
+    Append, Change, ExecutionRecord, Pending, Row, RowKey, RunId, SeenKey, SubmitError, Submitter, TimerKey,
     Transition,
 };
 use prost::Message as _;
 
 use super::{
-    Alarm, Kind, Place, Shard, ShardMailbox, attempts::Dispatch, message::Notice, run::Run, turn::Tellings,
+    Alarm, Envelope, Kind, Place, Shard, ShardMailbox, attempts::Dispatch, delete::SweepAgain,
+    message::Notice, moving::Move, reset::Reset, run::Run, turn::Tellings,
 };
-use crate::{Error, core::Core};
+use crate::{
+    Error, attributes,
+    core::Core,
+    executions::{Extra, ParentRef},
+};
 
 /// Something that is told once all before it is durable, or that could not be made durable.
 pub(crate) type Answer = Box<dyn FnOnce(Result<(), Error>) + Send>;
@@ -25,6 +30,20 @@ pub(crate) type Answer = Box<dyn FnOnce(Result<(), Error>) + Send>;
 pub(crate) enum Held {
     /// Tell somebody.
     Answer(Answer),
+    /// Send a letter to another execution.
+    Send(Arc<Envelope>),
+    /// A letter of another execution was taken: remembered here until the store does.
+    Seen(SeenKey, outgoing::Answer),
+    /// All that the run has done is durable, so that it can be replayed with another version.
+    Prove(RunId, Place, Box<Move>),
+    /// A run's deletion is durable.
+    Left(RunId),
+    /// All that there is of an execution is durable, so that it can be read for a reset.
+    Read(RunId, Box<Reset>),
+    /// An execution that fell out of its retention is deleted.
+    Swept(Arc<SweepAgain>),
+    /// The next stretch of a deleted run's history.
+    Purge(RunId),
     /// Run an attempt of an activity.
     Dispatch(Box<Dispatch>),
     /// Wake the long polls of a run.
@@ -144,6 +163,17 @@ impl Shard {
         match held {
             Held::Answer(answer) => answer(Ok(())),
             Held::Dispatch(dispatch) => self.dispatch(*dispatch),
+            Held::Send(envelope) => self.send(envelope),
+            Held::Seen(key, _) => {
+                self.seen.remove(&key);
+            }
+            Held::Prove(run_id, place, moving) => self.prove(run_id, place, moving),
+            Held::Swept(done) => drop(done),
+            Held::Left(run_id) => {
+                self.leaving.remove(&run_id);
+            }
+            Held::Read(newest, reset) => self.read_for_reset(newest, reset),
+            Held::Purge(run_id) => self.purge_on(run_id),
             Held::Wake(run_id) => self.core.watchers.wake(&run_id.to_string()),
             Held::Revive(run_id) => {
                 if let Some(run) = self.runs.get(&run_id) {
@@ -156,7 +186,10 @@ impl Shard {
                 }
             }
             Held::Load(run_id, place) => self.begin_load(run_id, &place),
-            Held::Closed(run_id) => self.forget_if_idle(run_id),
+            Held::Closed(run_id) => {
+                self.forget_if_idle(run_id);
+                self.expect_expiry();
+            }
         }
     }
 
@@ -183,9 +216,20 @@ impl Shard {
             match held {
                 Held::Answer(answer) => answer(Err(error.clone())),
                 Held::Dispatch(dispatch) => self.attempts.give_back(&dispatch),
+                // A receiver that has gone needs no answer.
+                Held::Prove(_, _, moving) => drop(moving.reply.send(Err(error.clone()))),
+                Held::Read(_, reset) => drop(reset.reply.send(Err(error.clone()))),
                 // Of this run nothing is on its way any more.
                 Held::Load(run_id, place) => to_load.push((run_id, place)),
-                Held::Wake(_) | Held::Revive(_) | Held::Validate(_) | Held::Closed(_) => {}
+                Held::Wake(_)
+                | Held::Revive(_)
+                | Held::Validate(_)
+                | Held::Left(_)
+                | Held::Closed(_)
+                | Held::Send(_)
+                | Held::Seen(..)
+                | Held::Purge(_)
+                | Held::Swept(_) => {}
             }
         }
         self.commits.durable = self.commits.ticket;
@@ -198,6 +242,10 @@ impl Shard {
         for (_, run) in runs {
             super::recover::tell(run, Tellings::default(), &error);
         }
+        self.seen.clear();
+        self.leaving.clear();
+        self.purges.clear();
+        self.outbox.forget();
         let core = self.core();
         match crate::recovery::alarms_of(&core, self.index) {
             Ok(alarms) => {
@@ -210,6 +258,17 @@ impl Shard {
                 tracing::error!(%error, "pending timers could not be read again; they wait for a restart")
             }
         }
+        let index = self.index;
+        let letters = super::letters_of(&core, |envelope| {
+            if core.shard_of(&envelope.sender) == index {
+                self.outbox.restore(envelope);
+            }
+        });
+        if let Err(error) = letters {
+            tracing::error!(%error, "pending messages to other executions could not be read again; they wait for a restart");
+        }
+        self.send_restored();
+        self.sweep();
         for (run_id, place) in to_load {
             self.begin_load(run_id, &place);
         }
@@ -282,7 +341,31 @@ impl Shard {
                     };
                     changes.push(Change::DeletePending(Pending::Activity, key));
                 }
-                Effect::ActivityCancelRequested { .. }
+                Effect::OutboxPut { order } => {
+                    let Some(letter) = run.execution.outgoing(*order) else {
+                        continue;
+                    };
+                    let envelope = Arc::new(Envelope::new(run.place(), run_id, *order, letter));
+                    changes.push(Change::PutPending(
+                        Pending::Outbox,
+                        envelope.key(),
+                        envelope.row(),
+                    ));
+                    self.outbox.note(&envelope);
+                    run.letters.push(envelope);
+                }
+                Effect::OutboxGone { order } => {
+                    self.outbox.take_back(run_id, *order);
+                    let key = RowKey {
+                        namespace,
+                        run_id,
+                        order: unsigned(*order),
+                    };
+                    changes.push(Change::DeletePending(Pending::Outbox, key));
+                }
+                // Its alarm stays until the task has ended: before that nothing in the store says that the wait is over.
+                Effect::FirstTaskReleased
+                | Effect::ActivityCancelRequested { .. }
                 | Effect::UpdateAdmitted { .. }
                 | Effect::UpdateAccepted { .. }
                 | Effect::UpdateCompleted { .. } => {}
@@ -306,6 +389,7 @@ impl Shard {
                 }
             }
         }
+        self.disarm_first_task(run, &mut changes);
         self.update_rows(run, &mut changes);
         Ok(changes)
     }
@@ -318,20 +402,21 @@ impl Shard {
         changes: &mut Vec<Change>,
     ) {
         self.alarms.set(due_ns, alarm, run.place());
-        if let Some(kind) = alarm.kind.stored() {
-            let key = TimerKey {
-                namespace: run.namespace,
-                due_ns,
-                run_id: run.run_id,
-                kind,
-                id: unsigned(alarm.id),
-            };
-            let row = Row {
-                workflow_id: run.workflow_id.to_string(),
-                body: Vec::new(),
-            };
-            changes.push(Change::PutTimer(key, row));
-        }
+        changes.extend(self.stored_alarm(&run.place(), due_ns, alarm));
+    }
+
+    /// The row of an alarm; none: the store keeps no alarms of this kind.
+    pub(super) fn stored_alarm(&self, place: &Place, due_ns: u64, alarm: Alarm) -> Option<Change> {
+        let row = Row {
+            workflow_id: place.workflow_id.to_string(),
+            body: Vec::new(),
+        };
+        Some(Change::PutTimer(timer_key(place, due_ns, alarm)?, row))
+    }
+
+    /// The end of an alarm's row.
+    pub(super) fn stored_alarm_gone(&self, place: &Place, due_ns: u64, alarm: Alarm) -> Option<Change> {
+        timer_key(place, due_ns, alarm).map(Change::DeleteTimer)
     }
 
     pub(super) fn clear_stored_alarm(
@@ -342,17 +427,18 @@ impl Shard {
         changes: &mut Vec<Change>,
     ) {
         self.alarms.clear(due_ns, alarm);
-        if let Some(kind) = alarm.kind.stored() {
-            let key = TimerKey {
-                namespace: run.namespace,
-                due_ns,
-                run_id: run.run_id,
-                kind,
-                id: unsigned(alarm.id),
-            };
-            changes.push(Change::DeleteTimer(key));
-        }
+        changes.extend(self.stored_alarm_gone(&run.place(), due_ns, alarm));
     }
+}
+
+fn timer_key(place: &Place, due_ns: u64, alarm: Alarm) -> Option<TimerKey> {
+    Some(TimerKey {
+        namespace: place.namespace,
+        due_ns,
+        run_id: alarm.run_id,
+        kind: alarm.kind.stored()?,
+        id: unsigned(alarm.id),
+    })
 }
 
 /// The row of a run as it is now.
@@ -360,6 +446,18 @@ pub(super) fn record_of(run: &Run, core: &Core) -> Result<ExecutionRecord, Error
     let execution = &run.execution;
     let start = execution.start();
     let status = core.status_of(execution.status())?;
+    let fields = &execution.search_attributes().indexed_fields;
+    let (terms, search_attributes) = if fields.is_empty() {
+        (Vec::new(), Vec::new())
+    } else {
+        attributes::indexed(&core.attributes.of(run.namespace), fields)
+    };
+    let backoff_ns = start.first_workflow_task_backoff.as_ref();
+    let backoff_ns = backoff_ns.and_then(time::ns_from_duration).unwrap_or(0);
+    let extra = Extra {
+        parent: execution.parent().map(ParentRef::from),
+        root: start.root_workflow_execution.clone(),
+    };
     Ok(ExecutionRecord {
         namespace: run.namespace,
         workflow_id: run.workflow_id.to_string(),
@@ -369,24 +467,17 @@ pub(super) fn record_of(run: &Run, core: &Core) -> Result<ExecutionRecord, Error
         task_queue: execution.task_queue().to_owned(),
         module: run.module_ref(),
         start_time_ns: execution.start_time_ns(),
-        execution_time_ns: execution.start_time_ns(),
+        execution_time_ns: execution.start_time_ns().saturating_add(backoff_ns),
         close_time_ns: execution.close_time_ns(),
-        first_run_id: run.run_id,
+        first_run_id: run.first_run_id(),
         next_event_id: unsigned(execution.next_event_id()),
         history_bytes: execution.history_bytes(),
         parked: run.parked.clone(),
-        memo: start
-            .memo
-            .as_ref()
-            .map(|memo| memo.encode_to_vec())
-            .unwrap_or_default(),
-        search_attributes: start
-            .search_attributes
-            .as_ref()
-            .map(|a| a.encode_to_vec())
-            .unwrap_or_default(),
+        memo: execution.memo().encode_to_vec(),
+        search_attributes,
+        terms,
         start_request_id: run.start_request_id.clone(),
-        state: Vec::new(),
+        state: extra.encode_to_vec(),
     })
 }
 

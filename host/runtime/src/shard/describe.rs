@@ -13,15 +13,38 @@ use longhaul_engine::{
 use longhaul_history::{payload, time};
 
 use super::{Shard, run::Run};
-use crate::{Error, executions};
+use crate::{Description, Error, PendingTimer, PendingUpdate, executions};
 
 impl Shard {
     /// Describe a run as it is now.
-    pub(super) fn describe(
-        &self,
-        run: &Run,
-        now_ns: u64,
-    ) -> Result<wire::DescribeWorkflowExecutionResponse, Error> {
+    pub(super) fn describe(&self, run: &Run, now_ns: u64) -> Result<Description, Error> {
+        let execution = &run.execution;
+        let mut timers: Vec<PendingTimer> = execution
+            .timers()
+            .iter()
+            .map(|(started_event_id, timer)| PendingTimer {
+                timer_id: timer.timer_id.clone(),
+                started_event_id: *started_event_id,
+                due_ns: timer.due_ns,
+            })
+            .collect();
+        timers.sort_by_key(|timer| (timer.due_ns, timer.started_event_id));
+        let mut updates: Vec<PendingUpdate> = execution
+            .unfinished_updates()
+            .map(|(update_id, accepted)| PendingUpdate {
+                update_id: update_id.to_owned(),
+                accepted,
+            })
+            .collect();
+        updates.sort_by(|a, b| a.update_id.cmp(&b.update_id));
+        Ok(Description {
+            described: self.described(run, now_ns)?,
+            timers,
+            updates,
+        })
+    }
+
+    fn described(&self, run: &Run, now_ns: u64) -> Result<wire::DescribeWorkflowExecutionResponse, Error> {
         let execution = &run.execution;
         let start = execution.start();
         let record = super::commit::record_of(run, &self.core)?;
@@ -47,7 +70,19 @@ impl Shard {
                 .fields
                 .insert(executions::PARKED_REASON.to_owned(), reason);
         }
+        let pending_children = execution.children().values().map(|child| {
+            let run_id = child.started.as_ref().map(|(_, run_id)| run_id.clone());
+            info::PendingChildExecutionInfo {
+                workflow_id: child.workflow_id().to_owned(),
+                // None yet: its start is on its way.
+                run_id: run_id.unwrap_or_default(),
+                workflow_type_name: child.workflow_type().to_owned(),
+                initiated_id: child.initiated_event_id(),
+                parent_close_policy: child.parent_close_policy() as i32,
+            }
+        });
         Ok(wire::DescribeWorkflowExecutionResponse {
+            pending_children: pending_children.collect(),
             execution_config: Some(executions::config(start)),
             workflow_execution_info: Some(described),
             pending_activities,

@@ -3,7 +3,7 @@
 use std::{collections::VecDeque, panic::AssertUnwindSafe, sync::Arc};
 
 use longhaul_engine::{
-    Identity, Status,
+    Identity,
     activity::{Activity, Attempt},
     proto::history::v1::HistoryEvent,
 };
@@ -16,30 +16,57 @@ use super::{
     Newest, Place, Shard,
     commit::record_of,
     message::{Input, Loaded, Notice},
-    run::{Code, Run},
+    run::{Code, FirstTask, Run},
 };
 use crate::{
     Error,
     core::Core,
     guest::{self, Replayed, Stored},
+    registry::Version,
 };
 
 /// Read a run and replay it. Runs on a worker thread; blocks.
 fn load(core: &Core, place: &Place, run_id: RunId) -> Result<Loaded, Error> {
-    load_with(core, place, run_id, &core.logs_of(&place.workflow_id, run_id))
+    load_with(
+        core,
+        place,
+        run_id,
+        None,
+        &core.logs_of(&place.workflow_id, run_id),
+    )
 }
 
 /// As [`load`], for an instance whose log nobody reads.
 pub(crate) fn load_silently(core: &Core, place: &Place, run_id: RunId) -> Result<Loaded, Error> {
-    load_with(core, place, run_id, &core.no_logs())
+    load_with(core, place, run_id, None, &core.no_logs())
 }
 
-fn load_with(core: &Core, place: &Place, run_id: RunId, logs: &Arc<dyn LogSink>) -> Result<Loaded, Error> {
+/// As [`load`], with another version than the one that the run is pinned to.
+pub(super) fn load_as(
+    core: &Core,
+    place: &Place,
+    run_id: RunId,
+    version: Arc<Version>,
+) -> Result<Loaded, Error> {
+    let logs = core.logs_of(&place.workflow_id, run_id);
+    load_with(core, place, run_id, Some(version), &logs)
+}
+
+fn load_with(
+    core: &Core,
+    place: &Place,
+    run_id: RunId,
+    version: Option<Arc<Version>>,
+    logs: &Arc<dyn LogSink>,
+) -> Result<Loaded, Error> {
     let snapshot = core.snapshot()?;
     let record = snapshot
         .execution(place.namespace, &place.workflow_id, run_id)?
         .ok_or_else(|| Error::WorkflowNotFound(place.workflow_id.to_string()))?;
-    let version = core.pinned(&record)?;
+    let version = match version {
+        Some(version) => version,
+        None => core.pinned(&record)?,
+    };
     let module = core.module_now(&version)?;
     let identity = Identity {
         namespace: core.namespace_name(place.namespace).into(),
@@ -85,6 +112,12 @@ fn load_with(core: &Core, place: &Place, run_id: RunId, logs: &Arc<dyn LogSink>)
     run.parked = record.parked;
     run.next_update_order = update_rows.iter().map(|(_, order)| order + 1).max().unwrap_or(0);
     run.update_rows = update_rows.into_iter().collect();
+    let behind = run.execution.completed_tasks();
+    if run.execution.is_open() && run.parked.is_none() && (behind == 0 || run.execution.failed_tasks() > 0) {
+        let began_ns = run.execution.start_time_ns();
+        let due_ns = run.execution.first_task_due_ns().unwrap_or(began_ns);
+        run.first_task = Some(FirstTask { due_ns, behind });
+    }
     let replay_error = match guest {
         Ok((guest, _)) => {
             run.code = Code::Live(Box::new(guest));
@@ -165,12 +198,7 @@ impl Shard {
         self.touch(&mut run);
         let place = run.place();
         if run.execution.is_open() {
-            let newest = Newest {
-                run_id,
-                status: Status::Running,
-                start_request_id: run.start_request_id.clone(),
-            };
-            self.newest.insert(place, newest);
+            self.newest.insert(place, Newest::of(&run));
         }
         self.runs.insert(run_id, run);
         self.mark_due(run_id);
@@ -200,9 +228,10 @@ impl Shard {
             return;
         };
         if let Ok(Loaded { run: revived, .. }) = &result
-            && revived.execution.completed_tasks() != run.execution.completed_tasks()
+            && (revived.execution.completed_tasks() != run.execution.completed_tasks()
+                || revived.module_ref() != run.module_ref())
         {
-            // Read too early: the code would not know what it has done since.
+            // Read too early: the code would not know what it has done since, or is not the one that the run has moved to.
             tracing::debug!(%run_id, "a replay is out of date and is made again");
             let run = &self.runs[&run_id];
             return self.begin_revival(run);
@@ -232,7 +261,7 @@ impl Shard {
 
 /// Which version a stored run is pinned to.
 impl Core {
-    pub(crate) fn pinned(&self, record: &ExecutionRecord) -> Result<Arc<crate::registry::Version>, Error> {
+    pub(crate) fn pinned(&self, record: &ExecutionRecord) -> Result<Arc<Version>, Error> {
         self.registry
             .version(record.namespace, &record.module.name, record.module.version)
             .ok_or_else(|| {

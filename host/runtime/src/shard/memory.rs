@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use longhaul_store::RunId;
 
 use super::{
-    Shard,
+    Place, Shard,
+    commit::Held,
     run::{Code, Run},
 };
-use crate::options::Options;
+use crate::{Error, options::Options};
 
 /// What is kept of a run beside its instance, in bytes: measured no more closely than a limit needs.
 const RUN_BYTES: usize = 4 << 10;
@@ -94,6 +95,32 @@ impl Shard {
             self.newest.remove(&place);
         }
         // Its alarms stay: they are how it comes back.
+    }
+
+    /// A run is being deleted by a transition: for everybody it is gone from now on, though the store does not know it yet.
+    pub(super) fn leaves(&mut self, place: &Place, run_id: RunId, ticket: u64) {
+        if self
+            .newest
+            .get(place)
+            .is_some_and(|newest| newest.run_id == run_id)
+        {
+            self.newest.remove(place);
+        }
+        self.leaving.insert(run_id);
+        self.hold(ticket, Held::Left(run_id));
+    }
+
+    /// A run was deleted: nothing of it stays, and what still waits for it finds nothing.
+    pub(super) fn leave(&mut self, run: Run) {
+        self.memory.forget(&run);
+        self.leaves(&run.place(), run.run_id, run.ticket);
+        let gone = Error::WorkflowNotFound(run.workflow_id.to_string());
+        for input in run.inbox {
+            input.refuse(&gone);
+        }
+        for question in run.questions {
+            question.refuse(gone.clone());
+        }
     }
 
     /// Let runs go, the least recently used first, until the rest fits. A run that still waits for the disk, or that somebody waits

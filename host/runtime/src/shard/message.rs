@@ -2,17 +2,22 @@
 
 use std::sync::Arc;
 
-use longhaul_engine::{execution::AttemptEnd, proto::workflowservice::v1 as wire};
+use longhaul_engine::{execution::AttemptEnd, outgoing::Answer, proto::workflowservice::v1 as wire};
 use longhaul_history::proto::common::v1::Payloads;
 use longhaul_store::{NamespaceId, RunId};
 use tokio::sync::{oneshot, watch};
 
 use super::{
     alarms::{Alarm, Place},
+    beginning::{Beginning, With},
+    delete::{SweepAgain, Swept},
+    letter::{Delivery, Envelope},
+    moving::Move,
+    reset::Reset,
     run::Run,
     validate::Verdicts,
 };
-use crate::{Error, guest::TaskError, updates::Stage};
+use crate::{Description, Error, guest::TaskError, updates::Stage};
 
 /// Where an answer goes. The asker may have gone; then nobody reads it.
 pub(crate) type Reply<T> = oneshot::Sender<Result<T, Error>>;
@@ -28,15 +33,9 @@ pub(crate) struct Target {
 
 /// A request from outside.
 pub(crate) enum Request {
-    Start {
-        namespace: NamespaceId,
-        request: Box<wire::StartWorkflowExecutionRequest>,
-        reply: Reply<wire::StartWorkflowExecutionResponse>,
-    },
-    Message {
-        target: Target,
-        message: Message,
-    },
+    Start(Beginning),
+    Reset(Reset),
+    Message { target: Target, message: Message },
 }
 
 /// A message to an execution.
@@ -66,7 +65,12 @@ pub(crate) enum Message {
         reply: Reply<wire::QueryWorkflowResponse>,
     },
     Describe {
-        reply: Reply<wire::DescribeWorkflowExecutionResponse>,
+        reply: Reply<Description>,
+    },
+    Move(Box<Move>),
+    /// Terminate it if it is open, and delete all that there is of it. None: its retention is over.
+    Delete {
+        reply: Option<Reply<()>>,
     },
 }
 
@@ -75,6 +79,8 @@ pub(crate) enum Message {
 pub(crate) struct UpdateTicket {
     pub(crate) run_id: RunId,
     pub(crate) stage: watch::Receiver<Stage>,
+    /// For an update-with-start: whether it has started the run.
+    pub(crate) started: bool,
 }
 
 impl Message {
@@ -94,13 +100,30 @@ impl Message {
             Self::Describe { reply } => {
                 let _ = reply.send(Err(error));
             }
+            Self::Move(moving) => {
+                let _ = moving.reply.send(Err(error));
+            }
+            Self::Delete { reply } => {
+                let _ = reply.map(|reply| reply.send(Err(error)));
+            }
         }
     }
 }
 
 /// What waits for one run.
 pub(crate) enum Input {
-    Message(Message),
+    Message {
+        message: Message,
+        /// It names this very run: what comes too late for it does not go on to the next one.
+        to_run: bool,
+    },
+    /// Another execution has sent something.
+    Letter(Delivery),
+    /// What became of something that this run has sent.
+    Answered {
+        envelope: Arc<Envelope>,
+        answer: Answer,
+    },
     Alarm(Alarm),
     AttemptEnded {
         scheduled_event_id: i64,
@@ -117,11 +140,43 @@ pub(crate) enum Input {
         scheduled_event_id: i64,
     },
     /// A start that terminates this run first.
-    Replace {
-        namespace: NamespaceId,
-        request: Box<wire::StartWorkflowExecutionRequest>,
-        reply: Reply<wire::StartWorkflowExecutionResponse>,
-    },
+    Replace(Beginning),
+    /// The message of a start for which this run is there already.
+    Attach(Beginning),
+    /// An update-with-start whose update this closed run may know.
+    Recall(Beginning),
+    /// A reset that ends this run.
+    Reset(Box<Reset>),
+}
+
+impl Input {
+    /// Whether it is a signal, of a client or of another execution.
+    pub(crate) fn is_signal(&self) -> bool {
+        match self {
+            Self::Message { message, .. } => matches!(message, Message::Signal { .. }),
+            Self::Letter(delivery) => delivery.is_signal(),
+            Self::Attach(beginning) => matches!(beginning.with, With::Signal { .. }),
+            _ => false,
+        }
+    }
+
+    /// Tell whoever waits for it that it cannot be done. A letter's sender sends it again.
+    pub(crate) fn refuse(self, error: &Error) {
+        match self {
+            Self::Message { message, .. } => message.refuse(error.clone()),
+            Self::Replace(beginning) | Self::Recall(beginning) | Self::Attach(beginning) => {
+                beginning.with.refuse(error.clone());
+            }
+            // A receiver that has gone needs no answer.
+            Self::Reset(reset) => drop(reset.reply.send(Err(error.clone()))),
+            Self::Letter(delivery) => delivery.reply.again(error),
+            Self::Answered { .. }
+            | Self::Alarm(_)
+            | Self::AttemptEnded { .. }
+            | Self::Heartbeat { .. }
+            | Self::TryAttempt { .. } => {}
+        }
+    }
 }
 
 /// What the runtime tells a shard.
@@ -168,6 +223,30 @@ pub(crate) enum Notice {
     Barrier(std::sync::mpsc::Sender<()>),
     /// A request for which something had to be read or compiled first.
     Again(Request),
+    /// Something for a run for which something had to be read first.
+    Deliver {
+        run_id: RunId,
+        place: Place,
+        input: Box<Input>,
+    },
+    /// What falls out of its retention was read.
+    Swept(Swept),
+    /// Closed executions may have fallen out of their retention.
+    Sweep,
+    /// The retention of a closed run is over.
+    Expired {
+        run_id: RunId,
+        place: Place,
+        /// Dropped when it is deleted durably.
+        done: Arc<SweepAgain>,
+    },
+    /// A letter for an execution of this shard.
+    Letter(Delivery),
+    /// What became of a letter of this shard; none: it could not be taken, and is sent again.
+    Answered {
+        envelope: Arc<Envelope>,
+        answer: Option<Answer>,
+    },
 }
 
 /// A run that was read, and whether its code could be replayed.

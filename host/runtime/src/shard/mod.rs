@@ -6,14 +6,23 @@
 
 mod alarms;
 mod attempts;
+mod beginning;
+mod chain;
 mod commit;
+mod delete;
+mod deliver;
 mod describe;
+mod letter;
 mod load;
 mod memory;
 mod message;
 mod metadata;
+mod moving;
+mod outbox;
+mod polling;
 mod query;
 mod recover;
+mod reset;
 mod routing;
 mod run;
 mod start;
@@ -28,14 +37,23 @@ use std::{
     time::Duration,
 };
 
-use longhaul_store::RunId;
+use longhaul_engine::outgoing::Answer;
+use longhaul_store::{RunId, SeenKey};
 
-use crate::{core::Core, mailbox::Mailbox};
+use crate::{core::Core, executions::ParentRef, mailbox::Mailbox};
 
 pub(crate) use alarms::{Alarm, Alarms, Kind, Place};
+pub(crate) use beginning::{Beginning, Started, With};
+pub(crate) use letter::Envelope;
 pub(crate) use load::read_events;
 pub(crate) use message::{Message, Notice, Request, Target, UpdateTicket};
-use {attempts::Attempts, commit::Commits, memory::Memory, message::Input, run::Run};
+pub(crate) use moving::Move;
+pub(crate) use outbox::letters_of;
+pub(crate) use reset::Reset;
+use {
+    attempts::Attempts, commit::Commits, delete::Purges, memory::Memory, message::Input, outbox::Outbox,
+    run::Run,
+};
 
 /// Where a shard is written to.
 pub(crate) type ShardMailbox = Mailbox<Request, Notice>;
@@ -60,6 +78,12 @@ pub(crate) struct Shard {
     attempts: Attempts,
     commits: Commits,
     memory: Memory,
+    outbox: Outbox,
+    /// Answers to other executions that are on their way to the disk, and the transition that holds each.
+    seen: HashMap<SeenKey, (u64, Answer)>,
+    purges: Purges,
+    /// Runs whose deletion is on its way to the disk: for everybody they are gone.
+    leaving: HashSet<RunId>,
     /// Runs whose last turn was lost, until they are back from the store.
     astray: HashSet<RunId>,
     /// How often validators were asked on another thread.
@@ -75,6 +99,25 @@ struct Newest {
     run_id: RunId,
     status: longhaul_engine::Status,
     start_request_id: String,
+    /// The first run of its chain.
+    first_run_id: RunId,
+    parent: Option<ParentRef>,
+}
+
+impl Newest {
+    fn of(run: &Run) -> Self {
+        Self {
+            run_id: run.run_id,
+            status: run.execution.status(),
+            start_request_id: run.start_request_id.clone(),
+            first_run_id: run.first_run_id(),
+            parent: run.execution.parent().map(ParentRef::from),
+        }
+    }
+
+    fn is_open(&self) -> bool {
+        self.status == longhaul_engine::Status::Running
+    }
 }
 
 impl Shard {
@@ -95,6 +138,10 @@ impl Shard {
             attempts: Attempts::new(slots),
             commits,
             memory,
+            outbox: Outbox::default(),
+            seen: HashMap::new(),
+            purges: Purges::default(),
+            leaving: HashSet::new(),
             astray: HashSet::new(),
             validations: 0,
             panic_in_turn_of: None,
@@ -105,6 +152,17 @@ impl Shard {
     /// Add what the store says will fall due.
     pub(crate) fn restore_alarm(&mut self, due_ns: u64, alarm: Alarm, place: Place) {
         self.alarms.set(due_ns, alarm, place);
+    }
+
+    /// Everything was restored: go on with what needs no input.
+    pub(crate) fn resume(&mut self) {
+        self.send_restored();
+        self.sweep();
+    }
+
+    /// Add what the store says was sent and has no answer.
+    pub(crate) fn restore_letter(&mut self, envelope: Envelope) {
+        self.outbox.restore(envelope);
     }
 
     /// Run until the mailbox is closed and everything that was taken is durable.
@@ -172,8 +230,13 @@ impl Shard {
             return;
         }
         let now_ns = self.core.clock.now_ns();
-        while let Some((alarm, place)) = self.alarms.pop(now_ns) {
-            self.deliver(alarm.run_id, &place, Input::Alarm(alarm));
+        while let Some((due_ns, alarm, place)) = self.alarms.pop(now_ns) {
+            match alarm.kind {
+                Kind::Send => self.send_again(alarm),
+                Kind::Retention => self.sweep(),
+                Kind::Purge => self.purge(alarm, place, due_ns),
+                _ => self.deliver(alarm.run_id, &place, Input::Alarm(alarm)),
+            }
         }
     }
 
@@ -209,6 +272,7 @@ impl Shard {
             || !self.loading.is_empty()
             || !self.commits.is_empty()
             || !self.attempts.is_idle()
+            || !self.outbox.is_idle()
             // What is away with the workers comes back through the mailbox: asked in this order nothing slips through.
             || !self.core.workers.is_idle()
             || !self.mailbox.is_empty()

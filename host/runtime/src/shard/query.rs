@@ -42,7 +42,16 @@ impl Shard {
                 tellings.answer(reply, answer);
             }
             Message::Query { request, reply } => match self.query(run, &request) {
-                Some(answer) => tellings.answer(reply, answer),
+                Some(answer) => {
+                    if run.polling.asked(turn.now_ns) {
+                        tracing::warn!(
+                            workflow_id = &*run.workflow_id, run_id = %run.run_id,
+                            "the workflow is queried again and again: who waits for a change is told in time, and with one \
+                             request, by an update that awaits it (`wait_condition`), or by the workflow's result"
+                        );
+                    }
+                    tellings.answer(reply, answer);
+                }
                 None => {
                     run.questions.push(Message::Query { request, reply });
                     self.revive(run);

@@ -6,12 +6,12 @@ use std::{
     time::Duration,
 };
 
+use longhaul_engine::Status;
 use longhaul_store::RunId;
 
 use super::{
-    Alarm, Kind, Place, Shard,
+    Alarm, Kind, Newest, Place, Shard,
     commit::Held,
-    message::{Input, Message},
     run::{Code, Run},
     turn::Tellings,
 };
@@ -19,6 +19,13 @@ use crate::{Error, guest::TaskError, updates::Stage};
 
 /// What fell due while a turn was lost is looked at again after this: whatever made the turn fail may make the next one fail too.
 const DUE_AGAIN_AFTER: Duration = Duration::from_secs(1);
+
+/// See [`Shard::before_birth`].
+pub(super) struct BeforeBirth {
+    newest: Option<Newest>,
+    /// The last transition that was handed over.
+    ticket: u64,
+}
 
 impl Shard {
     /// Do something that may turn out to be a defect: a panic is an error like any other.
@@ -36,12 +43,68 @@ impl Shard {
         })
     }
 
-    /// The run's turn has failed: by a defect, or because the store refuses what it would write. Whoever waits for it is told, and
-    /// the run is read again.
+    /// A transition that ends a run, or goes on with it, has failed: by a defect, or because the store refuses it. If it was handed
+    /// over it stands, whatever has gone wrong since; else nothing of it ever was. Whoever waits is told.
+    pub(super) fn lose(&mut self, mut run: Box<Run>, tellings: Tellings, ticket_before: u64, error: &Error) {
+        let handed_over = self.commits.ticket() > ticket_before;
+        match run.successor.take() {
+            Some(next) if handed_over => self.recover(next, Tellings::default(), error),
+            Some(next) => {
+                // Its chain has not gone on.
+                let newest = Newest {
+                    status: Status::Running,
+                    ..Newest::of(&run)
+                };
+                self.newest.insert(run.place(), newest);
+                self.take_birth_back(next, Tellings::default(), error);
+            }
+            None => {}
+        }
+        if handed_over && run.deleted {
+            run.ticket = self.commits.ticket();
+            tellings.fail(error);
+            return self.leave(*run);
+        }
+        self.recover(run, tellings, error);
+    }
+
+    /// What there is before a run begins.
+    pub(super) fn before_birth(&self, place: &Place) -> BeforeBirth {
+        BeforeBirth {
+            newest: self.newest.get(place).cloned(),
+            ticket: self.commits.ticket(),
+        }
+    }
+
+    /// As [`lose`](Self::lose), for the transition that begins a run. Answers its ticket; none: it was not handed over.
+    pub(super) fn lose_birth(
+        &mut self,
+        mut run: Box<Run>,
+        tellings: Tellings,
+        before: BeforeBirth,
+        error: &Error,
+    ) -> Option<u64> {
+        let ticket = self.commits.ticket();
+        if ticket > before.ticket {
+            self.lose(run, tellings, before.ticket, error);
+            return Some(ticket);
+        }
+        match before.newest {
+            Some(newest) => self.newest.insert(run.place(), newest),
+            None => self.newest.remove(&run.place()),
+        };
+        if let Some(next) = run.successor.take() {
+            self.take_birth_back(next, Tellings::default(), error);
+        }
+        self.take_birth_back(run, tellings, error);
+        None
+    }
+
+    /// A run goes back to what was written.
     ///
     /// Transitions that were handed over before are on their way, and their answers stay with them: the run is read when they are
     /// durable. What comes for it meanwhile waits.
-    pub(super) fn recover(&mut self, mut run: Box<Run>, tellings: Tellings, error: &Error) {
+    fn recover(&mut self, mut run: Box<Run>, tellings: Tellings, error: &Error) {
         let (run_id, place) = (run.run_id, run.place());
         tracing::error!(
             shard = self.index, workflow_id = &*run.workflow_id, %run_id, %error,
@@ -50,6 +113,8 @@ impl Shard {
         self.memory.forget(&run);
         self.attempts
             .take_back(run_id, &self.commits.dispatches_of(run_id));
+        // Some may be of what was not written. The others are set again when the run is back.
+        self.alarms.forget(run_id);
         let waiting = std::mem::take(&mut run.inbox);
         tell(run, tellings, error);
         self.astray.insert(run_id);
@@ -58,7 +123,7 @@ impl Shard {
     }
 
     /// As [`recover`](Self::recover), for a run that has not begun: nothing of it is left.
-    pub(super) fn take_birth_back(&mut self, run: Box<Run>, tellings: Tellings, error: &Error) {
+    fn take_birth_back(&mut self, run: Box<Run>, tellings: Tellings, error: &Error) {
         let run_id = run.run_id;
         tracing::error!(
             shard = self.index, workflow_id = &*run.workflow_id, %run_id, %error,
@@ -67,6 +132,7 @@ impl Shard {
         self.memory.forget(&run);
         self.attempts.take_back(run_id, &HashSet::new());
         self.alarms.forget(run_id);
+        self.outbox.forget_run(run_id);
         tell(run, tellings, error);
     }
 
@@ -85,6 +151,7 @@ impl Shard {
         if !self.astray.remove(&run.run_id) {
             return;
         }
+        self.bring_letters_back(run);
         let again_ns = self
             .now_ns()
             .saturating_add(u64::try_from(DUE_AGAIN_AFTER.as_nanos()).unwrap_or(u64::MAX));
@@ -103,6 +170,16 @@ impl Shard {
             && let Some(due_ns) = run.execution.run_expires_ns()
         {
             set(due_ns, Kind::RunTimeout, 0);
+        }
+        if let Some(first) = run.first_task {
+            set(first.due_ns, Kind::FirstTask, 0);
+        }
+        if let Some(newest) = self
+            .newest
+            .get_mut(&place)
+            .filter(|newest| newest.run_id == run_id)
+        {
+            newest.status = run.execution.status();
         }
         if let Some(parked) = &run.parked {
             set(parked.next_attempt_ns, Kind::TaskRetry, 0);
@@ -129,21 +206,14 @@ impl Shard {
     }
 }
 
-/// Tell everybody who waits for a run that its state is given up.
+/// Tell everybody who waits for a run that its state is given up. What has no sender who waits comes from the store again.
 pub(super) fn tell(run: Box<Run>, tellings: Tellings, error: &Error) {
     tellings.fail(error);
-    let asked = run.inbox.into_iter().filter_map(|input| match input {
-        Input::Message(message) => Some(message),
-        Input::Replace { reply, .. } => {
-            // A receiver that has gone needs no answer.
-            let _ = reply.send(Err(error.clone()));
-            None
-        }
-        _ => None,
-    });
-    let asked: Vec<Message> = asked.chain(run.questions).collect();
-    for message in asked {
-        message.refuse(error.clone());
+    for input in run.inbox {
+        input.refuse(error);
+    }
+    for question in run.questions {
+        question.refuse(error.clone());
     }
     for stage in run.stages.values() {
         stage.send_replace(Stage::Gone(error.clone()));

@@ -9,7 +9,7 @@ use super::{
     Alarm, Kind, Newest, Place, Shard,
     message::{Input, Notice, Request, Target},
 };
-use crate::Error;
+use crate::{Error, executions::Extra};
 
 /// Wait before a run that could not be read is tried again for what fell due.
 const LOAD_AGAIN_NS: u64 = 10_000_000_000;
@@ -17,18 +17,16 @@ const LOAD_AGAIN_NS: u64 = 10_000_000_000;
 impl Shard {
     pub(super) fn on_request(&mut self, request: Request) {
         match request {
-            Request::Start {
-                namespace,
-                request,
-                reply,
-            } => self.start(namespace, *request, reply),
+            Request::Start(beginning) => self.start(beginning),
+            Request::Reset(reset) => self.reset(reset),
             Request::Message { target, message } => match self.resolve(&target) {
                 Ok(run_id) => {
                     let place = Place {
                         namespace: target.namespace,
                         workflow_id: target.workflow_id.clone(),
                     };
-                    self.deliver(run_id, &place, Input::Message(message));
+                    let to_run = target.run_id.is_some();
+                    self.deliver(run_id, &place, Input::Message { message, to_run });
                 }
                 Err(error) => message.refuse(error),
             },
@@ -81,7 +79,16 @@ impl Shard {
                     },
                 );
             }
-            Notice::ModulesChanged => self.try_unserved(),
+            Notice::ModulesChanged => {
+                self.try_unserved();
+                self.try_typeless();
+            }
+            Notice::Deliver { run_id, place, input } => self.deliver(run_id, &place, *input),
+            Notice::Swept(swept) => self.on_swept(swept),
+            Notice::Sweep => self.sweep(),
+            Notice::Expired { run_id, place, done } => self.expire(run_id, &place, done),
+            Notice::Letter(delivery) => self.on_letter(delivery),
+            Notice::Answered { envelope, answer } => self.on_answered(envelope, answer),
             // A start is handed to the writer in the step that takes it. Whoever asks may have gone.
             Notice::Barrier(passed) => drop(passed.send(())),
             Notice::Again(request) => self.on_request(request),
@@ -101,6 +108,7 @@ impl Shard {
                 .core
                 .snapshot()?
                 .execution(target.namespace, &target.workflow_id, run_id)?;
+            let record = record.filter(|_| !self.leaving.contains(&run_id));
             return record.map(|_| run_id).ok_or_else(not_found);
         }
         let place = Place {
@@ -134,11 +142,18 @@ impl Shard {
             .core
             .snapshot()?
             .current_execution(place.namespace, &place.workflow_id)?;
-        Ok(record.map(|record| Newest {
-            run_id: record.run_id,
-            status: Status::try_from(record.status as i32).unwrap_or(Status::Unspecified),
-            start_request_id: record.start_request_id,
-        }))
+        record
+            .filter(|record| !self.leaving.contains(&record.run_id))
+            .map(|record| {
+                Ok(Newest {
+                    run_id: record.run_id,
+                    status: Status::try_from(record.status as i32).unwrap_or(Status::Unspecified),
+                    first_run_id: record.first_run_id,
+                    parent: Extra::of(&record)?.parent,
+                    start_request_id: record.start_request_id,
+                })
+            })
+            .transpose()
     }
 
     /// Give a run something to do; reads it first if it is not in memory.
@@ -148,6 +163,8 @@ impl Shard {
             self.mark_due(run_id);
         } else if let Some((_, waiting)) = self.loading.get_mut(&run_id) {
             waiting.push_back(input);
+        } else if self.leaving.contains(&run_id) {
+            input.refuse(&Error::WorkflowNotFound(place.workflow_id.to_string()));
         } else {
             self.loading.insert(run_id, (place.clone(), [input].into()));
             self.begin_load(run_id, place);
@@ -174,11 +191,13 @@ impl Shard {
                 self.look_again(run_id, &place, LOAD_AGAIN_NS);
                 for input in waiting {
                     match input {
-                        Input::Message(message) => message.refuse(error.clone()),
-                        Input::Replace { reply, .. } => {
-                            // A receiver that has gone needs no answer.
-                            let _ = reply.send(Err(error.clone()));
-                        }
+                        Input::Message { .. }
+                        | Input::Replace(_)
+                        | Input::Recall(_)
+                        | Input::Attach(_)
+                        | Input::Reset(_)
+                        | Input::Letter(_) => input.refuse(&error),
+                        Input::Answered { envelope, .. } => self.send_later(envelope),
                         // What fell due is tried again: the reason may pass, as a module that is removed and uploaded again.
                         Input::Alarm(alarm) => {
                             let due_ns = self.core.clock.now_ns().saturating_add(LOAD_AGAIN_NS);

@@ -11,7 +11,9 @@ use tokio::sync::watch;
 
 use super::{
     alarms::Place,
+    letter::Envelope,
     message::{Input, Message},
+    polling::Polling,
     validate::Validation,
 };
 use crate::{
@@ -45,6 +47,8 @@ pub(crate) struct Run {
     pub(crate) wants_verdicts: bool,
     /// What waits for the code to be back.
     pub(crate) questions: Vec<Message>,
+    /// How often it is asked.
+    pub(crate) polling: Polling,
     pub(crate) inbox: VecDeque<Input>,
     /// The last transition that holds something of this run; 0: none since it was read.
     pub(crate) ticket: u64,
@@ -53,6 +57,14 @@ pub(crate) struct Run {
     /// Admitted updates that have a row in the store, by id, and the row's order.
     pub(crate) update_rows: HashMap<String, u64>,
     pub(crate) next_update_order: u64,
+    /// The alarm of the first workflow task, where that has one.
+    pub(crate) first_task: Option<FirstTask>,
+    /// It is to leave with its next transition, for good.
+    pub(crate) deleted: bool,
+    /// The run that its chain goes on with, which begins in the transition that closes this one; until the turn is over.
+    pub(crate) successor: Option<Box<Run>>,
+    /// Letters whose rows are in the transition that is being made; sent when that is durable.
+    pub(crate) letters: Vec<Arc<Envelope>>,
     /// The alarm that is set for each activity.
     pub(crate) activity_alarms: HashMap<i64, u64>,
     /// What the instance takes, in bytes, when it was last measured.
@@ -67,6 +79,14 @@ pub(crate) enum Code {
     Live(Box<Guest>),
     /// It was dropped, or has failed; a replay brings it back.
     Absent,
+}
+
+/// See [`Run::first_task`].
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct FirstTask {
+    pub(crate) due_ns: u64,
+    /// Tasks that had completed before: more than none after a reset.
+    pub(crate) behind: u64,
 }
 
 impl Run {
@@ -94,11 +114,16 @@ impl Run {
             validation: Validation::Idle,
             wants_verdicts: false,
             questions: Vec::new(),
+            polling: Polling::default(),
             inbox: VecDeque::new(),
             ticket: 0,
             stages: HashMap::new(),
             update_rows: HashMap::new(),
             next_update_order: 0,
+            first_task: None,
+            deleted: false,
+            successor: None,
+            letters: Vec::new(),
             activity_alarms: HashMap::new(),
             instance_bytes: 0,
             tasks_since_measured: 0,
@@ -127,8 +152,29 @@ impl Run {
         }
     }
 
+    /// The first run of its chain.
+    pub(crate) fn first_run_id(&self) -> RunId {
+        // Only a history from elsewhere could hold something else.
+        self.execution.first_run_id().parse().unwrap_or(self.run_id)
+    }
+
     pub(crate) fn is_live(&self) -> bool {
         matches!(self.code, Code::Live(_))
+    }
+
+    /// Whether an update waits for a workflow task that begins as soon as the code is back. A signal that came after it waits behind
+    /// it, for the task after that one (S9).
+    pub(crate) fn holds_signals(&self) -> bool {
+        self.reviving
+            && !self.execution.admitted_updates().is_empty()
+            && self.execution.needs_task()
+            && (self.parked.is_none() || self.retrying)
+    }
+
+    /// Whether what comes next has to wait for a workflow task that waits itself: for verdicts, or for the code.
+    pub(crate) fn holds_inbox(&self) -> bool {
+        self.validation.holds_inbox()
+            || self.inbox.front().is_some_and(Input::is_signal) && self.holds_signals()
     }
 
     /// Whether nothing is lost if it leaves the memory: all is durable, and nobody waits.

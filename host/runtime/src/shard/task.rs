@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use longhaul_engine::{Effect, Turn, execution::TaskFailure, update};
+use longhaul_engine::{
+    Effect, Intent, Turn, Violation, execution::TaskFailure, proto::common::v1::SearchAttributes, update,
+};
 use longhaul_history::limits::Growth;
 use longhaul_store::{Change, Parked};
 
@@ -31,12 +33,13 @@ impl Shard {
         &mut self,
         run: &mut Run,
         turn: &mut Turn,
+        extra: &mut Vec<Change>,
         tellings: &mut Tellings,
     ) -> Result<Ran, TaskError> {
         let Code::Live(mut guest) = std::mem::replace(&mut run.code, Code::Absent) else {
             return Ok(Ran::ToItsEnd);
         };
-        let outcome = self.run_guest(run, turn, &mut guest, tellings);
+        let outcome = self.run_guest(run, turn, extra, &mut guest, tellings);
         // After an error, or half-way, the instance is of no use: it stays dropped, and a replay makes another.
         if let Ok(Ran::ToItsEnd) = outcome {
             run.code = Code::Live(guest);
@@ -48,6 +51,7 @@ impl Shard {
         &mut self,
         run: &mut Run,
         turn: &mut Turn,
+        extra: &mut Vec<Change>,
         guest: &mut Guest,
         tellings: &mut Tellings,
     ) -> Result<Ran, TaskError> {
@@ -97,7 +101,9 @@ impl Shard {
         }
         guest.finish(jobs.after_updates, &mut calls)?;
         let intents = guest.conclude(calls, limits)?;
-        let intents = intents.into_iter().map(|(_, intent)| intent).collect();
+        let intents: Vec<Intent> = intents.into_iter().map(|(_, intent)| intent).collect();
+        self.check_types(run, &intents)?;
+        extra.extend(self.admit_attributes(run, &intents)?);
         let worker = run.worker(&self.core.options.identity);
         let first_new = turn.events.len();
         for (seq, event_id) in run.execution.complete_task(turn, &task, &worker, intents) {
@@ -114,11 +120,70 @@ impl Shard {
             // E10
             tracing::warn!(
                 workflow_id = &*run.workflow_id, run_id = %run.run_id, events, bytes,
-                "the history is very long: the workflow should continue as new"
+                "the history is very long: let the workflow continue as new, send many items in one signal, or share them out to \
+                 child workflows"
             );
         }
         metrics::counter!("longhaul_workflow_tasks_total", "outcome" => "completed").increment(1);
         Ok(Ran::ToItsEnd)
+    }
+
+    /// E12, for what workflow code starts: an unknown type fails the task and not the workflow, so that it goes on when there is a
+    /// module for it.
+    fn check_types(&self, run: &Run, intents: &[Intent]) -> Result<(), TaskError> {
+        for intent in intents {
+            match intent {
+                Intent::StartChild { seq, options } => {
+                    self.version_for(run.namespace, &options.workflow_type)
+                        .map_err(|error| Violation::BadChild {
+                            seq: *seq,
+                            workflow_id: options.workflow_id.clone(),
+                            why: error.to_string(),
+                        })?;
+                }
+                Intent::ContinueAsNew(options) => {
+                    let workflow_type = options.workflow_type.as_deref();
+                    let workflow_type = workflow_type.unwrap_or(run.execution.workflow_type());
+                    if !run.version.workflow_types.contains_key(workflow_type) {
+                        self.version_for(run.namespace, workflow_type)
+                            .map_err(|error| Violation::BadContinue(error.to_string()))?;
+                    }
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// E13, for what workflow code sets: a value that does not fit its attribute fails the task. Answers what the first use of a name
+    /// has to write.
+    fn admit_attributes(&self, run: &Run, intents: &[Intent]) -> Result<Vec<Change>, TaskError> {
+        let mut changes = Vec::new();
+        for intent in intents {
+            let attributes = match intent {
+                Intent::UpsertSearchAttributes(fields) => {
+                    let set = fields
+                        .iter()
+                        .filter_map(|(name, payload)| Some((name.clone(), payload.clone()?)));
+                    SearchAttributes {
+                        indexed_fields: set.collect(),
+                    }
+                }
+                Intent::StartChild { options, .. } => options.search_attributes.clone().unwrap_or_default(),
+                Intent::ContinueAsNew(options) => options.search_attributes.clone().unwrap_or_default(),
+                _ => continue,
+            };
+            if attributes.indexed_fields.is_empty() {
+                continue;
+            }
+            let core = &self.core;
+            let new = core
+                .attributes
+                .admit(&core.options.search_attributes, run.namespace, &attributes)
+                .map_err(|error| Violation::BadSearchAttributes(error.to_string()))?;
+            changes.extend(new);
+        }
+        Ok(changes)
     }
 
     /// A task has failed: the run is parked, and tried again later (E11).
@@ -210,6 +275,9 @@ impl Shard {
                 }
                 Effect::TimerSet { .. }
                 | Effect::TimerGone { .. }
+                | Effect::OutboxPut { .. }
+                | Effect::OutboxGone { .. }
+                | Effect::FirstTaskReleased
                 | Effect::ActivityChanged { .. }
                 | Effect::UpdateAdmitted { .. }
                 | Effect::Closed => {}

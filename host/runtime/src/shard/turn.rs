@@ -1,20 +1,23 @@
 //! A run's turn: everything in its inbox, the workflow tasks that this calls for, and one transition.
 
 use longhaul_engine::{
-    Refused, Status, Turn, proto::history::v1::WorkflowExecutionSignaledEventAttributes, workflow_task,
+    Refused, Status, Turn, outgoing, proto::history::v1::WorkflowExecutionSignaledEventAttributes,
+    workflow_task,
 };
-use longhaul_store::{Change, RunId};
+use longhaul_store::{Change, Pending, RunId};
 
 use super::{
     Shard,
     alarms::Kind,
+    beginning::{Beginning, Started, With},
     commit::{Answer, Held},
-    message::{Input, Message, Reply, Request},
+    letter::ReturnSlip,
+    message::{Input, Message, Notice, Reply, Request},
     run::{Code, Run},
     task::Ran,
     validate::Validation,
 };
-use crate::{Error, names};
+use crate::{Error, names, registry::Version};
 
 /// A turn takes no further input from so many bytes of events on, so that a transition stays far below the store's limit.
 const TURN_BYTES_MAX: u64 = 16 << 20;
@@ -32,11 +35,29 @@ impl Tellings {
         self.0.push(Held::Answer(held));
     }
 
+    /// Tell somebody whether it was written.
+    pub(super) fn later(&mut self, tell: impl FnOnce(Result<(), Error>) + Send + 'static) {
+        self.0.push(Held::Answer(Box::new(tell)));
+    }
+
+    /// Answer another execution; if nothing is written it sends again.
+    pub(super) fn reply(&mut self, slip: ReturnSlip, answer: outgoing::Answer) {
+        self.later(move |written| {
+            if written.is_ok() {
+                slip.answer(answer);
+            }
+        });
+    }
+
     /// Nothing of the turn can be written: whoever waits for it is told.
     pub(super) fn fail(self, error: &Error) {
         for held in self.0 {
-            if let Held::Answer(answer) = held {
-                answer(Err(error.clone()));
+            match held {
+                Held::Answer(answer) => answer(Err(error.clone())),
+                // A receiver that has gone needs no answer.
+                Held::Prove(_, _, moving) => drop(moving.reply.send(Err(error.clone()))),
+                // An attempt is taken back with its run; what was taken of a letter is no more, and its sender sends it again.
+                _ => {}
             }
         }
     }
@@ -48,21 +69,22 @@ impl Shard {
         let Some(mut run) = self.runs.remove(&run_id) else {
             return;
         };
+        let before = self.commits.ticket();
         let mut tellings = Tellings::default();
         match self.guarded(|shard| shard.take_turn(&mut run, &mut tellings)) {
             Ok(()) => {
-                let more = !run.inbox.is_empty() && !run.validation.holds_inbox();
+                let more = !run.inbox.is_empty() && !run.holds_inbox() && !run.deleted;
                 self.put_back(run);
                 if more {
                     self.mark_due(run_id);
                 }
             }
-            Err(error) => self.recover(run, tellings, &error),
+            Err(error) => self.lose(run, tellings, before, &error),
         }
     }
 
     fn take_turn(&mut self, run: &mut Run, tellings: &mut Tellings) -> Result<(), Error> {
-        let mut turn = Turn::new(self.now_ns().max(run.execution.last_event_time_ns()));
+        let mut turn = self.turn_of(run);
         let mut extra = Vec::new();
         let mut questions = std::mem::take(&mut run.questions);
         if let Validation::Done(_) = run.validation {
@@ -73,21 +95,26 @@ impl Shard {
             }
         }
         let before = run.execution.history_bytes();
+        // What comes behind the end of a run whose chain goes on is for the next one, which begins when this turn is concluded.
         while run.execution.history_bytes() - before < TURN_BYTES_MAX
+            && turn.successor.is_none()
             && !run.validation.holds_inbox()
             && let Some(input) = run.inbox.pop_front()
         {
-            if matches!(input, Input::Message(Message::Signal { .. }))
-                && !run.execution.admitted_updates().is_empty()
-            {
-                // A signal that stands behind an update opens the next workflow task.
+            if input.is_signal() && run.execution.is_open() && !run.execution.admitted_updates().is_empty() {
+                // A signal that stands behind an update opens the next workflow task. If this one closes the run, the signal is for
+                // whoever comes after it.
                 self.run_tasks(run, &mut turn, &mut extra, tellings);
-                if run.validation.holds_inbox() {
+                let waits = run.validation.holds_inbox() || run.holds_signals();
+                if waits || !run.execution.is_open() {
                     run.inbox.push_front(input);
-                    break;
+                    if waits {
+                        break;
+                    }
+                    continue;
                 }
             }
-            self.apply(run, &mut turn, tellings, &mut questions, input);
+            self.apply(run, &mut turn, &mut extra, tellings, &mut questions, input);
         }
         self.run_tasks(run, &mut turn, &mut extra, tellings);
         self.start_attempts(run, &mut turn, tellings);
@@ -99,21 +126,35 @@ impl Shard {
                 self.question(run, &turn, tellings, question);
             }
         }
-        self.panic_if_told(run);
         self.conclude_turn(run, turn, extra, tellings)
     }
 
-    /// Hand the transition over and settle the run.
+    /// A turn of a run, now.
+    pub(super) fn turn_of(&self, run: &Run) -> Turn {
+        let now_ns = self.now_ns().max(run.execution.last_event_time_ns());
+        Turn::new(now_ns, self.core.new_run_id().to_string())
+    }
+
+    /// Hand the transition over and settle the run; and the one that goes on where this one closes.
     pub(super) fn conclude_turn(
         &mut self,
         run: &mut Run,
-        turn: Turn,
+        mut turn: Turn,
         extra: Vec<Change>,
         tellings: &mut Tellings,
     ) -> Result<(), Error> {
         // What comes from elsewhere is first: a run can open only when the one that had its id has closed.
         let mut changes = extra;
         changes.extend(self.changes_of(run, &turn)?);
+        let next_turn = match turn.successor.take() {
+            Some(successor) => Some(self.succeed(run, *successor, &mut changes)?),
+            None => None,
+        };
+        if run.deleted {
+            let end = super::commit::unsigned(run.execution.next_event_id());
+            self.deletion(&run.place(), run.run_id, end, &mut changes);
+        }
+        self.panic_if_told(run);
         if !changes.is_empty() {
             run.ticket = self
                 .commits
@@ -121,13 +162,23 @@ impl Shard {
                 .map_err(|error| Error::Unavailable(error.to_string()))?;
         }
         self.settle(run, &turn, tellings);
+        if let (Some(next), Some(turn)) = (run.successor.as_deref_mut(), next_turn) {
+            next.ticket = run.ticket;
+            self.settle(next, &turn, &mut Tellings::default());
+        }
         Ok(())
     }
 
     /// Hold what a turn has to tell until its transition is durable.
     pub(super) fn settle(&mut self, run: &mut Run, turn: &Turn, tellings: &mut Tellings) {
         for held in std::mem::take(&mut tellings.0) {
+            if let Held::Seen(key, answer) = &held {
+                self.seen.insert(key.clone(), (run.ticket, answer.clone()));
+            }
             self.hold(run.ticket, held);
+        }
+        for envelope in std::mem::take(&mut run.letters) {
+            self.hold(run.ticket, Held::Send(envelope));
         }
         self.tell_effects(run, turn);
         if !turn.events.is_empty() {
@@ -142,20 +193,30 @@ impl Shard {
 
     /// The run's turn is over.
     pub(super) fn put_back(&mut self, mut run: Box<Run>) {
-        let (run_id, ticket) = (run.run_id, run.ticket);
-        let wants_replay = std::mem::take(&mut run.wants_replay);
-        let wants_verdicts = std::mem::take(&mut run.wants_verdicts);
-        let closed = !run.execution.is_open();
-        self.touch(&mut run);
-        self.runs.insert(run_id, run);
-        if wants_replay {
-            self.hold(ticket, Held::Revive(run_id));
+        let next = run.successor.take();
+        if run.deleted {
+            self.leave(*run);
+        } else {
+            let (run_id, ticket) = (run.run_id, run.ticket);
+            let wants_replay = std::mem::take(&mut run.wants_replay);
+            let wants_verdicts = std::mem::take(&mut run.wants_verdicts);
+            let closed = !run.execution.is_open();
+            self.touch(&mut run);
+            self.runs.insert(run_id, run);
+            if wants_replay {
+                self.hold(ticket, Held::Revive(run_id));
+            }
+            if wants_verdicts {
+                self.hold(ticket, Held::Validate(run_id));
+            }
+            if closed {
+                self.hold(ticket, Held::Closed(run_id));
+            }
         }
-        if wants_verdicts {
-            self.hold(ticket, Held::Validate(run_id));
-        }
-        if closed {
-            self.hold(ticket, Held::Closed(run_id));
+        if let Some(next) = next {
+            let run_id = next.run_id;
+            self.put_back(next);
+            self.mark_due(run_id);
         }
     }
 
@@ -163,16 +224,27 @@ impl Shard {
         &mut self,
         run: &mut Run,
         turn: &mut Turn,
+        extra: &mut Vec<Change>,
         tellings: &mut Tellings,
         questions: &mut Vec<Message>,
         input: Input,
     ) {
+        let input = match self.pass_on(run, input) {
+            Some(input) => input,
+            None => return,
+        };
         match input {
-            Input::Message(Message::Signal { request, reply }) => {
+            Input::Message {
+                message: Message::Signal { request, reply },
+                ..
+            } => {
                 let answer = self.take_signal(run, turn, *request);
                 tellings.answer(reply, answer);
             }
-            Input::Message(Message::Cancel { request, reply }) => {
+            Input::Message {
+                message: Message::Cancel { request, reply },
+                ..
+            } => {
                 let answer = run
                     .execution
                     .request_cancel(turn, request.reason, request.identity)
@@ -187,21 +259,47 @@ impl Shard {
                     });
                 tellings.answer(reply, answer);
             }
-            Input::Message(Message::Terminate { request, reply }) => {
+            Input::Message {
+                message: Message::Terminate { request, reply },
+                ..
+            } => {
                 let answer = run
                     .execution
                     .terminate(turn, request.reason, request.details, request.identity)
                     .map_err(refuse);
                 tellings.answer(reply, answer);
             }
-            Input::Message(Message::Update { request, reply }) => {
+            Input::Message {
+                message: Message::Update { request, reply },
+                ..
+            } => {
                 self.take_update(run, turn, tellings, *request, reply);
             }
-            Input::Message(Message::FindUpdate { update_id, reply }) => {
-                self.find_update(run, tellings, &update_id, reply);
+            Input::Message {
+                message: Message::FindUpdate { update_id, reply },
+                ..
+            } => {
+                self.find_update(run, tellings, &update_id, reply, false);
             }
-            Input::Message(question @ (Message::Query { .. } | Message::Describe { .. })) => {
-                questions.push(question)
+            Input::Message {
+                message: question @ (Message::Query { .. } | Message::Describe { .. }),
+                ..
+            } => questions.push(question),
+            Input::Message {
+                message: Message::Move(moving),
+                ..
+            } => self.take_move(run, turn, tellings, *moving),
+            Input::Message {
+                message: Message::Delete { reply },
+                ..
+            } => self.take_delete(run, turn, tellings, reply),
+            Input::Letter(delivery) => self.take_letter(run, turn, extra, tellings, delivery),
+            Input::Answered { envelope, answer } => {
+                if !run.execution.answered(turn, envelope.order, &answer) {
+                    // Nothing waits for it: the row goes, without an event.
+                    extra.push(Change::DeletePending(Pending::Outbox, envelope.key()));
+                    self.outbox.take_back(run.run_id, envelope.order);
+                }
             }
             Input::Alarm(alarm) => match alarm.kind {
                 Kind::Timer => {
@@ -210,8 +308,12 @@ impl Shard {
                 Kind::RunTimeout => {
                     run.execution.run_timed_out(turn);
                 }
+                Kind::FirstTask => {
+                    run.execution.release_first_task(turn);
+                }
                 Kind::TaskRetry => run.retrying = run.parked.is_some(),
-                Kind::Wake => {}
+                // The others are the shard's own, and never come to a run.
+                Kind::Wake | Kind::Send | Kind::Retention | Kind::Purge => {}
                 Kind::Activity => {
                     run.activity_alarms.remove(&alarm.id);
                     if !run.execution.check_deadline(turn, alarm.id) {
@@ -237,21 +339,86 @@ impl Shard {
             Input::TryAttempt { scheduled_event_id } => {
                 self.attempts.try_later(run.run_id, scheduled_event_id)
             }
-            Input::Replace {
-                namespace,
-                request,
-                reply,
-            } => {
-                self.mailbox.notice(super::message::Notice::Again(Request::Start {
-                    namespace,
-                    request,
-                    reply,
-                }));
-            }
+            Input::Replace(beginning) => self.mailbox.notice(Notice::Again(Request::Start(beginning))),
+            Input::Attach(beginning) => self.attach(run, turn, tellings, beginning),
+            Input::Recall(beginning) => self.recall(run, tellings, beginning),
+            Input::Reset(reset) => self.mailbox.notice(Notice::Again(Request::Reset(*reset))),
         }
     }
 
-    fn take_signal(
+    /// S9: what was sent to a workflow id and not to a run of it, and comes too late for the run that it was put down for, goes to the
+    /// run that has taken over. Gives back what stays here.
+    fn pass_on(&mut self, run: &Run, input: Input) -> Option<Input> {
+        if run.execution.is_open() {
+            return Some(input);
+        }
+        let passes = match &input {
+            Input::Message {
+                message: Message::FindUpdate { update_id, .. },
+                ..
+            } => run.execution.update(update_id).is_none(),
+            Input::Message { to_run, .. } => !to_run,
+            _ => false,
+        };
+        let place = run.place();
+        match self.newest(&place) {
+            Ok(Some(newest)) if passes && newest.run_id != run.run_id => {
+                self.deliver(newest.run_id, &place, input);
+                None
+            }
+            _ => Some(input),
+        }
+    }
+
+    /// S8, U9: what comes with a start goes to the run that has the id. If that has closed meanwhile, the start is looked at again.
+    fn attach(&mut self, run: &mut Run, turn: &mut Turn, tellings: &mut Tellings, beginning: Beginning) {
+        if !run.execution.is_open() {
+            return self.mailbox.notice(Notice::Again(Request::Start(beginning)));
+        }
+        // Sent again: the first time it has started this run.
+        let started = beginning.request.request_id == run.start_request_id;
+        match beginning.with {
+            With::Signal { signal, reply } => {
+                let answer = self.take_signal(run, turn, *signal).map(|()| Started {
+                    run_id: run.run_id,
+                    started,
+                    status: Status::Running,
+                });
+                if answer.is_ok() && !started {
+                    run.execution.end_start_delay(turn);
+                }
+                tellings.answer(reply, answer);
+            }
+            With::Update { update, reply, .. } => self.take_update(run, turn, tellings, *update, reply),
+            with => with.refuse(Error::Internal("there is no message to deliver".into())),
+        }
+    }
+
+    /// U9: an update-with-start whose update a closed run knows gets its outcome; otherwise it starts.
+    fn recall(&mut self, run: &mut Run, tellings: &mut Tellings, beginning: Beginning) {
+        let Beginning {
+            namespace,
+            request,
+            with,
+        } = beginning;
+        let With::Update { update, reply, .. } = with else {
+            return with.refuse(Error::Internal("only an update is recalled".into()));
+        };
+        let id = update.meta.as_ref().map_or("", |meta| meta.update_id.as_str());
+        if run.execution.update(id).is_some() {
+            let id = id.to_owned();
+            return self.find_update(run, tellings, &id, reply, false);
+        }
+        let asked = Some(run.run_id);
+        let with = With::Update { update, reply, asked };
+        self.mailbox.notice(Notice::Again(Request::Start(Beginning {
+            namespace,
+            request,
+            with,
+        })));
+    }
+
+    pub(super) fn take_signal(
         &self,
         run: &mut Run,
         turn: &mut Turn,
@@ -260,24 +427,7 @@ impl Shard {
         if !run.execution.is_open() {
             return Err(Error::AlreadyCompleted);
         }
-        // S7: a type whose handlers are closed refuses a name that it does not have.
-        if let Some(workflow_type) = run.version.workflow_types.get(run.execution.workflow_type())
-            && !workflow_type.dynamic_handlers
-            && !workflow_type
-                .signals
-                .iter()
-                .any(|signal| signal.name == request.signal_name)
-        {
-            return Err(Error::InvalidArgument(format!(
-                "workflow type {:?} has no signal {:?}; known signals: {}",
-                workflow_type.name,
-                request.signal_name,
-                names::known(
-                    &request.signal_name,
-                    workflow_type.signals.iter().map(|signal| signal.name.as_str())
-                )
-            )));
-        }
+        check_signal(&run.version, run.execution.workflow_type(), &request.signal_name)?;
         let attributes = WorkflowExecutionSignaledEventAttributes {
             signal_name: request.signal_name,
             input: request.input,
@@ -322,7 +472,7 @@ impl Shard {
             if !run.is_live() || run.validation.is_under_way() {
                 return;
             }
-            match self.run_task(run, turn, tellings) {
+            match self.run_task(run, turn, extra, tellings) {
                 Ok(Ran::ToItsEnd) => self.unpark(run, turn, extra),
                 Ok(Ran::ToAValidator) => self.begin_validation(run),
                 Err(error) => return self.park(run, turn, extra, error),
@@ -355,6 +505,24 @@ impl Shard {
             self.forget(run_id);
         }
     }
+}
+
+/// S7: a type whose handlers are closed refuses a name that it does not have.
+pub(super) fn check_signal(version: &Version, workflow_type: &str, name: &str) -> Result<(), Error> {
+    let Some(workflow_type) = version.workflow_types.get(workflow_type) else {
+        return Ok(());
+    };
+    if workflow_type.dynamic_handlers || workflow_type.signals.iter().any(|signal| signal.name == name) {
+        return Ok(());
+    }
+    Err(Error::InvalidArgument(format!(
+        "workflow type {:?} has no signal {name:?}; known signals: {}",
+        workflow_type.name,
+        names::known(
+            name,
+            workflow_type.signals.iter().map(|signal| signal.name.as_str())
+        )
+    )))
 }
 
 /// An execution's refusal in the words of the wire.

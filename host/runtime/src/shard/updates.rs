@@ -32,18 +32,19 @@ impl Shard {
             .execution
             .admit_update(turn, request, &self.core.options.limits)
         {
-            Ok(Admission::Admitted | Admission::Known) => self.find_update(run, tellings, &id, reply),
+            Ok(Admission::Admitted | Admission::Known) => self.find_update(run, tellings, &id, reply, false),
             Err(refused) => tellings.answer(reply, Err(refuse(refused))),
         }
     }
 
-    /// Let a caller follow an update.
+    /// Let a caller follow an update. `started`: its request has started the run (U9).
     pub(super) fn find_update(
         &mut self,
         run: &mut Run,
         tellings: &mut Tellings,
         id: &str,
         reply: Reply<UpdateTicket>,
+        started: bool,
     ) {
         let run_id = run.run_id;
         let stage = match run.execution.update(id).map(|update| &update.state) {
@@ -65,6 +66,7 @@ impl Shard {
         let ticket = UpdateTicket {
             run_id,
             stage: sender.subscribe(),
+            started,
         };
         if let (Some(stage), false) = (stage, known) {
             // Its acceptance may be part of this very turn: told when that is durable.
@@ -83,6 +85,7 @@ impl Shard {
                 Ok(UpdateTicket {
                     run_id: run.run_id,
                     stage,
+                    started: false,
                 })
             }
             None => Err(Error::UpdateNotFound(id.to_owned())),

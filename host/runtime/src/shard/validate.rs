@@ -165,7 +165,9 @@ fn verdicts(core: &Core, place: &Place, run_id: RunId) -> Result<Verdicts, TaskE
                     run = read()?;
                 }
                 let now_ns = core.clock.now_ns().max(run.execution.last_event_time_ns());
-                let task = run.execution.plan_task(&Turn::new(now_ns), &core.options.limits);
+                let task = run
+                    .execution
+                    .plan_task(&Turn::new(now_ns, ""), &core.options.limits);
                 let Code::Live(mut copy) = std::mem::replace(&mut run.code, Code::Absent) else {
                     return Err(TaskError::Unavailable("the code is not in memory".into()));
                 };

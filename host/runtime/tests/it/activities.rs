@@ -140,7 +140,7 @@ async fn an_attempt_that_takes_too_long_is_given_up() {
 
 #[tokio::test]
 async fn an_attempt_that_was_lost_with_the_server_is_tried_again() {
-    // A1 A7
+    // A1, A7
     let mut world = World::of("bench").await;
     steps(&mut world, 3).await;
     world.crash(Loss::All, SECOND);

@@ -54,7 +54,7 @@ async fn outcome(world: &mut World) -> Value {
 
 #[tokio::test]
 async fn an_activity_that_is_tried_to_cancel_is_told_and_its_end_comes_too_late() {
-    // A3 A4
+    // A3, A4
     for (activity, end) in [
         ("Beat", "ActivityTaskCanceled"),
         ("Stubborn", "ActivityTaskCompleted"),
@@ -89,7 +89,7 @@ async fn an_activity_that_is_tried_to_cancel_is_told_and_its_end_comes_too_late(
 
 #[tokio::test]
 async fn an_activity_whose_cancellation_is_waited_for_decides_how_it_ends() {
-    // A3 A4
+    // A3, A4
     for (activity, end) in [
         ("Beat", "cancelled with Cancelled"),
         ("Stubborn", "finished though Cancelled"),
@@ -136,7 +136,7 @@ async fn an_activity_that_is_abandoned_hears_nothing() {
 
 #[tokio::test]
 async fn the_cancellation_of_the_workflow_reaches_its_activity() {
-    // E4 A3
+    // E4, A3
     for (cancellation, result) in [
         ("wait", "cancelled with Cancelled"),
         ("try", "cancelled with nothing"),
@@ -206,7 +206,7 @@ async fn rest(world: &mut World, peer: &mut BufReader<TcpStream>) -> String {
 
 #[tokio::test]
 async fn an_attempt_that_is_cancelled_can_clean_up() {
-    // A3 A4
+    // A3, A4
     let (mut world, mut peer) = held().await;
     world.cancel("t").await.unwrap();
     assert_eq!(rest(&mut world, &mut peer).await, "Cancelled\n");
@@ -230,7 +230,7 @@ async fn an_attempt_of_a_terminated_run_is_ended() {
 
 #[tokio::test]
 async fn an_attempt_that_falls_silent_is_given_up_and_the_next_one_knows_how_far_it_came() {
-    // A2 A3
+    // A2, A3
     let mut world = world().await;
     trial(
         &mut world,
@@ -263,7 +263,7 @@ async fn an_attempt_that_falls_silent_is_given_up_and_the_next_one_knows_how_far
 
 #[tokio::test]
 async fn a_crash_keeps_the_details_of_the_last_heartbeat() {
-    // A1 A3
+    // A1, A3
     let mut world = world().await;
     trial(
         &mut world,
@@ -368,7 +368,7 @@ async fn a_slot_that_a_terminated_run_leaves_goes_to_the_next() {
 
 #[tokio::test]
 async fn an_activity_that_nobody_serves_holds_skipped_time_back_until_it_is_cancelled() {
-    // W2 A4
+    // W2, A4
     let mut options = common::options();
     options.time_skipping = true;
     let mut world = World::with(options);

@@ -8,7 +8,7 @@ use crate::common::*;
 
 #[tokio::test]
 async fn messages_reach_the_code_in_order_and_become_history() {
-    // S1 S2 U1 U2 Q1
+    // S1, S2, U1, U2, Q1
     let mut sim = open(FaultyDisk::new(), options());
     let rt = sim.runtime();
     sim.drive(rt.upload_module(upload("counter", "")))
@@ -80,7 +80,7 @@ async fn messages_reach_the_code_in_order_and_become_history() {
 
 #[tokio::test]
 async fn activities_and_timers_run_to_the_end() {
-    // A1 W2
+    // A1, W2
     let mut sim = open(FaultyDisk::new(), options());
     let rt = sim.runtime();
     sim.drive(rt.upload_module(upload("bench", "bench")))

@@ -31,7 +31,7 @@ async fn step(rt: longhaul_runtime::Runtime, number: usize) -> Result<Value, lon
 
 #[tokio::test]
 async fn a_crash_at_any_commit_loses_nothing_and_doubles_nothing() {
-    // S1 S2 S5 U4
+    // S1, S2, S5, U4
     let mut crash_at = 1;
     loop {
         let mut disk = FaultyDisk::new();

@@ -52,7 +52,7 @@ async fn neighbour_goes_on(world: &mut World) {
 
 #[tokio::test]
 async fn code_that_never_waits_or_ends_badly_is_parked_with_the_reason() {
-    // E11 W6
+    // E11, W6
     let mut world = world().await;
     for (what, reason) in [
         ("spin", "fuel"),
@@ -145,7 +145,7 @@ async fn a_crash_while_a_parked_run_is_tried_again_does_not_park_it_for_ever() {
 
 #[tokio::test]
 async fn a_parked_run_whose_update_is_refused_on_the_next_try_is_parked_no_longer() {
-    // E11 U1: nothing is written for a refused update, but the row must not say parked.
+    // E11, U1: nothing is written for a refused update, but the row must not say parked.
     let mut small = options();
     small.sandbox.fuel_per_activation = 3_000_000;
     let mut world = World::with(small);
@@ -168,7 +168,7 @@ async fn a_parked_run_whose_update_is_refused_on_the_next_try_is_parked_no_longe
 
 #[tokio::test]
 async fn a_parked_run_still_takes_messages_and_can_be_ended() {
-    // E11 S1 U3 Q2
+    // E11, S1, U3, Q2
     let mut world = waiting().await;
     world.signal("h", "act", &[json!("panic")]).await.unwrap();
     world.signal("h", "finish", &[]).await.unwrap();
@@ -230,7 +230,7 @@ async fn a_run_that_never_completed_a_task_has_no_state_to_query() {
 
 #[tokio::test]
 async fn a_run_that_was_out_of_fuel_goes_on_when_there_is_more() {
-    // E11 U5
+    // E11, U5
     let mut small = options();
     small.sandbox.fuel_per_activation = 3_000_000;
     let mut world = World::with(small);
@@ -258,7 +258,7 @@ async fn a_run_that_was_out_of_fuel_goes_on_when_there_is_more() {
 
 #[tokio::test]
 async fn a_run_that_failed_by_its_own_fault_goes_on_when_the_fault_has_passed() {
-    // E11 W6: the code panics until the execution is five seconds old, so it is the third retry that passes, after seven.
+    // E11, W6: the code panics until the execution is five seconds old, so it is the third retry that passes, after seven.
     let mut world = world().await;
     world.start("h", "Hostile", &[json!("impatient")]).await.unwrap();
     for (wait, attempt) in [(1, 2), (2, 3)] {
@@ -285,7 +285,7 @@ async fn a_run_that_failed_by_its_own_fault_goes_on_when_the_fault_has_passed() 
 
 #[tokio::test]
 async fn a_run_whose_code_differs_from_its_history_goes_on_when_it_differs_no_longer() {
-    // W4 E11: what the code does depends on the memory that it gets, which is no part of history.
+    // W4, E11: what the code does depends on the memory that it gets, which is no part of history.
     let mut little = options();
     little.sandbox.memory_max_bytes = 8 << 20;
     let mut world = World::with(little.clone());
@@ -339,7 +339,7 @@ fn guest_source() -> std::path::PathBuf {
 
 #[tokio::test]
 async fn a_query_that_fails_is_an_error_for_its_caller_alone() {
-    // Q3 Q4
+    // Q3, Q4
     let mut world = waiting().await;
     let history = world.history("h");
     for (what, reason) in [
@@ -414,7 +414,7 @@ async fn a_validator_that_fails_or_writes_changes_nothing() {
 
 #[tokio::test]
 async fn an_update_whose_handler_panics_parks_the_run() {
-    // S11 E11
+    // S11, E11
     let mut world = waiting().await;
     let (stage, _) = world
         .update_to(Stage::Completed, "h", "act", &[json!("panic")], "u")
@@ -441,7 +441,7 @@ async fn an_update_whose_handler_panics_parks_the_run() {
 
 #[tokio::test]
 async fn a_failure_in_a_signal_handler_fails_the_workflow() {
-    // S11 W6
+    // S11, W6
     let mut world = waiting().await;
     world.signal("h", "act", &[json!("fail")]).await.unwrap();
     world.until_history("h", "WorkflowExecutionFailed").await;
@@ -529,7 +529,7 @@ async fn a_flood_of_log_lines_is_bounded() {
 
 #[tokio::test]
 async fn two_activities_in_flight_with_one_id_fail_the_task() {
-    // A2 E11
+    // A2, E11
     let mut world = world().await;
     world.start("twice", "Hostile", &[json!("twice")]).await.unwrap();
     let parked = world.parked("twice").await.expect("it is parked");

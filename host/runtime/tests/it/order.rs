@@ -34,7 +34,7 @@ fn shipping() -> Value {
 
 #[tokio::test]
 async fn an_order_goes_from_creation_to_delivery() {
-    // S1 S4 U1 U2 U3 Q1 A1 W1 W2
+    // S1, S4, U1, U2, U3, Q1, A1, W1, W2
     let mut world = world().await;
     world
         .start("o", "OrderWorkflow", &[json!("order-1"), json!("cust-1")])
@@ -204,7 +204,7 @@ const ORDER: &str = r#"
 
 #[tokio::test]
 async fn an_order_that_nobody_pays_is_cancelled_after_a_week() {
-    // W1 W2
+    // W1, W2
     let mut world = world().await;
     world
         .start("o", "OrderWorkflow", &[json!("order-2"), json!("cust")])
@@ -440,7 +440,7 @@ async fn crash_everywhere(crash_at: impl Fn(u64) -> Crash) -> u64 {
 
 #[tokio::test]
 async fn a_crash_after_any_commit_changes_nothing_that_a_client_can_see() {
-    // S1 S5 U2 U4 A1 W2
+    // S1, S5, U2, U4, A1, W2
     let crashes = crash_everywhere(Crash::AfterCommit).await;
     assert!(
         crashes > 12,
@@ -450,7 +450,7 @@ async fn a_crash_after_any_commit_changes_nothing_that_a_client_can_see() {
 
 #[tokio::test]
 async fn a_power_cut_at_any_sync_changes_nothing_that_a_client_can_see() {
-    // S1 S5 U2 U4 A1 W2
+    // S1, S5, U2, U4, A1, W2
     let crashes = crash_everywhere(Crash::AtSync).await;
     assert!(
         crashes > 12,

@@ -91,7 +91,7 @@ async fn terminate_existing_ends_one_run_and_starts_another_in_one_commit() {
 
 #[tokio::test]
 async fn terminate_existing_for_a_type_that_does_not_exist_leaves_the_run_alone() {
-    // E1 E12
+    // E1, E12
     let mut world = World::of("bench").await;
     world.start("c", "Sleep", &[json!(1_000)]).await.unwrap();
     let mut request = again("c", Conflict::TerminateExisting, Reuse::AllowDuplicate);
@@ -180,7 +180,7 @@ async fn an_unknown_type_is_refused_with_the_nearest_names() {
 
 #[tokio::test]
 async fn messages_to_what_is_not_there_are_not_found() {
-    // S6 Q1 B1
+    // S6, Q1, B1
     let mut world = World::of("counter").await;
     fn not_found<T: std::fmt::Debug>(answer: Result<T, Error>) {
         assert!(
@@ -198,7 +198,7 @@ async fn messages_to_what_is_not_there_are_not_found() {
 
 #[tokio::test]
 async fn a_closed_run_takes_no_messages() {
-    // S6 E4 U3
+    // S6, E4, U3
     let mut world = World::of("counter").await;
     world.start("c", "Counter", &[]).await.unwrap();
     world.signal("c", "finish", &[]).await.unwrap();
@@ -223,7 +223,7 @@ async fn a_closed_run_takes_no_messages() {
 
 #[tokio::test]
 async fn an_unknown_name_is_refused_with_the_nearest() {
-    // S7 Q4 U3
+    // S7, Q4, U3
     let mut world = World::of("counter").await;
     world.start("c", "Counter", &[]).await.unwrap();
     let Err(Error::InvalidArgument(signal)) = world.signal("c", "ad", &[]).await else {
@@ -284,7 +284,7 @@ async fn queries_are_rejected_by_the_status_as_asked() {
 
 #[tokio::test]
 async fn an_update_id_runs_once_for_all_who_ask() {
-    // U4 U11
+    // U4, U11
     let mut world = World::of("counter").await;
     world.start("c", "Counter", &[]).await.unwrap();
     let rt = world.rt();
@@ -500,7 +500,7 @@ async fn a_repeated_signal_changes_nothing() {
 
 #[tokio::test]
 async fn too_large_a_payload_is_refused_and_nothing_is_written() {
-    // B2 E1
+    // B2, E1
     let mut options = common::options();
     options.limits.history.payload_bytes = 1_000;
     let mut world = World::with(options);

@@ -25,7 +25,7 @@ async fn settled(world: &mut World, runs: usize) {
 
 #[tokio::test]
 async fn a_transition_that_the_store_refuses_fails_its_own_turn_alone() {
-    // S1 S9
+    // S1, S9
     let mut world = world().await;
     let mut options = common::options();
     options.store.transition_max_bytes = 64 << 10;
@@ -65,7 +65,7 @@ async fn a_transition_that_the_store_refuses_fails_its_own_turn_alone() {
 
 #[tokio::test]
 async fn a_panic_in_a_turn_costs_that_turn_alone() {
-    // S1 E11
+    // S1, E11
     let mut world = world().await;
     let rt = world.rt();
     world.sim.panic_in_turn_of("h");

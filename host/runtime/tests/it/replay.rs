@@ -60,7 +60,7 @@ async fn counted() -> History {
 
 #[tokio::test]
 async fn two_replays_give_the_same_commands_and_the_same_memory() {
-    // W3 U6
+    // W3, U6
     for (module, history) in [
         ("counter", counted().await),
         ("bench", ran("bench", "Steps", &[json!(5)]).await),
@@ -166,7 +166,7 @@ impl Recorder for Replays {
 
 #[tokio::test]
 async fn runs_that_lose_their_memory_between_messages_go_on_as_if_they_had_not() {
-    // W3 U6
+    // W3, U6
     let (mut histories, mut replays) = (Vec::new(), Vec::new());
     for instances in [1, 50_000] {
         let recorder = Replays::default();

@@ -24,7 +24,7 @@ fn running(disk: &FaultyDisk) -> Runtime {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_disk_refuses_and_goes_on_when_there_is_space() {
-    // S1 S9
+    // S1, S9
     let disk = FaultyDisk::new();
     let rt = running(&disk);
     rt.upload_module(upload("counter", "")).await.unwrap();

@@ -63,7 +63,7 @@ async fn together(forks: bool) -> String {
 
 #[tokio::test]
 async fn replayed_validators_answer_as_forked_ones() {
-    // U1 U5 U6 Q2 Q3
+    // U1, U5, U6, Q2, Q3
     let forked = together(true).await;
     assert!(forked.contains("Ok(Ok(String(\"write\")))"), "{forked}");
     assert!(forked.contains("told to fail"), "{forked}");
@@ -84,7 +84,7 @@ async fn replayed_validators_answer_as_forked_ones() {
 
 #[tokio::test]
 async fn an_update_whose_validator_is_asked_when_the_power_goes_is_not_lost() {
-    // U3 U4
+    // U3, U4
     for commits in 1..4 {
         let mut world = world(false).await;
         let nothing = [json!("nothing")];
@@ -105,7 +105,7 @@ async fn an_update_whose_validator_is_asked_when_the_power_goes_is_not_lost() {
 
 #[tokio::test]
 async fn a_parked_run_asks_its_validators_when_it_is_tried_again() {
-    // E11 U1
+    // E11, U1
     let mut world = world(false).await;
     world.signal("h", "act", &[json!("panic")]).await.unwrap();
     let update = world

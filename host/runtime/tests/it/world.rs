@@ -3,6 +3,7 @@
 use std::{
     collections::HashMap,
     future::Future,
+    num::NonZeroUsize,
     sync::{Mutex, PoisonError},
     task::Poll,
     time::{Duration, Instant},
@@ -42,11 +43,14 @@ pub(crate) const UNUSED_MODULE: [u8; 18] = [
     6, 6, 1, 0x7f, 1, 0x41, 0, 0x0b, // ... with a global: mutable, i32, 0.
 ];
 
-/// A server of one shard, and what is around it.
+/// A server, and what is around it.
 pub(crate) struct World {
     pub(crate) sim: Simulation,
     pub(crate) disk: FaultyDisk,
     options: Options,
+    shards: NonZeroUsize,
+    /// How often the server was started: each life draws run ids of its own.
+    lives: u64,
     /// What the machine's clock shows; the runtime's own adds what it has skipped.
     wall_ns: u64,
     uploads: HashMap<String, Upload>,
@@ -58,12 +62,20 @@ impl World {
     }
 
     pub(crate) fn with(options: Options) -> Self {
+        Self::sharded(options, 1)
+    }
+
+    /// A world whose server has several shards.
+    pub(crate) fn sharded(options: Options, shards: usize) -> Self {
         let disk = FaultyDisk::new();
-        let sim = common::open(disk.clone(), options.clone());
+        let shards = NonZeroUsize::new(shards).unwrap();
+        let sim = open(&options, disk.clone(), EPOCH_NS, 1, shards);
         Self {
             sim,
             disk,
             options,
+            shards,
+            lives: 1,
             wall_ns: EPOCH_NS,
             uploads: HashMap::new(),
         }
@@ -145,7 +157,8 @@ impl World {
     /// Rounds until an execution's durable history holds a text.
     pub(crate) async fn until_history(&mut self, workflow_id: &str, text: &str) {
         self.until(&format!("{text:?} in the history of {workflow_id}"), |rt| {
-            common::history(rt, workflow_id).contains(text)
+            let history = rt.whole_history("default", workflow_id, "");
+            history.is_ok_and(|history| longhaul_history::text::history(&history.events).contains(text))
         })
         .await;
     }
@@ -179,8 +192,9 @@ impl World {
         self.options = options;
         self.wall_ns += u64::try_from(down.as_nanos()).unwrap();
         self.disk = self.disk.crash(loss);
-        let store = Store::open_with_backend(self.options.store.clone(), self.disk.clone()).unwrap();
-        self.sim = Simulation::open(self.options.clone(), store, Clock::simulated(self.wall_ns), 2).unwrap();
+        self.lives += 1;
+        let (disk, wall_ns) = (self.disk.clone(), self.wall_ns);
+        self.sim = open(&self.options, disk, wall_ns, self.lives, self.shards);
     }
 
     pub(crate) async fn upload(&mut self, module: &str, queue: &str) {
@@ -375,6 +389,11 @@ impl World {
     pub(crate) fn export(&self, name: &str, id: &str) {
         common::export(&self.rt(), name, id);
     }
+}
+
+fn open(options: &Options, disk: FaultyDisk, now_ns: u64, seed: u64, shards: NonZeroUsize) -> Simulation {
+    let store = Store::open_with_backend(options.store.clone(), disk).unwrap();
+    Simulation::open_sharded(options.clone(), store, Clock::simulated(now_ns), seed, shards).unwrap()
 }
 
 /// A component, compiled into the tests' cache: once in a process, however many tests ask at once.

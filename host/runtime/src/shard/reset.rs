@@ -1,0 +1,368 @@
+//! A run is reset: another begins with its first events, in the same transition in which what runs now is terminated (E9).
+
+use std::sync::Arc;
+
+use longhaul_engine::{
+    Execution, Identity, Turn,
+    execution::reset::{self, Exclude, Reapply, Reset as Cause},
+    proto::{
+        enums::v1::{ResetReapplyExcludeType, ResetReapplyType},
+        history::v1::{HistoryEvent, WorkflowExecutionSignaledEventAttributes, history_event::Attributes},
+        workflow::v1::post_reset_operation::Variant,
+        workflowservice::v1 as wire,
+    },
+};
+use longhaul_history::codec;
+use longhaul_store::{Append, Change, NamespaceId, RunId};
+
+use super::{
+    Newest, Place, Shard,
+    commit::{Held, unsigned},
+    load::read_events,
+    message::{Input, Notice, Reply, Request},
+    run::Run,
+    turn::{Tellings, refuse},
+};
+use crate::{Error, core::Core, registry::Version};
+
+/// A history whose kept part is longer than this, in bytes, is not reset: it is copied in one transition.
+const KEPT_BYTES_MAX: u64 = 128 << 20;
+/// Events in one append of what is kept.
+const APPEND_EVENTS: usize = 1_000;
+/// A run that goes on faster than it can be read is not reset for ever: after so many readings the request is refused.
+const READS_MAX: u32 = 20;
+
+/// A reset on its way.
+pub(crate) struct Reset {
+    pub(crate) namespace: NamespaceId,
+    pub(crate) request: Box<wire::ResetWorkflowExecutionRequest>,
+    pub(crate) reply: Reply<RunId>,
+    /// What was read for it.
+    pub(crate) read: Option<Box<Read>>,
+    /// How often it was read.
+    pub(crate) reads: u32,
+}
+
+/// What a reset needs of the store.
+pub(crate) struct Read {
+    base: RunId,
+    version: Arc<Version>,
+    kept: Vec<Arc<HistoryEvent>>,
+    again: Vec<Reapply>,
+    /// The run that has the id, and how far its history was read.
+    newest: RunId,
+    next_event_id: u64,
+}
+
+impl Reset {
+    fn place(&self) -> Place {
+        let execution = self.request.workflow_execution.as_ref();
+        Place {
+            namespace: self.namespace,
+            workflow_id: execution.map_or("", |e| e.workflow_id.as_str()).into(),
+        }
+    }
+
+    fn refuse(self, error: Error) {
+        // A receiver that has gone needs no answer.
+        let _ = self.reply.send(Err(error));
+    }
+}
+
+impl Shard {
+    pub(super) fn reset(&mut self, mut reset: Reset) {
+        let place = reset.place();
+        let newest = match self.newest(&place) {
+            Ok(Some(newest)) => newest,
+            Ok(None) => return reset.refuse(Error::WorkflowNotFound(place.workflow_id.to_string())),
+            Err(error) => return reset.refuse(error),
+        };
+        let ticket = self.runs.get(&newest.run_id).map_or(0, |run| run.ticket);
+        let request_id = &reset.request.request_id;
+        if !request_id.is_empty() && *request_id == newest.start_request_id {
+            // Sent again: it is done.
+            let mut tellings = Tellings::default();
+            tellings.answer(reset.reply, Ok(newest.run_id));
+            for held in tellings.0 {
+                self.hold(ticket, held);
+            }
+            return;
+        }
+        let next_event_id = match self.runs.get(&newest.run_id) {
+            Some(run) => Some(unsigned(run.execution.next_event_id())),
+            // It is not in memory: read it, and come back.
+            None if newest.is_open() => {
+                return self.deliver(newest.run_id, &place, Input::Reset(Box::new(reset)));
+            }
+            None => None,
+        };
+        match reset.read.take() {
+            Some(read)
+                if read.newest == newest.run_id
+                    && next_event_id.is_none_or(|next_event_id| next_event_id == read.next_event_id) =>
+            {
+                self.begin_again(&place, &newest, reset, *read);
+            }
+            _ if reset.reads >= READS_MAX => {
+                let busy = "the execution has gone on during every one of its readings; try again when it is less busy";
+                reset.refuse(Error::Unavailable(busy.into()));
+            }
+            _ => {
+                reset.reads += 1;
+                self.hold(ticket, Held::Read(newest.run_id, Box::new(reset)));
+            }
+        }
+    }
+
+    /// All that there is of the execution is durable: read it on another thread.
+    pub(super) fn read_for_reset(&self, newest: RunId, mut reset: Box<Reset>) {
+        let (core, mailbox) = (self.core.clone(), self.mailbox.clone());
+        self.core
+            .workers
+            .run(Box::new(move || match read(&core, &reset, newest) {
+                Ok(read) => {
+                    reset.read = Some(Box::new(read));
+                    mailbox.notice(Notice::Again(Request::Reset(*reset)));
+                }
+                Err(error) => reset.refuse(error),
+            }));
+    }
+
+    fn begin_again(&mut self, place: &Place, newest: &Newest, reset: Reset, read: Read) {
+        let (name, number) = (&read.version.name, read.version.number);
+        let still = self.core.registry.version(place.namespace, name, number);
+        if still.is_none() {
+            // Removed since it was read: nothing may be pinned to what is not there.
+            let gone = format!("module {name}@{number}, which the run is pinned to, was removed");
+            return reset.refuse(Error::FailedPrecondition(gone));
+        }
+        let run_id = self.core.new_run_id();
+        let made = self.reset_run(place, run_id, &reset, &read);
+        let (mut run, turn) = match made {
+            Ok(made) => made,
+            Err(error) => return reset.refuse(error),
+        };
+        let mut old = None;
+        if newest.is_open() {
+            old = self.runs.remove(&newest.run_id);
+        }
+        let Reset { request, reply, .. } = reset;
+        let mut tellings = Tellings::default();
+        tellings.answer(reply, Ok(run_id));
+        let before = self.before_birth(place);
+        let ticket_before = self.commits.ticket();
+        let begun = self.guarded(|shard| {
+            let ended = old.as_deref_mut();
+            shard.write_reset(&mut run, turn, ended, &request, &read.kept, &mut tellings)
+        });
+        match begun {
+            Ok(()) => {
+                if let Some(old) = old {
+                    self.put_back(old);
+                }
+                self.put_back(run);
+                self.mark_due(run_id);
+            }
+            Err(error) => {
+                self.lose_birth(run, tellings, before, &error);
+                if let Some(old) = old {
+                    self.lose(old, Tellings::default(), ticket_before, &error);
+                }
+            }
+        }
+    }
+
+    /// The end of the run that has the id, and the beginning of the one that was reset, as one transition.
+    fn write_reset(
+        &mut self,
+        run: &mut Run,
+        turn: Turn,
+        mut ended: Option<&mut Run>,
+        request: &wire::ResetWorkflowExecutionRequest,
+        kept: &[Arc<HistoryEvent>],
+        tellings: &mut Tellings,
+    ) -> Result<(), Error> {
+        let (place, run_id) = (run.place(), run.run_id);
+        let mut changes = Vec::new();
+        let mut old_turn = None;
+        if let Some(old) = ended.as_deref_mut() {
+            let closing = old_turn.insert(self.turn_of(old));
+            let last = kept.last().map_or(0, |event| event.event_id);
+            old.execution
+                .terminate_for_reset(closing, request.reason.clone(), request.identity.clone(), last)
+                .map_err(refuse)?;
+            changes = self.changes_of(old, closing)?;
+        }
+        changes.extend(
+            kept.chunks(APPEND_EVENTS)
+                .map(|events| append(&place, run_id, events)),
+        );
+        self.arm_run(run, &mut changes);
+        self.arm_task_after_reset(run, &mut changes);
+        changes.extend(self.changes_of(run, &turn)?);
+        self.newest.insert(place, Newest::of(run));
+        self.panic_if_told(run);
+        run.ticket = self
+            .commits
+            .submit(changes)
+            .map_err(|error| Error::Unavailable(error.to_string()))?;
+        if let (Some(old), Some(closing)) = (ended, old_turn) {
+            old.ticket = run.ticket;
+            self.settle(old, &closing, &mut Tellings::default());
+        }
+        self.settle(run, &turn, tellings);
+        Ok(())
+    }
+
+    fn reset_run(
+        &self,
+        place: &Place,
+        run_id: RunId,
+        reset: &Reset,
+        read: &Read,
+    ) -> Result<(Box<Run>, Turn), Error> {
+        let last_ns = read.kept.last().and_then(|event| event.event_time.as_ref());
+        let last_ns = last_ns.and_then(longhaul_history::time::ns_from_timestamp);
+        let now_ns = self.now_ns().max(last_ns.unwrap_or(0));
+        let mut turn = Turn::new(now_ns, self.core.new_run_id().to_string());
+        let identity = Identity {
+            namespace: self.core.namespace_name(place.namespace).into(),
+            workflow_id: place.workflow_id.clone(),
+            run_id: run_id.to_string().into(),
+        };
+        let cause = Cause {
+            base_run_id: read.base.to_string(),
+            reason: reset.request.reason.clone(),
+        };
+        let execution = Execution::reset(identity, &read.kept, cause, &mut turn)
+            .map_err(|error| Error::InvalidArgument(error.to_string()))?;
+        let request_id = reset.request.request_id.clone();
+        let mut run = Run::new(place, run_id, read.version.clone(), request_id, execution);
+        let limits = &self.core.options.limits;
+        for again in &read.again {
+            match again {
+                Reapply::Signal(signal) => {
+                    run.execution
+                        .signal(&mut turn, (**signal).clone(), limits)
+                        .map_err(refuse)?;
+                }
+                Reapply::Update(update) => {
+                    run.execution
+                        .admit_update(&mut turn, (**update).clone(), limits)
+                        .map_err(refuse)?;
+                }
+            }
+        }
+        for operation in &reset.request.post_reset_operations {
+            match &operation.variant {
+                Some(Variant::SignalWorkflow(signal)) => {
+                    let attributes = WorkflowExecutionSignaledEventAttributes {
+                        signal_name: signal.signal_name.clone(),
+                        input: signal.input.clone(),
+                        header: signal.header.clone(),
+                        identity: reset.request.identity.clone(),
+                        ..Default::default()
+                    };
+                    run.execution
+                        .signal(&mut turn, attributes, limits)
+                        .map_err(refuse)?;
+                }
+                _ => {
+                    return Err(Error::Unimplemented(
+                        "only signals are offered as operations after a reset; move the new run with update-options".into(),
+                    ));
+                }
+            }
+        }
+        Ok((Box::new(run), turn))
+    }
+}
+
+fn append(place: &Place, run_id: RunId, events: &[Arc<HistoryEvent>]) -> Change {
+    let last_ns = events
+        .last()
+        .and_then(|event| event.event_time.as_ref())
+        .and_then(longhaul_history::time::ns_from_timestamp);
+    Change::AppendEvents(Append {
+        namespace: place.namespace,
+        run_id,
+        first_event_id: events.first().map_or(1, |event| unsigned(event.event_id)),
+        count: u32::try_from(events.len()).unwrap_or(u32::MAX),
+        last_event_time_ns: last_ns.unwrap_or(0),
+        bytes: codec::encode_batch(events),
+    })
+}
+
+/// Read the run that is reset, and what came after the point in it and in the runs that its chain went on with.
+fn read(core: &Core, reset: &Reset, newest: RunId) -> Result<Read, Error> {
+    let place = reset.place();
+    let request = &reset.request;
+    let snapshot = core.snapshot()?;
+    let execution = request.workflow_execution.as_ref();
+    let base = match execution.map_or("", |execution| execution.run_id.as_str()) {
+        "" => newest,
+        text => text
+            .parse()
+            .map_err(|_| Error::InvalidArgument("Invalid RunId.".into()))?,
+    };
+    let not_found = || Error::WorkflowNotFound(place.workflow_id.to_string());
+    let record_of = |run_id| -> Result<_, Error> {
+        snapshot
+            .execution(place.namespace, &place.workflow_id, run_id)?
+            .ok_or_else(not_found)
+    };
+    let record = record_of(base)?;
+    let mut kept = read_events(&snapshot, place.namespace, base)?;
+    let point = reset::point(&kept, request.workflow_task_finish_event_id)
+        .map_err(|error| Error::InvalidArgument(error.to_string()))?;
+    let mut later = kept.split_off(point);
+    let bytes: u64 = kept
+        .iter()
+        .map(|event| prost::Message::encoded_len(event.as_ref()) as u64)
+        .sum();
+    if bytes > KEPT_BYTES_MAX {
+        return Err(Error::FailedPrecondition(format!(
+            "the history up to event {point} has {bytes} bytes, and at most {KEPT_BYTES_MAX} can be kept: reset to an earlier \
+             workflow task"
+        )));
+    }
+    let exclude = exclude(request);
+    let mut again = reset::reapply(&later, exclude);
+    while let Some(next) = later.last().and_then(|event| next_run(event)) {
+        later = read_events(&snapshot, place.namespace, next)?;
+        again.extend(reset::reapply(&later, exclude));
+    }
+    Ok(Read {
+        base,
+        version: core.pinned(&record)?,
+        kept,
+        again,
+        newest,
+        next_event_id: record_of(newest)?.next_event_id,
+    })
+}
+
+/// What is not applied again.
+fn exclude(request: &wire::ResetWorkflowExecutionRequest) -> Exclude {
+    let types: Vec<ResetReapplyExcludeType> = request.reset_reapply_exclude_types().collect();
+    // Old clients still send it, and Temporal's server still serves it.
+    let kind = request.reset_reapply_type();
+    let none = kind == ResetReapplyType::None;
+    Exclude {
+        signals: none || types.contains(&ResetReapplyExcludeType::Signal),
+        updates: none || kind == ResetReapplyType::Signal || types.contains(&ResetReapplyExcludeType::Update),
+    }
+}
+
+/// The run that goes on where this event has closed one.
+fn next_run(event: &HistoryEvent) -> Option<RunId> {
+    use Attributes as A;
+    let run_id = match event.attributes.as_ref()? {
+        A::WorkflowExecutionCompletedEventAttributes(a) => &a.new_execution_run_id,
+        A::WorkflowExecutionFailedEventAttributes(a) => &a.new_execution_run_id,
+        A::WorkflowExecutionTimedOutEventAttributes(a) => &a.new_execution_run_id,
+        A::WorkflowExecutionContinuedAsNewEventAttributes(a) => &a.new_execution_run_id,
+        _ => return None,
+    };
+    run_id.parse().ok()
+}

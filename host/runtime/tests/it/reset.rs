@@ -1,0 +1,172 @@
+//! A run begins again from one of its workflow tasks (E9).
+
+use longhaul_history::proto::{
+    enums::v1::{ResetReapplyExcludeType, WorkflowExecutionStatus as Status},
+    workflowservice::v1 as wire,
+};
+use longhaul_runtime::Error;
+use longhaul_store::faults::Loss;
+use serde_json::{Value, json};
+
+use crate::{common, world::*};
+
+async fn world() -> World {
+    let mut world = World::of("lab").await;
+    let steps =
+        json!([{"op": "wait", "notes": 1}, {"op": "sleep", "ms": 60_000}, {"op": "wait", "notes": 3}]);
+    world.start("a", "Lab", &[json!({"steps": steps})]).await.unwrap();
+    for text in ["one", "two"] {
+        world.signal("a", "note", &[json!(text)]).await.unwrap();
+    }
+    world
+}
+
+fn reset(to: i64, request_id: &str) -> wire::ResetWorkflowExecutionRequest {
+    wire::ResetWorkflowExecutionRequest {
+        namespace: "default".into(),
+        workflow_execution: common::execution("a"),
+        reason: "again".into(),
+        workflow_task_finish_event_id: to,
+        request_id: request_id.into(),
+        ..Default::default()
+    }
+}
+
+async fn status_of(world: &mut World, run_id: &str) -> Status {
+    let request = wire::DescribeWorkflowExecutionRequest {
+        namespace: "default".into(),
+        execution: Some(longhaul_history::proto::common::v1::WorkflowExecution {
+            workflow_id: "a".into(),
+            run_id: run_id.into(),
+        }),
+    };
+    let rt = world.rt();
+    let described = world.drive(rt.describe_workflow(request)).await.unwrap();
+    described.workflow_execution_info.unwrap().status()
+}
+
+#[tokio::test]
+async fn a_reset_keeps_what_was_before_and_takes_later_signals_again() {
+    // E9
+    let mut world = world().await;
+    let old = world.describe("a").await.workflow_execution_info.unwrap();
+    let old = old.execution.unwrap().run_id;
+    let rt = world.rt();
+    let before = world.commits();
+    let first = world
+        .drive(rt.reset_workflow(reset(4, "r1")))
+        .await
+        .unwrap()
+        .run_id;
+    assert!(
+        world.commits() - before <= 2,
+        "one transition, and the first task of the new run"
+    );
+    assert_ne!(first, old);
+    assert_eq!(status_of(&mut world, &old).await, Status::Terminated);
+    let again = world
+        .drive(rt.reset_workflow(reset(4, "r1")))
+        .await
+        .unwrap()
+        .run_id;
+    assert_eq!(again, first, "the same request is the same run");
+    // The power goes before or after the new run's first task: it comes.
+    world.crash(Loss::All, SECOND);
+    world.until_history("a", "TimerStarted").await;
+    let history = world.history("a");
+    assert!(history.contains("cause=ResetWorkflow"), "{history}");
+    assert_eq!(
+        history.matches("WorkflowExecutionSignaled").count(),
+        2,
+        "{history}"
+    );
+    world.advance(60 * SECOND).await;
+    world.signal("a", "note", &[json!("three")]).await.unwrap();
+    assert_eq!(
+        world.result("a").await,
+        json!(["note:one", "note:two", "waited", "slept", "note:three", "waited"])
+    );
+    world.export("reset", "a");
+}
+
+#[tokio::test]
+async fn a_crash_right_after_a_reset_loses_neither_it_nor_its_first_task() {
+    // E9
+    let mut world = world().await;
+    let (rt, commits) = (world.rt(), world.commits() + 1);
+    let answer = world
+        .drive_until_commit(rt.reset_workflow(reset(4, "r1")), commits)
+        .await;
+    assert!(answer.is_none(), "it is durable, and nobody has been told");
+    assert!(
+        !world.history("a").contains("TimerStarted"),
+        "its task comes later"
+    );
+    world.crash(Loss::All, SECOND);
+    // Nobody asks again: what is in the store is enough.
+    world.until_history("a", "TimerStarted").await;
+    let first = world.describe("a").await.workflow_execution_info.unwrap();
+    let rt = world.rt();
+    let again = world.drive(rt.reset_workflow(reset(4, "r1"))).await.unwrap();
+    assert_eq!(again.run_id, first.execution.unwrap().run_id);
+}
+
+#[tokio::test]
+async fn a_closed_run_is_reset_and_what_is_excluded_is_not_taken_again() {
+    // E9
+    let mut world = world().await;
+    world.terminate("a").await.unwrap();
+    let mut request = reset(4, "r1");
+    request.reset_reapply_exclude_types = vec![ResetReapplyExcludeType::Signal as i32];
+    let rt = world.rt();
+    world.drive(rt.reset_workflow(request)).await.unwrap();
+    world.sim.settle().await;
+    let history = world.history("a");
+    assert!(!history.contains("WorkflowExecutionSignaled"), "{history}");
+    let log = world.query("a", "log", &[]).await.unwrap();
+    assert_eq!(log, Value::Array(Vec::new()));
+}
+
+#[tokio::test]
+async fn a_timer_that_was_pending_at_the_point_fires_again() {
+    // E9, W2
+    let mut world = world().await;
+    world.until_history("a", "TimerStarted").await;
+    world.advance(60 * SECOND).await;
+    let history = world.history("a");
+    assert!(history.contains("TimerFired"), "{history}");
+    let rt = world.rt();
+    // The task that the timer has brought about.
+    let task = history
+        .lines()
+        .rfind(|line| line.contains("WorkflowTaskCompleted"))
+        .and_then(|line| line.trim().split(' ').next()?.parse::<i64>().ok())
+        .unwrap();
+    world.drive(rt.reset_workflow(reset(task, "r"))).await.unwrap();
+    world.sim.settle().await;
+    world.signal("a", "note", &[json!("three")]).await.unwrap();
+    assert_eq!(
+        world.result("a").await,
+        json!(["note:one", "waited", "note:two", "slept", "note:three", "waited"])
+    );
+}
+
+#[tokio::test]
+async fn a_reset_to_what_is_no_workflow_task_is_refused() {
+    // E9, B1
+    let mut world = world().await;
+    let rt = world.rt();
+    let before = world.history("a");
+    for event in [0, 1, 2_000, -1] {
+        let refused = world.drive(rt.reset_workflow(reset(event, "r"))).await;
+        assert!(
+            matches!(&refused, Err(Error::InvalidArgument(_))),
+            "{event}: {refused:?}"
+        );
+    }
+    let mut unknown = reset(4, "r");
+    unknown.workflow_execution = common::execution("nobody");
+    let refused = world.drive(rt.reset_workflow(unknown)).await;
+    assert!(matches!(&refused, Err(Error::WorkflowNotFound(_))), "{refused:?}");
+    assert_eq!(world.history("a"), before, "nothing was written");
+}
