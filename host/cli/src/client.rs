@@ -126,9 +126,15 @@ requests! {
     workflows.count_workflow_executions(wire::CountWorkflowExecutionsRequest) -> wire::CountWorkflowExecutionsResponse, REQUEST_TIMEOUT;
     workflows.request_cancel_workflow_execution(wire::RequestCancelWorkflowExecutionRequest) -> wire::RequestCancelWorkflowExecutionResponse, REQUEST_TIMEOUT;
     workflows.terminate_workflow_execution(wire::TerminateWorkflowExecutionRequest) -> wire::TerminateWorkflowExecutionResponse, REQUEST_TIMEOUT;
+    workflows.signal_with_start_workflow_execution(wire::SignalWithStartWorkflowExecutionRequest) -> wire::SignalWithStartWorkflowExecutionResponse, REQUEST_TIMEOUT;
+    workflows.execute_multi_operation(wire::ExecuteMultiOperationRequest) -> wire::ExecuteMultiOperationResponse, LONG_POLL_TIMEOUT;
+    workflows.reset_workflow_execution(wire::ResetWorkflowExecutionRequest) -> wire::ResetWorkflowExecutionResponse, REQUEST_TIMEOUT;
+    workflows.delete_workflow_execution(wire::DeleteWorkflowExecutionRequest) -> wire::DeleteWorkflowExecutionResponse, REQUEST_TIMEOUT;
+    workflows.update_workflow_execution_options(wire::UpdateWorkflowExecutionOptionsRequest) -> wire::UpdateWorkflowExecutionOptionsResponse, REQUEST_TIMEOUT;
     modules.list(module_proto::ListRequest) -> module_proto::ListResponse, REQUEST_TIMEOUT;
     modules.describe(module_proto::DescribeRequest) -> module_proto::DescribeResponse, REQUEST_TIMEOUT;
     modules.remove(module_proto::RemoveRequest) -> module_proto::RemoveResponse, REQUEST_TIMEOUT;
+    modules.describe_execution(module_proto::DescribeExecutionRequest) -> module_proto::DescribeExecutionResponse, REQUEST_TIMEOUT;
 }
 
 /// `longhaul-cli:USER`.

@@ -190,7 +190,9 @@ fn request_hint(operation: &str, status: &tonic::Status) -> Option<String> {
         Code::NotFound if status.message().contains("amespace") => {
             "--namespace or TEMPORAL_NAMESPACE names another"
         }
-        Code::NotFound if on_module => "`longhaul module list` shows what there is",
+        Code::NotFound if on_module || status.message().starts_with("module ") => {
+            "`longhaul module list` shows what there is"
+        }
         Code::NotFound if status.message().starts_with("workflow not found") => {
             "`longhaul workflow list` shows what there is"
         }

@@ -45,6 +45,15 @@ pub(crate) struct Limits {
     /// Requests that may wait in one shard [default: 10000]
     #[arg(long, value_name = "N")]
     mailbox: Option<usize>,
+    /// Events in a run's history from which on it is told to continue as new [default: 4096]
+    #[arg(long, value_name = "N")]
+    history_suggest_events: Option<u64>,
+    /// Events in a run's history from which on each of its tasks is warned about [default: 51200]
+    #[arg(long, value_name = "N")]
+    history_warn_events: Option<u64>,
+    /// How long closed executions are kept before they are deleted [default: 3d]
+    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+    retention: Option<Duration>,
     /// Longest wait of a long poll [default: 20s]
     #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
     long_poll: Option<Duration>,
@@ -71,6 +80,10 @@ impl Limits {
         set(&mut options.instance_bytes, self.instance_memory);
         set(&mut options.instances, self.instances);
         set(&mut options.mailbox_capacity, self.mailbox);
+        let history = &mut options.limits.history;
+        set(&mut history.suggest_events, self.history_suggest_events);
+        set(&mut history.warn_events, self.history_warn_events);
+        set(&mut options.retention, self.retention);
         set(&mut options.long_poll, self.long_poll);
     }
 }

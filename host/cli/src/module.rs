@@ -85,7 +85,7 @@ struct Upload {
 
 /// `NAME` or `NAME@VERSION`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Reference {
+pub(crate) struct Reference {
     name: String,
     /// 0: not given.
     version: u32,
@@ -93,7 +93,19 @@ struct Reference {
 
 #[derive(Debug, thiserror::Error)]
 #[error("expected NAME or NAME@VERSION with a version from 1, for example orders@2")]
-struct InvalidReference;
+pub(crate) struct InvalidReference;
+
+impl Reference {
+    /// The module.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Module and version, if a version is named.
+    pub(crate) fn exact(&self) -> Option<(&str, u32)> {
+        (self.version > 0).then_some((self.name.as_str(), self.version))
+    }
+}
 
 impl FromStr for Reference {
     type Err = InvalidReference;

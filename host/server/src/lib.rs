@@ -31,6 +31,7 @@ mod listener;
 mod method;
 mod module_service;
 mod module_wire;
+mod operator_service;
 mod options;
 mod request;
 mod server;

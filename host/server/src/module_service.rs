@@ -1,16 +1,21 @@
-//! `longhaul.module.v1.ModuleService`: the components that define workflow and activity types.
+//! `longhaul.module.v1.ModuleService`: the components that define workflow and activity types, and what Temporal's messages have no
+//! place for.
 
 use std::{sync::Arc, time::Duration};
 
 use longhaul_runtime::Runtime;
+use temporalio_protos::temporal::api::{
+    common::v1::WorkflowExecution, workflowservice::v1::DescribeWorkflowExecutionRequest,
+};
 use tokio::{sync::Semaphore, time::timeout};
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::{
     Options,
     module_proto::{
-        DescribeRequest, DescribeResponse, ListRequest, ListResponse, RemoveRequest, RemoveResponse,
-        UploadRequest, UploadResponse, module_service_server::ModuleService,
+        DescribeExecutionRequest, DescribeExecutionResponse, DescribeRequest, DescribeResponse, ListRequest,
+        ListResponse, RemoveRequest, RemoveResponse, UploadRequest, UploadResponse,
+        module_service_server::ModuleService,
     },
     request, status,
     upload::{Assembly, check_name, namespace_or_default},
@@ -123,5 +128,31 @@ impl ModuleService for Modules {
             .await
             .map_err(status::from_runtime)?;
         Ok(Response::new(RemoveResponse {}))
+    }
+
+    async fn describe_execution(
+        &self,
+        request: Request<DescribeExecutionRequest>,
+    ) -> Result<Response<DescribeExecutionResponse>, Status> {
+        let DescribeExecutionRequest {
+            namespace,
+            workflow_id,
+            run_id,
+        } = request.into_inner();
+        let namespace = namespace_or_default(namespace);
+        request::note(&namespace, &workflow_id);
+        if workflow_id.is_empty() {
+            return Err(status::invalid_argument("WorkflowId is not set on request."));
+        }
+        let request = DescribeWorkflowExecutionRequest {
+            namespace,
+            execution: Some(WorkflowExecution { workflow_id, run_id }),
+        };
+        let description = self
+            .runtime
+            .describe_in_full(request)
+            .await
+            .map_err(status::from_runtime)?;
+        Ok(Response::new(description.into()))
     }
 }

@@ -1,26 +1,32 @@
-//! Modules in the words of `module.proto`.
+//! Modules, and what is pending in a run, in the words of `module.proto`.
 
-use longhaul_runtime::modules;
+use longhaul_runtime::{Description, modules};
 use prost_wkt_types::Timestamp;
 
-use crate::module_proto::{Handler, Module, WorkflowType};
+use crate::module_proto::{
+    DescribeExecutionResponse, Handler, Module, PendingTimer, PendingUpdate, WorkflowType,
+};
 
 const NANOS_PER_SECOND: u64 = 1_000_000_000;
 
+/// From nanoseconds since 1970.
+fn timestamp(ns: u64) -> Timestamp {
+    Timestamp {
+        // Both fit: 2^64 ns are less than 2^63 s, and a remainder is below 10^9.
+        seconds: (ns / NANOS_PER_SECOND) as i64,
+        nanos: (ns % NANOS_PER_SECOND) as i32,
+    }
+}
+
 impl From<modules::Info> for Module {
     fn from(info: modules::Info) -> Self {
-        let uploaded_at = Timestamp {
-            // Both fit: 2^64 ns are less than 2^63 s, and a remainder is below 10^9.
-            seconds: (info.uploaded_at_ns / NANOS_PER_SECOND) as i64,
-            nanos: (info.uploaded_at_ns % NANOS_PER_SECOND) as i32,
-        };
         Self {
             name: info.name,
             version: info.version,
             digest: info.digest,
             queue: info.queue,
             size: info.size,
-            uploaded_at: Some(uploaded_at),
+            uploaded_at: Some(timestamp(info.uploaded_at_ns)),
             sdk: info.sdk,
             workflow_types: into_all(info.workflow_types),
             activity_types: into_all(info.activity_types),
@@ -51,6 +57,24 @@ impl From<modules::Handler> for Handler {
             input_schema: handler.input_schema,
             output_schema: handler.output_schema,
             has_validator: handler.has_validator,
+        }
+    }
+}
+
+impl From<Description> for DescribeExecutionResponse {
+    fn from(description: Description) -> Self {
+        let timers = description.timers.into_iter().map(|timer| PendingTimer {
+            timer_id: timer.timer_id,
+            started_event_id: timer.started_event_id,
+            due_time: Some(timestamp(timer.due_ns)),
+        });
+        let updates = description.updates.into_iter().map(|update| PendingUpdate {
+            update_id: update.update_id,
+            accepted: update.accepted,
+        });
+        Self {
+            timers: timers.collect(),
+            updates: updates.collect(),
         }
     }
 }
@@ -107,5 +131,44 @@ mod tests {
             ["s", "q", "u"]
         );
         assert!(kind.updates[0].has_validator);
+    }
+
+    #[test]
+    fn what_is_pending_keeps_its_order_and_times() {
+        let response = DescribeExecutionResponse::from(Description {
+            timers: [("soon", 5, 1_500_000_000), ("later", 4, 9_000_000_007)]
+                .map(
+                    |(timer_id, started_event_id, due_ns)| longhaul_runtime::PendingTimer {
+                        timer_id: timer_id.into(),
+                        started_event_id,
+                        due_ns,
+                    },
+                )
+                .into(),
+            updates: vec![longhaul_runtime::PendingUpdate {
+                update_id: "u".into(),
+                accepted: true,
+            }],
+            ..Default::default()
+        });
+        let [soon, later] = response.timers.as_slice() else {
+            panic!("{response:?}")
+        };
+        let at = |seconds, nanos| Some(Timestamp { seconds, nanos });
+        assert_eq!(
+            (soon.timer_id.as_str(), soon.started_event_id, soon.due_time),
+            ("soon", 5, at(1, 500_000_000))
+        );
+        assert_eq!(
+            (later.timer_id.as_str(), later.started_event_id, later.due_time),
+            ("later", 4, at(9, 7))
+        );
+        assert_eq!(
+            (
+                response.updates[0].update_id.as_str(),
+                response.updates[0].accepted
+            ),
+            ("u", true)
+        );
     }
 }

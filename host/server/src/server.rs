@@ -16,9 +16,10 @@ use crate::{
     listener::Listener,
     module_proto::module_service_server::ModuleServiceServer,
     module_service::Modules,
+    operator_service::Operator,
     request::RequestLayer,
     temporal::{
-        operatorservice::operator_service_server::{OperatorService, OperatorServiceServer},
+        operatorservice::operator_service_server::OperatorServiceServer,
         workflowservice::workflow_service_server::WorkflowServiceServer,
     },
     upload::CHUNK_MAX_BYTES,
@@ -147,7 +148,7 @@ async fn serve_grpc(
         .accept_compressed(Gzip)
         .send_compressed(Gzip)
         .max_decoding_message_size(request_max);
-    let operator = OperatorServiceServer::new(NoOperator)
+    let operator = OperatorServiceServer::new(Operator::new(runtime.clone()))
         .accept_compressed(Gzip)
         .max_decoding_message_size(request_max);
     let modules = ModuleServiceServer::new(Modules::new(runtime.clone(), options))
@@ -200,10 +201,3 @@ async fn upkeep() {
         }
     }
 }
-
-/// Temporal's OperatorService, of which nothing is offered: its clients shall hear that, and not that the
-/// service is unknown.
-struct NoOperator;
-
-#[tonic::async_trait]
-impl OperatorService for NoOperator {}

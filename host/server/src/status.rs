@@ -12,9 +12,11 @@ use temporalio_protos::{
     temporal::api::{
         enums::v1::{ResourceExhaustedCause, ResourceExhaustedScope},
         errordetails::v1::{
-            NamespaceNotFoundFailure, NotFoundFailure, PermissionDeniedFailure, QueryFailedFailure,
-            ResourceExhaustedFailure, WorkflowExecutionAlreadyStartedFailure,
+            MultiOperationExecutionFailure, NamespaceNotFoundFailure, NotFoundFailure,
+            PermissionDeniedFailure, QueryFailedFailure, ResourceExhaustedFailure,
+            WorkflowExecutionAlreadyStartedFailure, multi_operation_execution_failure::OperationStatus,
         },
+        failure::v1::MultiOperationExecutionAborted,
     },
 };
 use tonic::{Code, Status};
@@ -69,6 +71,7 @@ pub(crate) fn from_runtime(error: Error) -> Status {
                 failure: Some(*failure),
             },
         ),
+        Error::MultiOperation { statuses } => multi_operation(statuses),
         Error::FailedPrecondition(_) => plain(Code::FailedPrecondition, text),
         Error::PermissionDenied(_) => detailed(
             Code::PermissionDenied,
@@ -84,6 +87,43 @@ pub(crate) fn from_runtime(error: Error) -> Status {
         // The runtime's errors may grow; one that is not known here is a defect of this table.
         _ => plain(Code::Internal, text),
     }
+}
+
+/// What became of each of several operations, of which one at least was refused. Temporal's clients take the first that was not
+/// merely aborted for the cause.
+fn multi_operation(statuses: Vec<Option<Box<Error>>>) -> Status {
+    const TEXT: &str = "Update-with-Start could not be executed.";
+    let statuses: Vec<Option<Status>> = statuses
+        .into_iter()
+        .map(|refused| refused.map(|error| from_runtime(*error)))
+        .collect();
+    let code = statuses
+        .iter()
+        .flatten()
+        .next()
+        .map_or(Code::Internal, Status::code);
+    let statuses = statuses
+        .into_iter()
+        .map(|status| match status {
+            Some(status) => OperationStatus {
+                code: status.code().into(),
+                message: status.message().to_owned(),
+                details: rpc::Status::decode(status.details())
+                    .map(|whole| whole.details)
+                    .unwrap_or_default(),
+            },
+            None => OperationStatus {
+                code: Code::Aborted.into(),
+                message: "Operation was aborted.".to_owned(),
+                details: vec![any(&MultiOperationExecutionAborted {})],
+            },
+        })
+        .collect();
+    detailed(
+        code,
+        TEXT.to_owned(),
+        &MultiOperationExecutionFailure { statuses },
+    )
 }
 
 /// The request is malformed.
@@ -173,12 +213,16 @@ fn plain(code: Code, text: String) -> Status {
     Status::new(code, shortened(text))
 }
 
-fn detailed<M: Message + Name>(code: Code, text: String, detail: &M) -> Status {
-    let text = shortened(text);
-    let any = Any {
+fn any<M: Message + Name>(detail: &M) -> Any {
+    Any {
         type_url: format!("type.googleapis.com/{}", M::full_name()),
         value: detail.encode_to_vec(),
-    };
+    }
+}
+
+fn detailed<M: Message + Name>(code: Code, text: String, detail: &M) -> Status {
+    let text = shortened(text);
+    let any = any(detail);
     let details = rpc::Status {
         code: code.into(),
         message: text.clone(),

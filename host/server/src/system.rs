@@ -25,6 +25,8 @@ pub(crate) fn system_info() -> GetSystemInfoResponse {
             signal_and_query_header: true,
             internal_error_differentiation: true,
             encoded_failure_attributes: true,
+            upsert_memo: true,
+            count_group_by_execution_status: true,
             ..Default::default()
         }),
     }

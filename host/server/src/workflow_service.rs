@@ -9,16 +9,21 @@ use prost::Message;
 use temporalio_protos::temporal::api::{
     common::v1::WorkflowExecution,
     workflowservice::v1::{
-        CountWorkflowExecutionsRequest, CountWorkflowExecutionsResponse, DescribeNamespaceRequest,
-        DescribeNamespaceResponse, DescribeWorkflowExecutionRequest, DescribeWorkflowExecutionResponse,
-        GetClusterInfoRequest, GetClusterInfoResponse, GetSystemInfoRequest, GetSystemInfoResponse,
-        GetWorkflowExecutionHistoryRequest, GetWorkflowExecutionHistoryResponse,
+        CountWorkflowExecutionsRequest, CountWorkflowExecutionsResponse, DeleteWorkflowExecutionRequest,
+        DeleteWorkflowExecutionResponse, DescribeNamespaceRequest, DescribeNamespaceResponse,
+        DescribeWorkflowExecutionRequest, DescribeWorkflowExecutionResponse, ExecuteMultiOperationRequest,
+        ExecuteMultiOperationResponse, GetClusterInfoRequest, GetClusterInfoResponse, GetSystemInfoRequest,
+        GetSystemInfoResponse, GetWorkflowExecutionHistoryRequest, GetWorkflowExecutionHistoryResponse,
         ListWorkflowExecutionsRequest, ListWorkflowExecutionsResponse, PollWorkflowExecutionUpdateRequest,
         PollWorkflowExecutionUpdateResponse, QueryWorkflowRequest, QueryWorkflowResponse,
         RequestCancelWorkflowExecutionRequest, RequestCancelWorkflowExecutionResponse,
+        ResetWorkflowExecutionRequest, ResetWorkflowExecutionResponse,
+        SignalWithStartWorkflowExecutionRequest, SignalWithStartWorkflowExecutionResponse,
         SignalWorkflowExecutionRequest, SignalWorkflowExecutionResponse, StartWorkflowExecutionRequest,
         StartWorkflowExecutionResponse, TerminateWorkflowExecutionRequest,
-        TerminateWorkflowExecutionResponse, UpdateWorkflowExecutionRequest, UpdateWorkflowExecutionResponse,
+        TerminateWorkflowExecutionResponse, UpdateWorkflowExecutionOptionsRequest,
+        UpdateWorkflowExecutionOptionsResponse, UpdateWorkflowExecutionRequest,
+        UpdateWorkflowExecutionResponse,
     },
 };
 use tokio_util::sync::CancellationToken;
@@ -151,6 +156,25 @@ impl WorkflowService for Workflows {
         self.reply(self.runtime.signal_workflow(request).await)
     }
 
+    async fn signal_with_start_workflow_execution(
+        &self,
+        request: Request<SignalWithStartWorkflowExecutionRequest>,
+    ) -> Result<Response<SignalWithStartWorkflowExecutionResponse>, Status> {
+        let request = request.into_inner();
+        check_namespace(&request.namespace, &request.workflow_id)?;
+        self.reply(self.runtime.signal_with_start(request).await)
+    }
+
+    async fn execute_multi_operation(
+        &self,
+        request: Request<ExecuteMultiOperationRequest>,
+    ) -> Result<Response<ExecuteMultiOperationResponse>, Status> {
+        let request = request.into_inner();
+        check_namespace(&request.namespace, "")?;
+        self.reply_before_stop(self.runtime.execute_multi_operation(request))
+            .await
+    }
+
     async fn query_workflow(
         &self,
         request: Request<QueryWorkflowRequest>,
@@ -230,6 +254,33 @@ impl WorkflowService for Workflows {
         let request = request.into_inner();
         check_execution(&request.namespace, request.workflow_execution.as_ref())?;
         self.reply(self.runtime.request_cancel(request).await)
+    }
+
+    async fn reset_workflow_execution(
+        &self,
+        request: Request<ResetWorkflowExecutionRequest>,
+    ) -> Result<Response<ResetWorkflowExecutionResponse>, Status> {
+        let request = request.into_inner();
+        check_execution(&request.namespace, request.workflow_execution.as_ref())?;
+        self.reply(self.runtime.reset_workflow(request).await)
+    }
+
+    async fn delete_workflow_execution(
+        &self,
+        request: Request<DeleteWorkflowExecutionRequest>,
+    ) -> Result<Response<DeleteWorkflowExecutionResponse>, Status> {
+        let request = request.into_inner();
+        check_execution(&request.namespace, request.workflow_execution.as_ref())?;
+        self.reply(self.runtime.delete_workflow(request).await)
+    }
+
+    async fn update_workflow_execution_options(
+        &self,
+        request: Request<UpdateWorkflowExecutionOptionsRequest>,
+    ) -> Result<Response<UpdateWorkflowExecutionOptionsResponse>, Status> {
+        let request = request.into_inner();
+        check_execution(&request.namespace, request.workflow_execution.as_ref())?;
+        self.reply(self.runtime.update_workflow_options(request).await)
     }
 
     async fn terminate_workflow_execution(

@@ -126,6 +126,14 @@ settings! {
         list_reads: Count<usize> => runtime.list_reads;
         /// Reads of ten pages each that one count may take.
         count_reads: Count<usize> => runtime.count_reads;
+        /// How long closed executions are kept before they are deleted.
+        retention: Time => runtime.retention;
+        /// Most children in flight at once in one run.
+        children_in_flight: Count<usize> => runtime.limits.children_in_flight;
+        /// Most signals to other executions in flight at once in one run.
+        signals_in_flight: Count<usize> => runtime.limits.signals_in_flight;
+        /// Most cancellation requests for other executions in flight at once in one run.
+        cancels_in_flight: Count<usize> => runtime.limits.cancels_in_flight;
         /// First wait before a failed workflow task is tried again; doubled each time.
         task_retry_initial: Time => runtime.task_retry_initial;
         /// Longest such wait.

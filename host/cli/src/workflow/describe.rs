@@ -1,6 +1,10 @@
 //! `workflow describe`: the state of an execution.
 
 use longhaul_runtime::PARKED_REASON;
+use longhaul_server::module_proto::{
+    DescribeExecutionRequest, DescribeExecutionResponse, PendingTimer, PendingUpdate,
+};
+use tonic::Code;
 
 use crate::{
     Error, Output,
@@ -27,7 +31,32 @@ pub(crate) async fn execute(target: &Target, global: &Global, output: &mut Outpu
     match output.format() {
         Format::None => Ok(()),
         Format::Json => output.json(&json::message(&answer)?),
-        Format::Text => print(&answer, output),
+        Format::Text => {
+            print(&answer, output)?;
+            let pending = pending(target, &answer, &mut client).await?;
+            section("Pending timers:", &pending.timers, timer, output)?;
+            section("Pending updates:", &pending.updates, update, output)
+        }
+    }
+}
+
+/// The timers and updates of the run that was described: Temporal's answer has no field for them. Servers that do not offer the request
+/// have none to tell.
+async fn pending(
+    target: &Target,
+    described: &DescribeWorkflowExecutionResponse,
+    client: &mut Client,
+) -> Result<DescribeExecutionResponse, Error> {
+    let info = described.workflow_execution_info.as_ref();
+    let execution = info.and_then(|info| info.execution.clone()).unwrap_or_default();
+    let request = DescribeExecutionRequest {
+        namespace: client.namespace.clone(),
+        workflow_id: target.workflow_id.clone(),
+        run_id: execution.run_id,
+    };
+    match client.describe_execution(request).await {
+        Err(Error::Request { status, .. }) if status.code() == Code::Unimplemented => Ok(Default::default()),
+        answer => answer,
     }
 }
 
@@ -79,6 +108,8 @@ fn execution(info: &WorkflowExecutionInfo) -> Vec<(&'static str, String)> {
         .root_execution
         .as_ref()
         .filter(|root| root.workflow_id != this.workflow_id);
+    // Later than the start where a delay or a schedule comes before the first task.
+    let first_task = info.execution_time.filter(|time| Some(*time) != info.start_time);
     let workflow_type = info.r#type.as_ref().map(|t| t.name.clone());
     let duration = info.close_time.and(info.execution_duration);
     let size = output::bytes(u64::try_from(info.history_size_bytes).unwrap_or_default());
@@ -91,6 +122,7 @@ fn execution(info: &WorkflowExecutionInfo) -> Vec<(&'static str, String)> {
         ("Status", output::status(status_name(info.status()))),
         ("TaskQueue", info.task_queue.clone()),
         ("StartTime", output::time(info.start_time)),
+        ("ExecutionTime", output::time(first_task)),
         ("CloseTime", output::time(info.close_time)),
         ("Duration", output::span(duration)),
         ("Parent", relative(info.parent_execution.as_ref())),
@@ -250,6 +282,22 @@ fn child(child: &PendingChildExecutionInfo) -> Vec<(&'static str, String)> {
         ("WorkflowId", child.workflow_id.clone()),
         ("RunId", child.run_id.clone()),
         ("Type", child.workflow_type_name.clone()),
+    ]
+}
+
+fn timer(timer: &PendingTimer) -> Vec<(&'static str, String)> {
+    vec![
+        ("TimerId", timer.timer_id.clone()),
+        ("Fires", output::time(timer.due_time)),
+        ("StartedEvent", timer.started_event_id.to_string()),
+    ]
+}
+
+fn update(update: &PendingUpdate) -> Vec<(&'static str, String)> {
+    let stage = if update.accepted { "ACCEPTED" } else { "ADMITTED" };
+    vec![
+        ("UpdateId", update.update_id.clone()),
+        ("Stage", stage.to_owned()),
     ]
 }
 

@@ -1,14 +1,19 @@
 //! `longhaul workflow`: start workflows, talk to them and look at them.
 
+mod delete;
 mod describe;
+mod introspect;
 mod list;
+mod options;
 mod query;
+mod reset;
 pub(crate) mod result;
 mod show;
 mod signal;
 pub(crate) mod start;
 mod stop;
 mod update;
+mod with_start;
 
 use clap::Subcommand;
 
@@ -38,6 +43,9 @@ enum Verb {
     Start(start::Start),
     Execute(start::Execute),
     Signal(signal::Args),
+    SignalWithStart(with_start::SignalWithStart),
+    ExecuteUpdateWithStart(with_start::ExecuteUpdateWithStart),
+    StartUpdateWithStart(with_start::StartUpdateWithStart),
     Query(query::Args),
     Update(update::Args),
     /// Show the state of a workflow: status, limits, pending activities, trouble
@@ -55,8 +63,13 @@ enum Verb {
     Result(Target),
     List(list::List),
     Count(list::Count),
+    Stack(introspect::Stack),
+    Metadata(introspect::Metadata),
     Cancel(stop::Cancel),
     Terminate(stop::Terminate),
+    Reset(reset::Args),
+    Delete(delete::Args),
+    UpdateOptions(options::Args),
 }
 
 pub(crate) async fn execute(args: Args, global: &Global, output: &mut Output) -> Result<(), Error> {
@@ -64,6 +77,9 @@ pub(crate) async fn execute(args: Args, global: &Global, output: &mut Output) ->
         Verb::Start(args) => start::start(&args, global, output).await,
         Verb::Execute(args) => start::execute(&args, global, output).await,
         Verb::Signal(args) => signal::execute(&args, global, output).await,
+        Verb::SignalWithStart(args) => with_start::signal(&args, global, output).await,
+        Verb::ExecuteUpdateWithStart(args) => with_start::execute(&args, global, output).await,
+        Verb::StartUpdateWithStart(args) => with_start::start(&args, global, output).await,
         Verb::Query(args) => query::execute(&args, global, output).await,
         Verb::Update(args) => update::execute(args, global, output).await,
         Verb::Describe(target) => describe::execute(&target, global, output).await,
@@ -71,6 +87,11 @@ pub(crate) async fn execute(args: Args, global: &Global, output: &mut Output) ->
         Verb::Result(target) => result::execute(&target, global, output).await,
         Verb::List(args) => list::list(&args, global, output).await,
         Verb::Count(args) => list::count(&args, global, output).await,
+        Verb::Stack(args) => introspect::stack(&args, global, output).await,
+        Verb::Metadata(args) => introspect::metadata(&args, global, output).await,
+        Verb::Reset(args) => reset::execute(&args, global, output).await,
+        Verb::Delete(args) => delete::execute(&args, global, output).await,
+        Verb::UpdateOptions(args) => options::execute(&args, global, output).await,
         Verb::Cancel(args) => stop::cancel(&args, global, output).await,
         Verb::Terminate(args) => stop::terminate(&args, global, output).await,
     }

@@ -119,7 +119,7 @@ async fn print(
 }
 
 /// The pages of a run's history: up to its present end, or with `follow` up to its close.
-struct Pages {
+pub(super) struct Pages {
     execution: WorkflowExecution,
     follow: bool,
     token: Vec<u8>,
@@ -127,7 +127,7 @@ struct Pages {
 }
 
 impl Pages {
-    fn new(execution: WorkflowExecution, follow: bool) -> Self {
+    pub(super) fn new(execution: WorkflowExecution, follow: bool) -> Self {
         Self {
             execution,
             follow,
@@ -136,7 +136,7 @@ impl Pages {
         }
     }
 
-    async fn next(&mut self, client: &mut Client) -> Result<Option<Vec<HistoryEvent>>, Error> {
+    pub(super) async fn next(&mut self, client: &mut Client) -> Result<Option<Vec<HistoryEvent>>, Error> {
         if self.done {
             return Ok(None);
         }

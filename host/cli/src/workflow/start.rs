@@ -59,6 +59,12 @@ pub(crate) struct Start {
     /// Limit of one workflow task [server's default: 10s]
     #[arg(long, value_parser = duration, value_name = "DURATION")]
     task_timeout: Option<Duration>,
+    /// Wait this long before the first workflow task; a signal ends the wait
+    #[arg(long, value_parser = duration, value_name = "DURATION", conflicts_with = "cron")]
+    start_delay: Option<Duration>,
+    /// Run again and again by this schedule, in UTC, for example "15 8 * * 1-5" or "@every 1h"
+    #[arg(long, default_value = "", hide_default_value = true, value_name = "SCHEDULE")]
+    cron: String,
     /// A value to keep with the execution; repeatable
     #[arg(long, value_name = "KEY=JSON")]
     memo: Vec<String>,
@@ -241,8 +247,32 @@ fn card(started: &Started, output: &mut Output) -> Result<(), Error> {
     )
 }
 
+/// Print the ids of an execution that was started by something else than a start.
+pub(crate) async fn print(
+    execution: &WorkflowExecution,
+    args: &Start,
+    client: &mut Client,
+    output: &mut Output,
+) -> Result<(), Error> {
+    let mut started = Started {
+        workflow_id: execution.workflow_id.clone(),
+        run_id: execution.run_id.clone(),
+        r#type: args.r#type.clone(),
+        namespace: client.namespace.clone(),
+        task_queue: args.task_queue.clone(),
+    };
+    if started.task_queue.is_empty() {
+        started.task_queue = chosen_queue(&started, client).await.unwrap_or_default();
+    }
+    match output.format() {
+        Format::None => Ok(()),
+        Format::Json => output.json(&started),
+        Format::Text => card(&started, output),
+    }
+}
+
 /// The request that the flags stand for; inputs are checked before anything is sent.
-fn request(args: &Start, global: &Global) -> Result<StartWorkflowExecutionRequest, Error> {
+pub(crate) fn request(args: &Start, global: &Global) -> Result<StartWorkflowExecutionRequest, Error> {
     let memo = input::map("--memo", &args.memo)?;
     let attributes = input::map("--search-attribute", &args.search_attribute)?;
     let simple = simple_request(&args.r#type, args.workflow_id.as_deref(), &args.inputs, global)?;
@@ -254,6 +284,8 @@ fn request(args: &Start, global: &Global) -> Result<StartWorkflowExecutionReques
         workflow_execution_timeout: wire_duration("--execution-timeout", args.execution_timeout)?,
         workflow_run_timeout: wire_duration("--run-timeout", args.run_timeout)?,
         workflow_task_timeout: wire_duration("--task-timeout", args.task_timeout)?,
+        workflow_start_delay: wire_duration("--start-delay", args.start_delay)?,
+        cron_schedule: args.cron.clone(),
         workflow_id_reuse_policy: args
             .id_reuse_policy
             .map_or(0, |p| WorkflowIdReusePolicy::from(p).into()),

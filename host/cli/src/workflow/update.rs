@@ -2,7 +2,6 @@
 
 use clap::{Subcommand, ValueEnum};
 use serde::Serialize;
-use serde_json::Value;
 
 use crate::{
     Error, Output,
@@ -12,10 +11,12 @@ use crate::{
     proto::{
         enums::v1::UpdateWorkflowExecutionLifecycleStage as Stage,
         failure::v1::Failure,
-        update::v1::{Input, Meta, Outcome, Request, UpdateRef, WaitPolicy, outcome},
+        update::v1::{Input, Meta, Outcome, Request, UpdateRef, WaitPolicy},
         workflowservice::v1::{PollWorkflowExecutionUpdateRequest, UpdateWorkflowExecutionRequest},
     },
 };
+
+pub(super) use crate::proto::update::v1::outcome::Value;
 
 /// Change a workflow and learn the outcome
 ///
@@ -83,7 +84,7 @@ struct Sent {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum WaitFor {
+pub(super) enum WaitFor {
     /// The validator has let it in
     Accepted,
     /// Its handler has ended
@@ -116,25 +117,34 @@ async fn run(args: &Send, global: &Global, output: &mut Output) -> Result<(), Er
         Some(outcome) => outcome,
         None => wait(&reference, &mut client).await?,
     };
+    sent(&args.name, reference, Some(outcome), true, output)
+}
+
+/// Print what became of an update that was sent; a failed one, and a rejection, which is an outcome at once, is an error.
+pub(super) fn sent(
+    name: &str,
+    reference: UpdateRef,
+    outcome: Option<Value>,
+    shows_result: bool,
+    output: &mut Output,
+) -> Result<(), Error> {
     let result = match outcome {
-        outcome::Value::Success(payloads) => payload::result(Some(&payloads)),
-        outcome::Value::Failure(failure) => return Err(failed(&args.name, &failure)),
+        Some(Value::Failure(failure)) => return Err(failed(name, &failure)),
+        Some(Value::Success(payloads)) if shows_result => Some(payload::result(Some(&payloads))),
+        Some(Value::Success(_)) | None => None,
     };
     match output.format() {
         Format::None => Ok(()),
+        Format::Text => {
+            let mut rows = vec![("Name", name.to_owned()), ("UpdateId", reference.update_id)];
+            rows.extend(result.map(|result| ("Result", result.get().to_owned())));
+            output.card(0, &rows)
+        }
         Format::Json => output.json(&SentJson {
-            name: &args.name,
+            name,
             update_id: &reference.update_id,
-            result: Some(result),
+            result,
         }),
-        Format::Text => output.card(
-            0,
-            &[
-                ("Name", args.name.clone()),
-                ("UpdateId", reference.update_id),
-                ("Result", result.get().to_owned()),
-            ],
-        ),
     }
 }
 
@@ -145,22 +155,7 @@ async fn start(args: &Send, stage: WaitFor, global: &Global, output: &mut Output
     if outcome.is_none() && stage == WaitFor::Completed {
         outcome = Some(wait(&reference, &mut client).await?);
     }
-    // A rejection is an outcome at once.
-    if let Some(outcome::Value::Failure(failure)) = outcome {
-        return Err(failed(&args.name, &failure));
-    }
-    match output.format() {
-        Format::None => Ok(()),
-        Format::Json => output.json(&SentJson {
-            name: &args.name,
-            update_id: &reference.update_id,
-            result: None,
-        }),
-        Format::Text => output.card(
-            0,
-            &[("Name", args.name.clone()), ("UpdateId", reference.update_id)],
-        ),
-    }
+    sent(&args.name, reference, outcome, false, output)
 }
 
 async fn result(args: &Sent, global: &Global, output: &mut Output) -> Result<(), Error> {
@@ -168,8 +163,8 @@ async fn result(args: &Sent, global: &Global, output: &mut Output) -> Result<(),
     let outcome = wait(&args.reference(), &mut client).await?;
     print(&args.update_id, None, Some(&outcome), output)?;
     match outcome {
-        outcome::Value::Success(_) => Ok(()),
-        outcome::Value::Failure(failure) => Err(failed(&args.update_id, &failure)),
+        Value::Success(_) => Ok(()),
+        Value::Failure(failure) => Err(failed(&args.update_id, &failure)),
     }
 }
 
@@ -233,7 +228,7 @@ fn request(args: &Send, stage: Stage, global: &Global) -> Result<UpdateWorkflowE
 async fn send(
     mut request: UpdateWorkflowExecutionRequest,
     client: &mut Client,
-) -> Result<(UpdateRef, Option<outcome::Value>), Error> {
+) -> Result<(UpdateRef, Option<Value>), Error> {
     if let Some(meta) = request.request.as_mut().and_then(|request| request.meta.as_mut()) {
         meta.identity.clone_from(&client.identity);
     }
@@ -252,7 +247,7 @@ async fn send(
 }
 
 /// Wait for the outcome, one long poll after the other.
-async fn wait(reference: &UpdateRef, client: &mut Client) -> Result<outcome::Value, Error> {
+pub(super) async fn wait(reference: &UpdateRef, client: &mut Client) -> Result<Value, Error> {
     loop {
         let request = PollWorkflowExecutionUpdateRequest {
             namespace: client.namespace.clone(),
@@ -268,7 +263,7 @@ async fn wait(reference: &UpdateRef, client: &mut Client) -> Result<outcome::Val
     }
 }
 
-fn value(outcome: Option<Outcome>) -> Option<outcome::Value> {
+pub(super) fn value(outcome: Option<Outcome>) -> Option<Value> {
     outcome.and_then(|outcome| outcome.value)
 }
 
@@ -297,7 +292,7 @@ struct KnownJson<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     result: Option<payload::Json>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    failure: Option<Value>,
+    failure: Option<serde_json::Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
     stage: Option<&'static str>,
 }
@@ -305,12 +300,12 @@ struct KnownJson<'a> {
 fn known<'a>(
     update_id: &'a str,
     stage: Option<Stage>,
-    outcome: Option<&outcome::Value>,
+    outcome: Option<&Value>,
 ) -> Result<KnownJson<'a>, Error> {
     let (result, failure) = match outcome {
         None => (None, None),
-        Some(outcome::Value::Success(payloads)) => (Some(payload::result(Some(payloads))), None),
-        Some(outcome::Value::Failure(failure)) => (None, Some(json::message(failure)?)),
+        Some(Value::Success(payloads)) => (Some(payload::result(Some(payloads))), None),
+        Some(Value::Failure(failure)) => (None, Some(json::message(failure)?)),
     };
     Ok(KnownJson {
         update_id,
@@ -329,7 +324,7 @@ fn stage_name(stage: Stage) -> &'static str {
 fn print(
     update_id: &str,
     stage: Option<Stage>,
-    outcome: Option<&outcome::Value>,
+    outcome: Option<&Value>,
     output: &mut Output,
 ) -> Result<(), Error> {
     match output.format() {
@@ -338,10 +333,10 @@ fn print(
         Format::Text => {
             let (result, failure) = match outcome {
                 None => (String::new(), String::new()),
-                Some(outcome::Value::Success(payloads)) => {
+                Some(Value::Success(payloads)) => {
                     (payload::result(Some(payloads)).get().to_owned(), String::new())
                 }
-                Some(outcome::Value::Failure(failure)) => {
+                Some(Value::Failure(failure)) => {
                     (String::new(), failure::chain(failure).join("\ncaused by: "))
                 }
             };
@@ -366,10 +361,10 @@ mod tests {
 
     #[test]
     fn json_forms_have_the_keys_of_the_temporal_cli() {
-        let success = outcome::Value::Success(Payloads {
+        let success = Value::Success(Payloads {
             payloads: vec![crate::input::payload("", "3").unwrap()],
         });
-        let failure = outcome::Value::Failure(Failure {
+        let failure = Value::Failure(Failure {
             message: "no".to_owned(),
             ..Default::default()
         });

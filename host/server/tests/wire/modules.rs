@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use longhaul_server::{
     Options,
-    module_proto::{DescribeRequest, RemoveRequest, UploadHeader, UploadRequest, upload_request::Part},
+    module_proto::{
+        DescribeExecutionRequest, DescribeRequest, RemoveRequest, UploadHeader, UploadRequest,
+        upload_request::Part,
+    },
 };
 use tokio_stream::StreamExt;
 use tonic::{Code, Status};
@@ -136,5 +139,30 @@ async fn names_are_checked_everywhere() {
             status.message()
         );
     }
+    server.end().await;
+}
+
+// B1
+#[tokio::test]
+async fn a_description_of_nothing_is_refused() {
+    let server = Running::start(options()).await;
+    let describe = async |workflow_id: &str| {
+        let request = DescribeExecutionRequest {
+            workflow_id: workflow_id.into(),
+            ..Default::default()
+        };
+        server
+            .modules()
+            .await
+            .describe_execution(request)
+            .await
+            .unwrap_err()
+    };
+    let unnamed = describe("").await;
+    assert_eq!(unnamed.code(), Code::InvalidArgument, "{unnamed:?}");
+    assert!(unnamed.message().contains("WorkflowId"), "{unnamed:?}");
+    let unknown = describe("nobody").await;
+    assert_eq!(unknown.code(), Code::NotFound, "{unknown:?}");
+    assert!(unknown.message().contains("nobody"), "{unknown:?}");
     server.end().await;
 }

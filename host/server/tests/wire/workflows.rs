@@ -3,7 +3,11 @@
 use longhaul_server::module_proto::{DescribeRequest, module_service_client::ModuleServiceClient};
 use temporalio_protos::temporal::api::{
     common::v1::{Payload, Payloads, WorkflowExecution},
-    operatorservice::v1::{ListSearchAttributesRequest, operator_service_client::OperatorServiceClient},
+    enums::v1::IndexedValueType,
+    operatorservice::v1::{
+        AddSearchAttributesRequest, ListSearchAttributesRequest, RemoveSearchAttributesRequest,
+        operator_service_client::OperatorServiceClient,
+    },
     update::v1::UpdateRef,
     workflowservice::v1::*,
 };
@@ -55,6 +59,8 @@ async fn system_info_claims_only_what_is_honoured() {
             signal_and_query_header: true,
             internal_error_differentiation: true,
             encoded_failure_attributes: true,
+            upsert_memo: true,
+            count_group_by_execution_status: true,
             ..Default::default()
         }
     );
@@ -192,14 +198,14 @@ async fn what_is_not_offered_says_so_by_name() {
         .await
         .unwrap_err();
     let attributes = OperatorServiceClient::new(server.channel().await)
-        .list_search_attributes(ListSearchAttributesRequest::default())
+        .remove_search_attributes(RemoveSearchAttributesRequest::default())
         .await
         .unwrap_err();
     for (status, name) in [
         (poll, "PollWorkflowTaskQueue"),
         (register, "RegisterNamespace"),
         (schedules, "ListSchedules"),
-        (attributes, "ListSearchAttributes"),
+        (attributes, "RemoveSearchAttributes"),
     ] {
         assert_eq!(status.code(), Code::Unimplemented);
         assert!(
@@ -222,10 +228,12 @@ struct Method {
 
 static METHODS: &[Method] = &include!(concat!(env!("OUT_DIR"), "/methods.rs"));
 
-const OFFERED: [&str; 14] = [
+const OFFERED: [&str; 19] = [
     "CountWorkflowExecutions",
+    "DeleteWorkflowExecution",
     "DescribeNamespace",
     "DescribeWorkflowExecution",
+    "ExecuteMultiOperation",
     "GetClusterInfo",
     "GetSystemInfo",
     "GetWorkflowExecutionHistory",
@@ -233,10 +241,13 @@ const OFFERED: [&str; 14] = [
     "PollWorkflowExecutionUpdate",
     "QueryWorkflow",
     "RequestCancelWorkflowExecution",
+    "ResetWorkflowExecution",
+    "SignalWithStartWorkflowExecution",
     "SignalWorkflowExecution",
     "StartWorkflowExecution",
     "TerminateWorkflowExecution",
     "UpdateWorkflowExecution",
+    "UpdateWorkflowExecutionOptions",
 ];
 
 #[tokio::test]
@@ -336,12 +347,7 @@ async fn every_service_takes_gzip() {
         .list_search_attributes(ListSearchAttributesRequest::default())
         .await
         .unwrap_err();
-    assert!(
-        status
-            .message()
-            .starts_with("ListSearchAttributes is not offered"),
-        "{status:?}"
-    );
+    assert_eq!(status.message(), "Namespace not set on request.");
     server.end().await;
 }
 
@@ -363,4 +369,59 @@ async fn gzip_is_taken_and_given() {
         assert!(answer.into_inner().capabilities.is_some());
         server.end().await;
     }
+}
+
+// E13
+#[tokio::test]
+async fn search_attributes_are_added_and_listed() {
+    let server = Running::start(options()).await;
+    let mut operator = OperatorServiceClient::new(server.channel().await);
+    let add = |kind: IndexedValueType| AddSearchAttributesRequest {
+        namespace: "default".into(),
+        search_attributes: [("City".to_owned(), kind.into())].into(),
+    };
+    for _ in 0..2 {
+        operator
+            .add_search_attributes(add(IndexedValueType::Keyword))
+            .await
+            .unwrap();
+    }
+    let listed = operator
+        .list_search_attributes(ListSearchAttributesRequest {
+            namespace: "default".into(),
+        })
+        .await
+        .unwrap()
+        .into_inner();
+    assert_eq!(
+        listed.custom_attributes["City"],
+        i32::from(IndexedValueType::Keyword)
+    );
+    assert_eq!(
+        listed.system_attributes["StartTime"],
+        i32::from(IndexedValueType::Datetime)
+    );
+    for (request, text) in [
+        (add(IndexedValueType::Int), "type is Keyword"),
+        (add(IndexedValueType::Unspecified), "Unable to parse"),
+        (
+            AddSearchAttributesRequest {
+                namespace: "default".into(),
+                ..Default::default()
+            },
+            "not set",
+        ),
+        (
+            AddSearchAttributesRequest {
+                namespace: "default".into(),
+                search_attributes: [("WorkflowId".to_owned(), IndexedValueType::Keyword.into())].into(),
+            },
+            "set by the server",
+        ),
+    ] {
+        let status = operator.add_search_attributes(request).await.unwrap_err();
+        assert_eq!(status.code(), Code::InvalidArgument);
+        assert!(status.message().contains(text), "{}", status.message());
+    }
+    server.end().await;
 }
