@@ -37,6 +37,8 @@ pub trait WorkflowType {
     const DYNAMIC: bool;
     /// Signals that are awaited with `wait_signal` and have no handler.
     const SIGNALS: &'static [&'static str];
+    /// Are signals to the family passed on to the parent?
+    const PROPAGATE_SIGNALS_TO_PARENT: bool;
 }
 
 /// A signal or query as `describe` shows it.
@@ -72,6 +74,24 @@ pub struct WorkflowDescriptor {
     pub queries: &'static [HandlerDescriptor],
     /// Updates.
     pub updates: &'static [UpdateDescriptor],
+}
+
+/// How a state without an `#[init]` method begins. The macro `#[workflow_methods]` calls it.
+#[diagnostic::on_unimplemented(
+    message = "the state of `{Self}` has no beginning",
+    label = "neither an `#[init]` method nor `Default`",
+    note = "signals, updates and queries may be handled before `run`: give the workflow an `#[init]` method, or derive `Default` \
+            on the struct"
+)]
+pub trait InitialState {
+    /// The state before the first message.
+    fn initial() -> Self;
+}
+
+impl<T: Default> InitialState for T {
+    fn initial() -> Self {
+        T::default()
+    }
 }
 
 /// A workflow type with its handlers. `#[workflow_methods]` implements it.

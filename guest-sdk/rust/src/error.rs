@@ -16,6 +16,7 @@ pub use operations::{
 use std::time::Duration;
 
 use crate::bindings::workflow::longhaul::workflow::types as wit;
+use crate::context::FamilySignalError;
 use crate::data_converters::{
     DecodablePayloads, Payload, PayloadConversionError, RawValue, TemporalDeserializable,
     TemporalSerializable, encode_all,
@@ -389,6 +390,9 @@ pub(crate) fn failure_of(error: &BoxError) -> Failure {
         return error.to_failure();
     }
     if let Some(error) = error.downcast_ref::<CancelExternalWorkflowError>() {
+        return error.to_failure();
+    }
+    if let Some(error) = error.downcast_ref::<FamilySignalError>() {
         return error.to_failure();
     }
     from_std(error.as_ref())

@@ -8,10 +8,18 @@ pub(crate) use commands::{
 };
 pub(crate) use context::WorkflowTask;
 pub(crate) use guest::{ChildStartFailedCause, MessageMeta, Outcome, Sender, WaitingTask};
-pub(crate) use types::{ExecutionInfo, FailureCause, Header, LogLevel, Payload};
+pub(crate) use types::{Execution as WorkflowRun, ExecutionInfo, FailureCause, Header, LogLevel, Payload};
 
 /// Named payloads, some of them removed.
 pub(crate) type Changes = [(String, Option<Payload>)];
+
+/// A signal to another execution.
+#[derive(Clone)]
+pub(crate) struct OutgoingSignal {
+    pub(crate) name: String,
+    pub(crate) input: Vec<Payload>,
+    pub(crate) header: Header,
+}
 
 /// The imports `commands` and `context`.
 pub(crate) trait Host {
@@ -23,8 +31,8 @@ pub(crate) trait Host {
     fn cancel_timer(&self, seq: u32);
     fn start_child(&self, seq: u32, options: &ChildOptions);
     fn cancel_child(&self, seq: u32, reason: &str);
-    fn signal_child(&self, seq: u32, child: u32, name: &str, input: &[Payload]);
-    fn signal_external(&self, seq: u32, target: &ExternalExecution, name: &str, input: &[Payload]);
+    fn signal_child(&self, seq: u32, child: u32, signal: &OutgoingSignal);
+    fn signal_external(&self, seq: u32, target: &ExternalExecution, signal: &OutgoingSignal);
     fn cancel_signal_external(&self, seq: u32);
     fn cancel_external(&self, seq: u32, target: &ExternalExecution, reason: &str);
     fn patched(&self, id: &str, deprecated: bool) -> bool;
@@ -75,11 +83,11 @@ impl Host for Imports {
     fn cancel_child(&self, seq: u32, reason: &str) {
         commands::cancel_child(seq, reason);
     }
-    fn signal_child(&self, seq: u32, child: u32, name: &str, input: &[Payload]) {
-        commands::signal_child(seq, child, name, input, &[]);
+    fn signal_child(&self, seq: u32, child: u32, signal: &OutgoingSignal) {
+        commands::signal_child(seq, child, &signal.name, &signal.input, &signal.header);
     }
-    fn signal_external(&self, seq: u32, target: &ExternalExecution, name: &str, input: &[Payload]) {
-        commands::signal_external(seq, target, name, input, &[]);
+    fn signal_external(&self, seq: u32, target: &ExternalExecution, signal: &OutgoingSignal) {
+        commands::signal_external(seq, target, &signal.name, &signal.input, &signal.header);
     }
     fn cancel_signal_external(&self, seq: u32) {
         commands::cancel_signal_external(seq);

@@ -3,7 +3,8 @@
 use std::rc::Rc;
 
 use crate::context::{
-    BaseWorkflowContext, MessageInfo, SignalBox, UpdateInfo, WorkflowContext, WorkflowContextView,
+    BaseWorkflowContext, FamilySignal, MessageInfo, OwnSignal, Passed, SignalBox, UpdateInfo,
+    WorkflowContext, WorkflowContextView,
 };
 use crate::data_converters::Payload;
 use crate::definitions::{
@@ -80,6 +81,8 @@ pub(crate) trait Execution {
     fn update(&self, id: String, meta: MessageMeta, name: String, input: Vec<Payload>);
     fn query(&self, name: &str, input: Vec<Payload>) -> Result<Payload, Failure>;
     fn advance(&self);
+    /// Has the main routine been polled?
+    fn has_begun(&self) -> bool;
     fn runtime(&self) -> &Rc<Runtime>;
 
     fn waiting(&self) -> Vec<WaitingTask> {
@@ -103,7 +106,7 @@ impl<W: WorkflowImplementation> TypedExecution<W> {
             Failure::application(ARGUMENT_TYPE, message)
         };
         let state = W::init(&WorkflowContextView::new(runtime, None), &input).map_err(refuse)?;
-        let signals = Rc::new(SignalBox::default());
+        let signals = Rc::new(SignalBox::new(W::PROPAGATE_SIGNALS_TO_PARENT));
         let context = WorkflowContext::new(BaseWorkflowContext::new(runtime.clone(), signals.clone()), state);
         let run = W::run(context.clone(), &input).map_err(refuse)?;
         let finish = runtime.clone();
@@ -145,6 +148,56 @@ impl<W: WorkflowImplementation> TypedExecution<W> {
         Failure::application(UNKNOWN_HANDLER_TYPE, message)
     }
 
+    /// Begin a signal's handler, or keep the signal where there is none.
+    fn deliver(&self, meta: MessageMeta, family: Option<FamilySignal>, name: String, input: Vec<Payload>) {
+        let runtime = self.runtime();
+        let kept = meta.clone();
+        let context = self
+            .context
+            .for_message(MessageInfo::signal(meta, family.clone()));
+        let arguments = Arguments::new(input);
+        let guard = runtime.begin_handler(
+            HandlerKind::Signal,
+            &name,
+            Self::policy(&name, W::descriptor().signals),
+        );
+        match W::signal(&context, &name, &arguments) {
+            None => {
+                drop(guard);
+                runtime.wake_in_order(self.signals.keep(kept, family, name, arguments.into_payloads()));
+            }
+            Some(Err(error)) => {
+                let message = format!("Signal '{name}' of event {} was dropped: {error}", kept.event_id);
+                runtime.host.log(LogLevel::Warn, &message, &[]);
+            }
+            Some(Ok(SignalCall::Done(result))) => end_signal(runtime, result),
+            Some(Ok(SignalCall::Running(future))) => {
+                let end = runtime.clone();
+                let task = Box::pin(async move {
+                    let result = future.await;
+                    drop(guard);
+                    end_signal(&end, result);
+                });
+                runtime.run_handler(TaskName::Signal(name), task);
+            }
+        }
+    }
+
+    /// Deliver what the run has sent to itself. True if there was something.
+    fn deliver_own(&self) -> bool {
+        let Some(OwnSignal {
+            meta,
+            family,
+            name,
+            input,
+        }) = self.signals.next_own()
+        else {
+            return false;
+        };
+        self.deliver(meta, Some(family), name, input);
+        true
+    }
+
     /// What unfinished handlers and unhandled signals mean for the user. Logged once, when the run closes.
     fn warn_at_close(&self) {
         let runtime = self.runtime();
@@ -184,34 +237,10 @@ impl<W: WorkflowImplementation> Execution for TypedExecution<W> {
     }
 
     fn signal(&self, meta: MessageMeta, name: String, input: Vec<Payload>) {
-        let runtime = self.runtime();
-        let kept = meta.clone();
-        let context = self.context.for_message(MessageInfo::new(meta, None));
-        let arguments = Arguments::new(input);
-        let guard = runtime.begin_handler(
-            HandlerKind::Signal,
-            &name,
-            Self::policy(&name, W::descriptor().signals),
-        );
-        match W::signal(&context, &name, &arguments) {
-            None => {
-                drop(guard);
-                runtime.wake_in_order(self.signals.keep(&kept, name, arguments.into_payloads()));
-            }
-            Some(Err(error)) => {
-                let message = format!("Signal '{name}' of event {} was dropped: {error}", kept.event_id);
-                runtime.host.log(LogLevel::Warn, &message, &[]);
-            }
-            Some(Ok(SignalCall::Done(result))) => end_signal(runtime, result),
-            Some(Ok(SignalCall::Running(future))) => {
-                let end = runtime.clone();
-                let task = Box::pin(async move {
-                    let result = future.await;
-                    drop(guard);
-                    end_signal(&end, result);
-                });
-                runtime.run_handler(TaskName::Signal(name), task);
-            }
+        match self.signals.pass_on(self.runtime(), &meta, &name, &input) {
+            Passed::Again => {}
+            Passed::First(family) => self.deliver(meta, Some(family), name, input),
+            Passed::NotFamily => self.deliver(meta, None, name, input),
         }
     }
 
@@ -222,13 +251,11 @@ impl<W: WorkflowImplementation> Execution for TypedExecution<W> {
         name: &str,
         input: Vec<Payload>,
     ) -> Result<(), Failure> {
-        let message = MessageInfo::new(
-            meta,
-            Some(UpdateInfo {
-                id,
-                name: name.to_owned(),
-            }),
-        );
+        let update = UpdateInfo {
+            id,
+            name: name.to_owned(),
+        };
+        let message = MessageInfo::update(meta, update);
         let view = WorkflowContextView::new(self.runtime(), Some(Rc::new(message)));
         let arguments = Arguments::new(input);
         match self
@@ -246,7 +273,7 @@ impl<W: WorkflowImplementation> Execution for TypedExecution<W> {
             id: id.clone(),
             name: name.clone(),
         };
-        let context = self.context.for_message(MessageInfo::new(meta, Some(update)));
+        let context = self.context.for_message(MessageInfo::update(meta, update));
         let handler = W::descriptor()
             .updates
             .iter()
@@ -294,11 +321,18 @@ impl<W: WorkflowImplementation> Execution for TypedExecution<W> {
         }
     }
 
+    fn has_begun(&self) -> bool {
+        let run = self.run.take();
+        let has_begun = run.is_none();
+        self.run.set(run);
+        has_begun
+    }
+
     fn advance(&self) {
         if let Some(run) = self.run.take() {
             self.runtime().spawn(TaskName::Run, run);
         }
-        self.runtime().advance();
+        self.runtime().advance(|| self.deliver_own());
         self.warn_at_close();
     }
 }
@@ -318,9 +352,13 @@ fn end_update(runtime: &Runtime, id: &str, result: Result<Payload, Failure>) {
 }
 
 fn end_signal(runtime: &Runtime, result: Result<(), BoxError>) {
-    if let Err(error) = result {
-        terminate(runtime, WorkflowTermination::from_handler(error));
+    let Err(error) = result else { return };
+    let termination = WorkflowTermination::from_handler(error);
+    // The handler has met the workflow's cancellation: how the workflow answers it, the main routine decides.
+    if runtime.root.is_cancelled() && termination.is_cancellation() {
+        return;
     }
+    terminate(runtime, termination);
 }
 
 /// Give the terminal command.

@@ -81,9 +81,10 @@ pub use cancellation::{WorkflowCancellationError, WorkflowCancellationToken};
 pub use context::{
     ActivityFuture, BaseWorkflowContext, CancelExternalFuture, CancellableFuture,
     CancellableFutureWithReason, ChildWorkflowFuture, ChildWorkflowStartFuture, ExternalWorkflowHandle,
-    LocalActivityFuture, MessageInfo, MessageSender, NamespacedWorkflowInfo, SignalDelivery, SignalFuture,
-    StartedChildWorkflow, SyncWorkflowContext, TimerFuture, UpdateInfo, WaitSignal, WaitSignalError,
-    WorkflowContext, WorkflowContextView, WorkflowExecution, WorkflowRandomStream, WorkflowRandomValue,
+    FamilySignal, FamilySignalError, FamilySignalFuture, LocalActivityFuture, MessageInfo, MessageSender,
+    NamespacedWorkflowInfo, SignalDelivery, SignalFuture, StartedChildWorkflow, SyncWorkflowContext,
+    TimerFuture, UpdateInfo, WaitSignal, WaitSignalError, WorkflowContext, WorkflowContextView,
+    WorkflowExecution, WorkflowRandomStream, WorkflowRandomValue,
 };
 pub use definition::{
     ActivityDefinition, HasWorkflowDefinition, QueryDefinition, SignalDefinition, UntypedActivity,
@@ -102,7 +103,7 @@ pub use longhaul_sdk_macros::{
 pub use memo::{Memo, MemoValue, MemoValues};
 pub use options::{
     ActivityCancellationType, ActivityCloseTimeouts, ActivityOptions, ChildWorkflowCancellationType,
-    ChildWorkflowOptions, ContinueAsNewOptions, LocalActivityOptions, ParentClosePolicy,
+    ChildWorkflowOptions, ContinueAsNewOptions, FamilySignalOptions, LocalActivityOptions, ParentClosePolicy,
     SignalWorkflowOptions, TimerOptions, WaitConditionOptions, WorkflowIdReusePolicy,
 };
 pub use retry_policy::RetryPolicy;
@@ -124,8 +125,9 @@ pub mod __private {
     pub use crate::activities::{ActivityCall, ActivityDefinitions, ActivityImplementer, encode_result};
     pub use crate::bindings;
     pub use crate::definitions::{
-        ArgumentError, Arguments, HandlerDescriptor, HandlerError, RunFuture, SignalCall, UpdateCall,
-        UpdateDescriptor, WorkflowDescriptor, WorkflowImplementation, WorkflowType, encode_output,
+        ArgumentError, Arguments, HandlerDescriptor, HandlerError, InitialState, RunFuture, SignalCall,
+        UpdateCall, UpdateDescriptor, WorkflowDescriptor, WorkflowImplementation, WorkflowType,
+        encode_output,
     };
     pub use crate::error::BoxedError;
     pub use crate::exports::activities::{ActivityModule, ExportedActivities};

@@ -1,9 +1,11 @@
 //! Options of the operations that a workflow starts.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use crate::bindings::workflow::longhaul::workflow::{commands, types};
 use crate::cancellation::WorkflowCancellationToken;
+use crate::data_converters::Payload;
 use crate::memo::MemoValues;
 use crate::retry_policy::RetryPolicy;
 use crate::search_attributes::SearchAttributes;
@@ -404,6 +406,38 @@ pub struct WaitConditionOptions {
 pub struct SignalWorkflowOptions {
     /// What gives the signal up while it is not delivered yet. Default: the cancellation of the workflow.
     pub cancellation_token: Option<WorkflowCancellationToken>,
+    /// Values that go with the signal beside its arguments; the receiver's handler reads them with
+    /// [`headers`](crate::BaseWorkflowContext::headers).
+    #[builder(default)]
+    pub headers: HashMap<String, Payload>,
+    /// Accepted for code that sets it; no tool shows it.
+    pub summary: Option<String>,
+}
+
+/// Options of a signal to the family.
+#[derive(Clone, Debug, bon::Builder)]
+#[non_exhaustive]
+pub struct FamilySignalOptions {
+    /// Does the sender get it too?
+    #[builder(default = true)]
+    pub to_self: bool,
+    /// Does the parent get it? Never, if the sender's type does not pass signals on to its parent.
+    #[builder(default = true)]
+    pub to_parent: bool,
+    /// Do the children get it that have started and not ended?
+    #[builder(default = true)]
+    pub to_children: bool,
+    /// Do the receivers pass it on, in the same directions, to their own parents and children?
+    #[builder(default)]
+    pub propagate: bool,
+    /// What gives the signal up where it is not delivered yet. Default: the cancellation of the workflow.
+    pub cancellation_token: Option<WorkflowCancellationToken>,
+}
+
+impl Default for FamilySignalOptions {
+    fn default() -> Self {
+        Self::builder().build()
+    }
 }
 
 /// Options of the run that a workflow goes on as. What is not set is carried over.

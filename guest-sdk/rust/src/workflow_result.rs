@@ -1,6 +1,7 @@
 //! How a workflow ends.
 
 use crate::cancellation::WorkflowCancellationError;
+use crate::context::{FamilySignalError, WaitSignalError};
 use crate::data_converters::{Payload, PayloadConversionError, TemporalSerializable, encode_all};
 use crate::error::{
     ActivityExecutionError, ApplicationFailure, BoxError, CancelExternalWorkflowError,
@@ -64,6 +65,15 @@ impl WorkflowTermination {
         Self::Failed(error.into())
     }
 
+    /// Does it say that something was cancelled?
+    pub(crate) fn is_cancellation(&self) -> bool {
+        match self {
+            Self::Cancelled { .. } => true,
+            Self::Failed(error) => error.as_cancelled().is_some(),
+            Self::ContinueAsNew(_) => false,
+        }
+    }
+
     /// What a signal handler's error means for the workflow: the errors of this SDK mean what they mean in the run
     /// method, any other is an application failure.
     pub(crate) fn from_handler(error: BoxError) -> Self {
@@ -85,7 +95,9 @@ impl WorkflowTermination {
             ChildWorkflowExecutionError,
             ChildWorkflowStartError,
             WorkflowSignalError,
-            CancelExternalWorkflowError
+            CancelExternalWorkflowError,
+            WaitSignalError,
+            FamilySignalError
         );
         let text = failure_of(&error).to_string();
         Self::failed_application(ApplicationFailure::new(text))

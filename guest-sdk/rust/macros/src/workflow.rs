@@ -4,13 +4,14 @@ use proc_macro2::TokenStream;
 use quote::quote;
 use syn::parse::Parser;
 use syn::punctuated::Punctuated;
-use syn::{Expr, ItemStruct, LitStr, Token, parenthesized};
+use syn::{Expr, ItemStruct, LitBool, LitStr, Token, parenthesized};
 
 use crate::methods::description;
 
 pub(crate) fn expand(attributes: TokenStream, item: ItemStruct) -> syn::Result<TokenStream> {
     let mut name: Option<Expr> = None;
     let mut dynamic = false;
+    let mut propagate_to_parent = true;
     let mut signals: Vec<LitStr> = Vec::new();
     let parser = syn::meta::parser(|meta| {
         if meta.path.is_ident("name") {
@@ -24,8 +25,14 @@ pub(crate) fn expand(attributes: TokenStream, item: ItemStruct) -> syn::Result<T
             parenthesized!(list in meta.input);
             signals.extend(Punctuated::<LitStr, Token![,]>::parse_terminated(&list)?);
             Ok(())
+        } else if meta.path.is_ident("propagate_signals_to_parent") {
+            propagate_to_parent = meta.value()?.parse::<LitBool>()?.value();
+            Ok(())
         } else {
-            Err(meta.error("`#[workflow]` takes `name = \"...\"`, `signals(\"...\")` and `dynamic`"))
+            Err(meta.error(
+                "`#[workflow]` takes `name = \"...\"`, `signals(\"...\")`, `dynamic` and \
+                 `propagate_signals_to_parent = false`",
+            ))
         }
     });
     parser.parse2(attributes)?;
@@ -50,6 +57,7 @@ pub(crate) fn expand(attributes: TokenStream, item: ItemStruct) -> syn::Result<T
             const DESCRIPTION: &'static str = #description;
             const DYNAMIC: bool = #dynamic;
             const SIGNALS: &'static [&'static str] = &[#(#signals),*];
+            const PROPAGATE_SIGNALS_TO_PARENT: bool = #propagate_to_parent;
         }
     })
 }

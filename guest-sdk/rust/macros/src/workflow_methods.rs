@@ -235,10 +235,14 @@ fn parse_query(method: &ImplItemFn, attribute: &Attribute) -> syn::Result<Handle
     if let Some(token) = &method.sig.asyncness {
         return Err(syn::Error::new_spanned(
             token,
-            "a query answers at once: it cannot be async",
+            "a query answers at once: it cannot be async. Use an update for what has to wait",
         ));
     }
-    receiver(method, false, "a query")?;
+    receiver(
+        method,
+        false,
+        "a query cannot change the workflow, as an update can: it",
+    )?;
     Ok(Handler {
         method: Method::parse(method, Some(VIEW))?,
         options: Options::parse(attribute, &["name"])?,

@@ -13,17 +13,23 @@ use futures_util::future::FusedFuture;
 use super::activity::{ActivityFuture, LocalActivityFuture};
 use super::child::ChildWorkflowStartFuture;
 use super::external::ExternalWorkflowHandle;
+use super::family::{FamilySignal, FamilySignalFuture};
 use super::random::{WorkflowRandomStream, WorkflowRandomValue, uuid4};
 use super::signals::{SignalBox, WaitSignal};
 use super::timer::TimerFuture;
 use super::view::WorkflowContextView;
 use crate::cancellation::WorkflowCancellationToken;
-use crate::data_converters::{Payload, PayloadConversionError, PayloadConverter, TemporalDeserializable};
+use crate::data_converters::{
+    Payload, PayloadConversionError, PayloadConverter, TemporalDeserializable, TemporalSerializable,
+    encode_all,
+};
 use crate::definition::{ActivityDefinition, WorkflowDefinition};
 use crate::failure::Failure;
 use crate::host::{Header, MessageMeta, Sender};
 use crate::memo::{Memo, MemoValue};
-use crate::options::{ActivityOptions, ChildWorkflowOptions, LocalActivityOptions, TimerOptions};
+use crate::options::{
+    ActivityOptions, ChildWorkflowOptions, FamilySignalOptions, LocalActivityOptions, TimerOptions,
+};
 use crate::runtime::Runtime;
 use crate::search_attributes::{SearchAttributeUpdate, SearchAttributes};
 
@@ -50,10 +56,22 @@ pub enum MessageSender {
     },
 }
 
+impl From<Sender> for MessageSender {
+    fn from(sender: Sender) -> Self {
+        match sender {
+            Sender::Client(identity) => Self::Client(identity),
+            Sender::Workflow(execution) => Self::Workflow {
+                workflow_id: execution.workflow_id,
+                run_id: execution.run_id,
+            },
+        }
+    }
+}
+
 /// The signal or update that a handler is working on.
 #[derive(Debug)]
 pub struct MessageInfo {
-    /// The event that holds it; 0 while it is validated.
+    /// The event that holds it; 0 while it is validated. A signal to oneself has none: it is the newest event there was.
     pub event_id: i64,
     /// When the server took it.
     pub time: SystemTime,
@@ -61,23 +79,30 @@ pub struct MessageInfo {
     pub sender: MessageSender,
     /// The update, if it is one.
     pub update: Option<UpdateInfo>,
+    /// The signal to the family that it belongs to, if it belongs to one.
+    pub family: Option<FamilySignal>,
     header: Header,
     headers: OnceCell<HashMap<String, Payload>>,
 }
 
 impl MessageInfo {
-    pub(crate) fn new(meta: MessageMeta, update: Option<UpdateInfo>) -> Self {
+    /// A signal.
+    pub(crate) fn signal(meta: MessageMeta, family: Option<FamilySignal>) -> Self {
+        Self::new(meta, None, family)
+    }
+
+    /// An update.
+    pub(crate) fn update(meta: MessageMeta, update: UpdateInfo) -> Self {
+        Self::new(meta, Some(update), None)
+    }
+
+    fn new(meta: MessageMeta, update: Option<UpdateInfo>, family: Option<FamilySignal>) -> Self {
         Self {
             event_id: meta.event_id,
             time: time(meta.time),
-            sender: match meta.sender {
-                Sender::Client(identity) => MessageSender::Client(identity),
-                Sender::Workflow(execution) => MessageSender::Workflow {
-                    workflow_id: execution.workflow_id,
-                    run_id: execution.run_id,
-                },
-            },
+            sender: meta.sender.into(),
             update,
+            family,
             header: meta.header,
             headers: OnceCell::new(),
         }
@@ -354,6 +379,33 @@ impl BaseWorkflowContext {
         run_id: Option<String>,
     ) -> ExternalWorkflowHandle {
         ExternalWorkflowHandle::new(&self.runtime, workflow_id.into(), run_id)
+    }
+
+    /// Send a signal to the family: to oneself, to the parent and to the children that run; with
+    /// [`propagate`](FamilySignalOptions::propagate) also to theirs in turn, each of whom gets it once. Resolves when at
+    /// least one has it.
+    ///
+    /// What goes to others is sent by this call, an external signal each; what goes to oneself leaves no event: it is
+    /// handled once no other task can run. The receivers may have different types, so the signal is known by its name;
+    /// it reaches the handler of that name, or [`wait_signal`](Self::wait_signal).
+    ///
+    /// A type that is `#[workflow(propagate_signals_to_parent = false)]` never sends one to its parent.
+    #[track_caller]
+    pub fn signal_family<T: TemporalSerializable + 'static>(
+        &self,
+        name: impl Into<String>,
+        input: T,
+        options: FamilySignalOptions,
+    ) -> FamilySignalFuture {
+        let input = encode_all(&input);
+        FamilySignalFuture::send(
+            &self.runtime,
+            &self.signals,
+            name.into(),
+            input,
+            options,
+            Location::caller(),
+        )
     }
 
     /// Does this run take the new side of a change to its code?

@@ -118,9 +118,10 @@ impl<'a, W> WaitConditionTimeout<'a, W> {
         context: &'a WorkflowContext<W>,
         condition: Condition<'a, W>,
         timeout: Duration,
+        options: WaitConditionOptions,
         place: Place,
     ) -> Self {
-        let wait = WaitCondition::new(context, condition, WaitConditionOptions::default(), place);
+        let wait = WaitCondition::new(context, condition, options, place);
         Self {
             wait,
             timeout,

@@ -10,11 +10,12 @@ use std::task::{Context, Poll};
 use futures_util::future::FusedFuture;
 
 use super::CancellableFuture;
-use crate::data_converters::{Payload, PayloadConversionError, encode_all};
+use crate::cancellation::WorkflowCancellationToken;
+use crate::data_converters::{PayloadConversionError, encode_all};
 use crate::definition::SignalDefinition;
 use crate::error::{CancelExternalWorkflowError, WorkflowSignalError};
 use crate::failure::Failure;
-use crate::host::{ExternalExecution, Outcome};
+use crate::host::{ExternalExecution, Outcome, OutgoingSignal, Payload};
 use crate::options::SignalWorkflowOptions;
 use crate::runtime::{Awaited, Awaits, Kind, Place, Runtime};
 
@@ -113,17 +114,27 @@ impl SignalFuture {
             Ok(input) => input,
             Err(error) => return Self(State::Unsent(Some(error))),
         };
-        let token = options.cancellation_token.unwrap_or_else(|| runtime.root.clone());
+        let mut header: Vec<_> = options.headers.into_iter().collect();
+        header.sort_by(|(a, _), (b, _)| a.cmp(b));
+        let name = name.to_owned();
+        let signal = OutgoingSignal { name, input, header };
+        Self::send_as_it_is(runtime, target, &signal, options.cancellation_token, place)
+    }
+
+    pub(super) fn send_as_it_is(
+        runtime: &Rc<Runtime>,
+        target: &Target,
+        signal: &OutgoingSignal,
+        token: Option<WorkflowCancellationToken>,
+        place: Place,
+    ) -> Self {
+        let token = token.unwrap_or_else(|| runtime.root.clone());
         let operation = runtime.start(Kind::Signal, Some(token), |seq| match target {
-            Target::Child(child) => runtime.host.signal_child(seq, *child, name, &input),
-            Target::External(target) => runtime.host.signal_external(seq, target, name, &input),
+            Target::Child(child) => runtime.host.signal_child(seq, *child, signal),
+            Target::External(target) => runtime.host.signal_external(seq, target, signal),
         });
-        Self(State::Sending(Awaited::end(
-            runtime,
-            operation,
-            Awaits::SendSignal(name.into()),
-            place,
-        )))
+        let awaits = Awaits::SendSignal(signal.name.as_str().into());
+        Self(State::Sending(Awaited::end(runtime, operation, awaits, place)))
     }
 }
 

@@ -5,6 +5,7 @@ mod base;
 mod child;
 mod condition;
 mod external;
+mod family;
 mod random;
 mod signals;
 mod timer;
@@ -16,6 +17,8 @@ pub use base::{BaseWorkflowContext, MessageInfo, MessageSender, UpdateInfo};
 pub use child::{ChildWorkflowFuture, ChildWorkflowStartFuture, StartedChildWorkflow};
 use condition::{WaitCondition, WaitConditionTimeout};
 pub use external::{CancelExternalFuture, ExternalWorkflowHandle, SignalFuture};
+pub use family::{FamilySignal, FamilySignalError, FamilySignalFuture};
+pub(crate) use family::{OwnSignal, Passed};
 pub use random::{WorkflowRandomStream, WorkflowRandomValue};
 pub(crate) use signals::SignalBox;
 pub use signals::{SignalDelivery, WaitSignal, WaitSignalError};
@@ -210,6 +213,19 @@ impl<W> WorkflowContext<W> {
         condition: impl FnMut(&W) -> bool + 'a,
         timeout: Duration,
     ) -> impl FusedFuture<Output = Result<bool, WorkflowCancellationError>> + 'a {
-        WaitConditionTimeout::new(self, Box::new(condition), timeout, Location::caller())
+        let options = WaitConditionOptions::default();
+        WaitConditionTimeout::new(self, Box::new(condition), timeout, options, Location::caller())
+    }
+
+    /// Wait until the condition holds for the state, but not longer than the timeout, with options: what ends the wait
+    /// also cancels the timer.
+    #[track_caller]
+    pub fn wait_condition_timeout_with_options<'a>(
+        &'a self,
+        condition: impl FnMut(&W) -> bool + 'a,
+        timeout: Duration,
+        options: WaitConditionOptions,
+    ) -> impl FusedFuture<Output = Result<bool, WorkflowCancellationError>> + 'a {
+        WaitConditionTimeout::new(self, Box::new(condition), timeout, options, Location::caller())
     }
 }

@@ -88,7 +88,12 @@ impl WorkflowRandomStream {
 
 /// A version 4 UUID from the unnamed stream.
 pub(super) fn uuid4(runtime: &Runtime) -> String {
-    let mut bytes: [u8; 16] = array(&runtime.host.random("", 16));
+    uuid4_of(runtime, "")
+}
+
+/// A version 4 UUID from a stream.
+pub(super) fn uuid4_of(runtime: &Runtime, stream: &str) -> String {
+    let mut bytes: [u8; 16] = array(&runtime.host.random(stream, 16));
     bytes[6] = bytes[6] & 0x0f | 0x40;
     bytes[8] = bytes[8] & 0x3f | 0x80;
     let mut text = String::with_capacity(36);

@@ -1,6 +1,6 @@
 //! Signals that have no handler: the newest of each name is kept for `wait_signal`.
 
-use std::cell::{OnceCell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::{BTreeMap, HashMap};
 use std::future::Future;
 use std::marker::PhantomData;
@@ -11,7 +11,8 @@ use std::time::SystemTime;
 
 use futures_util::future::FusedFuture;
 
-use super::base::time;
+use super::base::{MessageSender, time};
+use super::family::{Family, FamilySignal};
 use crate::cancellation::WorkflowCancellationError;
 use crate::data_converters::{Payload, PayloadConversionError, TemporalDeserializable, decode_all};
 use crate::host::{Header, MessageMeta};
@@ -22,35 +23,61 @@ use crate::runtime::{Awaits, Parked, Place, Runtime};
 pub struct SignalDelivery<T> {
     /// The signal's value.
     pub value: T,
-    /// The event that holds it; larger for newer signals.
+    /// The event that holds it; larger for newer signals. A signal to oneself has none: it is the newest event there was.
     pub event_id: i64,
     /// When the server took it.
     pub time: SystemTime,
+    /// Who sent it.
+    pub sender: MessageSender,
+    /// The signal to the family that it belongs to, if it belongs to one.
+    pub family: Option<FamilySignal>,
+    /// Counts the signals that were kept, so that several of one event id differ.
+    number: u64,
 }
 
 struct Kept {
-    event_id: i64,
-    time: u64,
+    meta: MessageMeta,
+    family: Option<FamilySignal>,
     input: Vec<Payload>,
+    number: u64,
     seen: bool,
 }
 
-/// The newest signal of each name.
-#[derive(Default)]
+/// The newest signal of each name, and those to the family.
 pub(crate) struct SignalBox {
     newest: RefCell<BTreeMap<String, Kept>>,
+    number: Cell<u64>,
     waiting: RefCell<BTreeMap<String, Vec<u64>>>,
     start_headers: OnceCell<HashMap<String, Payload>>,
+    pub(super) family: Family,
 }
 
 impl SignalBox {
+    pub(crate) fn new(propagates_to_parent: bool) -> Self {
+        Self {
+            newest: RefCell::default(),
+            number: Cell::new(0),
+            waiting: RefCell::default(),
+            start_headers: OnceCell::new(),
+            family: Family::new(propagates_to_parent),
+        }
+    }
+
     /// Keep a signal. The waits that it ends.
-    pub(crate) fn keep(&self, meta: &MessageMeta, name: String, input: Vec<Payload>) -> Vec<u64> {
+    pub(crate) fn keep(
+        &self,
+        meta: MessageMeta,
+        family: Option<FamilySignal>,
+        name: String,
+        input: Vec<Payload>,
+    ) -> Vec<u64> {
         let woken = self.waiting.borrow().get(&name).cloned().unwrap_or_default();
+        self.number.set(self.number.get() + 1);
         let kept = Kept {
-            event_id: meta.event_id,
-            time: meta.time,
+            meta,
+            family,
             input,
+            number: self.number.get(),
             seen: false,
         };
         self.newest.borrow_mut().insert(name, kept);
@@ -75,17 +102,36 @@ impl SignalBox {
     fn newest<T: TemporalDeserializable + 'static>(
         &self,
         name: &str,
-        after: i64,
+        after: &After,
     ) -> Option<Result<SignalDelivery<T>, PayloadConversionError>> {
         let mut newest = self.newest.borrow_mut();
-        let kept = newest.get_mut(name).filter(|kept| kept.event_id > after)?;
+        let kept = newest.get_mut(name).filter(|kept| after.admits(kept))?;
         kept.seen = true;
-        let (event_id, moment) = (kept.event_id, time(kept.time));
         Some(decode_all(kept.input.clone()).map(|value| SignalDelivery {
             value,
-            event_id,
-            time: moment,
+            event_id: kept.meta.event_id,
+            time: time(kept.meta.time),
+            sender: kept.meta.sender.clone().into(),
+            family: kept.family.clone(),
+            number: kept.number,
         }))
+    }
+}
+
+/// Which signals are new enough.
+enum After {
+    Any,
+    Event(i64),
+    Number(u64),
+}
+
+impl After {
+    fn admits(&self, kept: &Kept) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Event(event_id) => kept.meta.event_id > *event_id,
+            Self::Number(number) => kept.number > *number,
+        }
     }
 }
 
@@ -94,7 +140,7 @@ pub struct WaitSignal<T> {
     runtime: Rc<Runtime>,
     signals: Rc<SignalBox>,
     name: String,
-    after: i64,
+    after: After,
     place: Place,
     parked: Parked,
     done: bool,
@@ -133,7 +179,7 @@ impl<T: TemporalDeserializable + 'static> WaitSignal<T> {
             runtime: runtime.clone(),
             signals: signals.clone(),
             name,
-            after: i64::MIN,
+            after: After::Any,
             place,
             parked: Parked::default(),
             done: false,
@@ -144,13 +190,21 @@ impl<T: TemporalDeserializable + 'static> WaitSignal<T> {
     /// Wait for one that is newer than this event.
     #[must_use]
     pub fn newer_than(mut self, event_id: i64) -> Self {
-        self.after = event_id;
+        self.after = After::Event(event_id);
+        self
+    }
+
+    /// Wait for one that came after this one. It also tells two signals apart that the workflow has sent to itself in one
+    /// workflow task, and that therefore have the same event id.
+    #[must_use]
+    pub fn after<D>(mut self, delivery: &SignalDelivery<D>) -> Self {
+        self.after = After::Number(delivery.number);
         self
     }
 
     /// The newest value, without waiting.
     pub fn peek(&self) -> Option<Result<SignalDelivery<T>, WaitSignalError>> {
-        self.signals.newest(&self.name, self.after).map(|delivery| {
+        self.signals.newest(&self.name, &self.after).map(|delivery| {
             delivery.map_err(|source| WaitSignalError::Decode {
                 name: self.name.clone(),
                 source,

@@ -38,6 +38,19 @@ fn with<R>(call: impl FnOnce(&dyn Execution) -> R) -> Option<R> {
     })
 }
 
+/// Is a message being handled although the main routine has not begun? It may find state that only that routine sets.
+pub(super) fn handles_before_run() -> bool {
+    EXECUTION.with(|execution| {
+        // Borrowed mutably while the execution is put there, which is no message.
+        let execution = execution.try_borrow();
+        execution.is_ok_and(|execution| {
+            execution
+                .as_deref()
+                .is_some_and(|execution| !execution.has_begun())
+        })
+    })
+}
+
 fn not_started() -> Vec<FailureCause> {
     Failure::application("IllegalState", "the execution has not been started").into_wit()
 }

@@ -170,8 +170,9 @@ impl Runtime {
         self.ended.borrow_mut().extend(wait);
     }
 
-    /// Run every task until all of them wait.
-    pub(crate) fn advance(self: &Rc<Self>) {
+    /// Run every task until all of them wait. Whenever no task is ready, and before conditions are tried, `deliver` may
+    /// begin the handlers of signals that the run has sent to itself; it says whether it has.
+    pub(crate) fn advance(self: &Rc<Self>, mut deliver: impl FnMut() -> bool) {
         let mut woken = std::mem::take(&mut *self.ended.borrow_mut());
         let reason = self.cancel_requested.borrow_mut().take();
         if let Some(reason) = reason {
@@ -180,11 +181,22 @@ impl Runtime {
         self.wake_in_order(woken);
         loop {
             self.run_ready();
-            if !self.try_conditions() && self.ready.is_empty() {
+            if !deliver() && !self.try_conditions() && self.ready.is_empty() {
                 break;
             }
         }
         self.workflow_task.set(None);
+    }
+
+    /// The children that have started and not ended, in the order in which they were started: the operation's number and
+    /// the workflow id.
+    pub(crate) fn running_children(&self) -> Vec<(u32, Rc<str>)> {
+        let operations = self.operations.borrow();
+        let children = operations.values().filter_map(|operation| {
+            let id = operation.running_child()?;
+            Some((operation.seq, id))
+        });
+        children.collect()
     }
 
     /// Wake waits in the order in which they began.

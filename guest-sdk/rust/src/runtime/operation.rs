@@ -77,6 +77,16 @@ impl Operation {
     pub(super) fn has_ended(&self) -> bool {
         self.ended.over.get()
     }
+
+    /// The workflow id, if this is a child that has started and not ended.
+    pub(super) fn running_child(&self) -> Option<Rc<str>> {
+        match &self.kind {
+            Kind::Child { workflow_id, .. } if self.started.over.get() && !self.has_ended() => {
+                Some(workflow_id.clone())
+            }
+            _ => None,
+        }
+    }
 }
 
 impl Runtime {

@@ -6,8 +6,8 @@ use super::host::Driver;
 use crate::data_converters::RawValue;
 use crate::host::Outcome;
 use crate::{
-    ActivityCancellationType, ActivityExecutionError, ActivityOptions, UntypedActivity,
-    WorkflowCancellationToken, WorkflowContext, WorkflowResult, WorkflowTermination, workflow,
+    ActivityCancellationType, ActivityExecutionError, ActivityOptions, UntypedActivity, WaitConditionOptions,
+    WorkflowCancellationToken, WorkflowContext, WorkflowResult, WorkflowTermination, join, workflow,
     workflow_methods,
 };
 
@@ -84,6 +84,19 @@ impl Cancelled {
                 ctx.wait_condition_timeout(|s| !s.log.is_empty(), secs(5)).await?;
                 Ok(Vec::new())
             }
+            "group" => {
+                let group = ctx.cancellation_token().child_token();
+                let options = WaitConditionOptions::builder()
+                    .cancellation_token(group.clone())
+                    .build();
+                let wait = ctx.wait_condition_timeout_with_options(|s| !s.log.is_empty(), secs(5), options);
+                let stop = async {
+                    ctx.timer(secs(1)).await;
+                    group.cancel_with_reason("enough");
+                };
+                let (waited, ()) = join!(wait, stop);
+                Ok(vec![format!("{waited:?}")])
+            }
             other => panic!("{other}"),
         }
     }
@@ -146,6 +159,19 @@ fn what_was_not_sent_ends_at_once_whatever_its_cancellation_type() {
             "cancel-activity 1",
             "complete [[\"true\"]]"
         ]
+    );
+}
+
+// E4, W1
+#[test]
+fn a_token_of_its_own_ends_a_wait_and_its_timer() {
+    let driver = Driver::start::<Cancelled>(&["\"group\""]);
+    assert_eq!(driver.advance(), ["timer 1 5s", "timer 2 1s"]);
+    let commands = driver.complete(2, &[]).advance();
+    assert_eq!(commands[0], "cancel-timer 1");
+    assert!(
+        commands[1].contains("Err(WorkflowCancellationError { reason: Some(\\\"enough\\\") })"),
+        "{commands:?}"
     );
 }
 

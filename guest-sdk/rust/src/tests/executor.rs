@@ -148,6 +148,7 @@ fn waiting_tells_task_operation_and_place() {
 #[derive(Default)]
 struct Races {
     ready: bool,
+    order: Vec<&'static str>,
 }
 
 #[workflow_methods]
@@ -173,6 +174,16 @@ impl Races {
                     .filter(|r| **r == TimerResult::Fired)
                     .count();
                 Ok(fired.to_string())
+            }
+            "branches" => {
+                let ctx = &*ctx;
+                let branch = |name: &'static str, first: u64| async move {
+                    ctx.timer(secs(first)).await;
+                    ctx.timer(secs(1)).await;
+                    ctx.state_mut(|s| s.order.push(name));
+                };
+                join_all([branch("a", 20), branch("b", 10)]).await;
+                Ok(ctx.state(|s| s.order.join(" ")))
             }
             "join" => {
                 let (a, b) = crate::workflows::join!(ctx.timer(secs(1)), async { 7 });
@@ -208,6 +219,18 @@ fn select_takes_the_first_that_is_ready_and_cancels_nothing() {
     let driver = Driver::start::<Races>(&["\"select\""]);
     driver.advance();
     assert_eq!(driver.complete(2, &[]).advance(), ["complete [\"activity\"]"]);
+}
+
+// W1
+#[test]
+fn branches_that_become_ready_together_go_on_in_the_order_in_which_their_waits_began() {
+    let driver = Driver::start::<Races>(&["\"branches\""]);
+    assert_eq!(driver.advance(), ["timer 1 20s", "timer 2 10s"]);
+    assert_eq!(driver.complete(2, &[]).advance(), ["timer 3 1s"]);
+    assert_eq!(driver.complete(1, &[]).advance(), ["timer 4 1s"]);
+    // b has waited since timer 3, a since timer 4.
+    let commands = driver.complete(4, &[]).complete(3, &[]).advance();
+    assert_eq!(commands, ["complete [\"b a\"]"]);
 }
 
 #[test]

@@ -3,13 +3,14 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
+use crate::bindings::workflow::longhaul::workflow::types::NamespacedExecution;
 use crate::data_converters::{encode, payload};
 use crate::definitions::WorkflowImplementation;
 use crate::failure::Failure;
 use crate::host::{
     ActivityOptions, Changes, ChildOptions, ContinueAsNewOptions, ExecutionInfo, ExternalExecution,
-    FailureCause, Host, LocalActivityOptions, LogLevel, MessageMeta, Outcome, Payload, Sender, WaitingTask,
-    WorkflowTask,
+    FailureCause, Header, Host, LocalActivityOptions, LogLevel, MessageMeta, Outcome, OutgoingSignal,
+    Payload, Sender, WaitingTask, WorkflowRun, WorkflowTask,
 };
 use crate::instance::{self, Execution, WorkflowEntry};
 use crate::runtime::Runtime;
@@ -36,6 +37,16 @@ fn text(payloads: &[Payload]) -> String {
         _ => String::from_utf8_lossy(&payload.data).into_owned(),
     });
     format!("[{}]", values.collect::<Vec<_>>().join(", "))
+}
+
+/// Name, input and, if there is one, header.
+fn sent(signal: &OutgoingSignal) -> String {
+    let header: Vec<_> = signal
+        .header
+        .iter()
+        .map(|(key, value)| format!(" {key}={}", String::from_utf8_lossy(&value.data)))
+        .collect();
+    format!("{} {}{}", signal.name, text(&signal.input), header.concat())
 }
 
 fn chain(failure: &[FailureCause]) -> String {
@@ -76,15 +87,14 @@ impl Host for FakeHost {
     fn cancel_child(&self, seq: u32, reason: &str) {
         self.0.add(format!("cancel-child {seq} {reason}"));
     }
-    fn signal_child(&self, seq: u32, child: u32, name: &str, input: &[Payload]) {
-        self.0
-            .add(format!("signal-child {seq} {child} {name} {}", text(input)));
+    fn signal_child(&self, seq: u32, child: u32, signal: &OutgoingSignal) {
+        self.0.add(format!("signal-child {seq} {child} {}", sent(signal)));
     }
-    fn signal_external(&self, seq: u32, target: &ExternalExecution, name: &str, input: &[Payload]) {
+    fn signal_external(&self, seq: u32, target: &ExternalExecution, signal: &OutgoingSignal) {
         self.0.add(format!(
-            "signal-external {seq} {} {name} {}",
+            "signal-external {seq} {} {}",
             target.workflow_id,
-            text(input)
+            sent(signal)
         ));
     }
     fn cancel_signal_external(&self, seq: u32) {
@@ -200,12 +210,27 @@ impl Driver {
         Self::try_start_as::<W>(W::descriptor().name, input)
     }
 
+    /// An execution whose parent has this workflow id.
+    pub(super) fn start_child_of<W: WorkflowImplementation>(parent: &str, input: &[&str]) -> Self {
+        let mut info = info(W::descriptor().name);
+        info.parent = Some(NamespacedExecution {
+            namespace: info.namespace.clone(),
+            workflow_id: parent.to_owned(),
+            run_id: format!("{parent}-run"),
+        });
+        Self::start_with::<W>(info, input).unwrap_or_else(|failure| panic!("{failure}"))
+    }
+
     pub(super) fn try_start_as<W: WorkflowImplementation>(
         name: &str,
         input: &[&str],
     ) -> Result<Self, Failure> {
+        Self::start_with::<W>(info(name), input)
+    }
+
+    fn start_with<W: WorkflowImplementation>(info: ExecutionInfo, input: &[&str]) -> Result<Self, Failure> {
         let record = Rc::new(Record::default());
-        let runtime = Runtime::new(Box::new(FakeHost(record.clone())), info(name));
+        let runtime = Runtime::new(Box::new(FakeHost(record.clone())), info);
         runtime.enter();
         let input = input.iter().map(|value| json(value)).collect();
         let execution = instance::start(&[WorkflowEntry::of::<W>()], &runtime, input)?;
@@ -236,6 +261,21 @@ impl Driver {
             name.to_owned(),
             input.iter().map(|value| json(value)).collect(),
         );
+        self
+    }
+
+    /// A signal that another workflow has sent.
+    pub(super) fn signal_from(&self, sender: &str, header: Header, name: &str, input: &[&str]) -> &Self {
+        let meta = MessageMeta {
+            sender: Sender::Workflow(WorkflowRun {
+                workflow_id: sender.to_owned(),
+                run_id: format!("{sender}-run"),
+            }),
+            header,
+            ..self.meta()
+        };
+        let input = input.iter().map(|value| json(value)).collect();
+        self.execution.signal(meta, name.to_owned(), input);
         self
     }
 

@@ -227,7 +227,7 @@ fn init(workflow: &Workflow) -> TokenStream {
         }
         None => {
             let span = syn::spanned::Spanned::span(this);
-            quote_spanned!(span=> ::std::result::Result::Ok(<#this as ::std::default::Default>::default()))
+            quote_spanned!(span=> ::std::result::Result::Ok(<#this as ::longhaul_sdk::__private::InitialState>::initial()))
         }
     };
     quote! {
