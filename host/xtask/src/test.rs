@@ -60,7 +60,18 @@ pub(crate) fn run(workspace: &Workspace) -> Result<(), Error> {
         let mut command = host_tests(workspace);
         count(
             command
-                .args(["--test", "order_python", "--", "--ignored"])
+                .args([
+                    "--test",
+                    "order_python",
+                    "--test",
+                    "scenarios",
+                    "--test",
+                    "operations_cli",
+                    "--test",
+                    "lab",
+                    "--",
+                    "--ignored",
+                ])
                 .env("LONGHAUL_PYTHON", python),
         )
     }));

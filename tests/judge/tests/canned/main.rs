@@ -1,5 +1,6 @@
 //! The judge judged: histories that Core must accept, and altered ones that it must refuse.
 
+mod across;
 mod refusals;
 mod scenarios;
 mod tape;

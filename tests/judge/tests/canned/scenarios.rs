@@ -2,7 +2,10 @@
 
 use temporalio_protos::temporal::api::history::v1::History;
 
-use crate::tape::{Record, Tape};
+use crate::{
+    across,
+    tape::{Record, Tape},
+};
 
 /// A history, and what Core has to say of it.
 pub(crate) struct Scenario {
@@ -316,14 +319,17 @@ pub(crate) fn all() -> Vec<Scenario> {
             },
         ),
     ];
-    let told = recorded.into_iter().map(|(name, commands, record)| {
-        let mut tape = Tape::new();
-        record(&mut tape);
-        Scenario {
-            name,
-            commands,
-            history: tape.history(),
-        }
-    });
+    let told = recorded
+        .into_iter()
+        .chain(across::RECORDED)
+        .map(|(name, commands, record)| {
+            let mut tape = Tape::new();
+            record(&mut tape);
+            Scenario {
+                name,
+                commands,
+                history: tape.history(),
+            }
+        });
     told.collect()
 }

@@ -29,9 +29,9 @@ pub(crate) type Record = fn(&mut Tape);
 #[derive(Debug, Default)]
 pub(crate) struct Tape {
     events: Vec<HistoryEvent>,
-    scheduled: i64,
-    started: i64,
-    completed: i64,
+    pub(crate) scheduled: i64,
+    pub(crate) started: i64,
+    pub(crate) completed: i64,
 }
 
 impl Tape {
@@ -58,7 +58,7 @@ impl Tape {
         History { events: self.events }
     }
 
-    fn push(&mut self, attributes: Attributes) -> i64 {
+    pub(crate) fn push(&mut self, attributes: Attributes) -> i64 {
         let event_id = self.events.len() as i64 + 1;
         self.events.push(HistoryEvent {
             event_id,
@@ -536,14 +536,14 @@ fn meta(update_id: &str) -> Meta {
     }
 }
 
-fn execution(workflow_id: &str) -> WorkflowExecution {
+pub(crate) fn execution(workflow_id: &str) -> WorkflowExecution {
     WorkflowExecution {
         workflow_id: workflow_id.to_owned(),
         run_id: "0193d3a2-0000-7000-8000-00000000000c".to_owned(),
     }
 }
 
-fn payload(json: &str) -> Payload {
+pub(crate) fn payload(json: &str) -> Payload {
     Payload {
         metadata: HashMap::from([("encoding".to_owned(), b"json/plain".to_vec())]),
         data: json.as_bytes().to_vec(),
@@ -551,13 +551,13 @@ fn payload(json: &str) -> Payload {
     }
 }
 
-fn payloads(json: &str) -> Payloads {
+pub(crate) fn payloads(json: &str) -> Payloads {
     Payloads {
         payloads: vec![payload(json)],
     }
 }
 
-fn failure(message: &str) -> Failure {
+pub(crate) fn failure(message: &str) -> Failure {
     Failure {
         message: message.to_owned(),
         ..Default::default()

@@ -1,0 +1,110 @@
+//! The scenarios of `examples-guest`, each driven as its users would drive it: through the command line, and where Temporal's
+//! documentation shows client code, through the official Python client.
+//!
+//! `cargo xtask test` makes the Python environment and runs the tests that need it; plain `cargo test` leaves them out.
+#![allow(clippy::unwrap_used, reason = "a test that fails may panic")]
+
+mod approval;
+mod bank;
+mod batch;
+mod cart;
+mod endless;
+mod family;
+mod greeting;
+mod migration;
+mod multi_approval;
+mod orchestrator;
+mod payment;
+mod pipeline;
+mod saga;
+mod stages;
+
+use std::{
+    process::Command,
+    thread,
+    time::{Duration, Instant},
+};
+
+use longhaul_tests::{Answer, Server, artifacts};
+use serde_json::Value;
+
+/// Whatever a test waits for comes within this time, or never.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// Between two looks at something that cannot be awaited.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
+
+/// A server that skips time and has these guests, on a queue of this name.
+fn server(guests: &[&str], queue: &str) -> Server {
+    let server = Server::skipping_time();
+    for guest in guests {
+        server.upload(guest, queue);
+    }
+    server
+}
+
+/// Waits until something holds.
+#[track_caller]
+fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !holds() {
+        assert!(start.elapsed() < PATIENCE, "it did not come about: {what}");
+        thread::sleep(LOOK_AGAIN);
+    }
+}
+
+/// The events of an execution's newest run.
+#[track_caller]
+fn events(server: &Server, id: &str) -> Vec<Value> {
+    let mut shown = server
+        .longhaul(&["workflow", "show", "-w", id, "-o", "json"])
+        .json();
+    match shown["events"].take() {
+        Value::Array(events) => events,
+        other => panic!("no events: {other}"),
+    }
+}
+
+/// The types of the activities that were scheduled, in their order.
+#[track_caller]
+fn scheduled(server: &Server, id: &str) -> Vec<String> {
+    let events = events(server, id);
+    let names = events
+        .iter()
+        .filter_map(|event| event["activityTaskScheduledEventAttributes"]["activityType"]["name"].as_str());
+    names.map(str::to_owned).collect()
+}
+
+/// How many events of a type an execution's newest run has.
+#[track_caller]
+fn count(server: &Server, id: &str, event_type: &str) -> usize {
+    let events = events(server, id);
+    let types = events.iter().filter_map(|event| event["eventType"].as_str());
+    types.filter(|name| *name == event_type).count()
+}
+
+/// The value of an update that must succeed.
+#[track_caller]
+fn updated(server: &Server, id: &str, name: &str, inputs: &[&str]) -> Value {
+    server.update(id, name, inputs).json()["result"].take()
+}
+
+/// The result of an execution that must complete.
+#[track_caller]
+fn completed(server: &Server, id: &str) -> Value {
+    let mut result = server.result(id).json();
+    assert_eq!(result["status"], "COMPLETED", "{result}");
+    result["result"].take()
+}
+
+/// Runs a script of `tests/python/scenarios/` against a server. What it prints.
+#[track_caller]
+fn python(server: &Server, script: &str) -> String {
+    let path = artifacts::package().join("python/scenarios").join(script);
+    let mut command = Command::new(artifacts::python());
+    command
+        .arg("-B")
+        .arg(path)
+        .arg(server.address())
+        .env_remove("PYTHONPATH");
+    Answer::of(&mut command).ok()
+}
