@@ -5,11 +5,13 @@ use std::time::Duration;
 use longhaul_sdk::activities::{ActivityContext, ActivityError};
 use longhaul_sdk::workflows::join_all;
 use longhaul_sdk::{
-    ActivityOptions, LocalActivityOptions, SyncWorkflowContext, WorkflowContext, WorkflowContextView,
-    WorkflowResult, activities, workflow, workflow_methods,
+    ActivityOptions, ChildWorkflowOptions, ContinueAsNewOptions, LocalActivityOptions, SyncWorkflowContext,
+    WorkflowContext, WorkflowContextView, WorkflowResult, activities, workflow, workflow_methods,
 };
 
 const LIMIT: Duration = Duration::from_secs(60);
+/// Children at once; the server takes 2,000 of one execution.
+const CHILDREN_AT_ONCE: i64 = 1_000;
 
 struct Activities;
 
@@ -148,5 +150,65 @@ impl Signals {
     }
 }
 
-longhaul_sdk::export!(Empty, Steps, Local, Fan, Sleep, Signals);
+/// `n` children `Empty`, all at once up to a thousand, then the next thousand.
+#[workflow]
+#[derive(Default)]
+struct Parent;
+
+#[workflow_methods]
+impl Parent {
+    #[run]
+    async fn run(ctx: &mut WorkflowContext<Self>, n: i64) -> WorkflowResult<i64> {
+        let (mut sum, mut left) = (0, n);
+        while left > 0 {
+            let some = left.min(CHILDREN_AT_ONCE);
+            let starts: Vec<_> = (0..some)
+                .map(|_| ctx.start_child_workflow(Empty::run, (), ChildWorkflowOptions::default()))
+                .collect();
+            let mut ends = Vec::new();
+            for child in join_all(starts).await {
+                ends.push(child?.result());
+            }
+            for end in join_all(ends).await {
+                sum += end?;
+            }
+            left -= some;
+        }
+        Ok(sum)
+    }
+}
+
+/// A chain of `n` runs, of which each but the last continues as new.
+#[workflow]
+#[derive(Default)]
+struct Chain;
+
+#[workflow_methods]
+impl Chain {
+    #[run]
+    async fn run(ctx: &mut WorkflowContext<Self>, n: i64) -> WorkflowResult<i64> {
+        if n > 1 {
+            ctx.continue_as_new(n - 1, ContinueAsNewOptions::default())?;
+        }
+        Ok(n)
+    }
+}
+
+/// A child `Chain(n)`. It ends when the last run of the chain does: whoever waits for it need not follow each run.
+#[workflow]
+#[derive(Default)]
+struct ChainEnd;
+
+#[workflow_methods]
+impl ChainEnd {
+    #[run]
+    async fn run(ctx: &mut WorkflowContext<Self>, n: i64) -> WorkflowResult<i64> {
+        let chain = ctx
+            .start_child_workflow(Chain::run, n, ChildWorkflowOptions::default())
+            .await?;
+        Ok(chain.result().await?)
+    }
+}
+
+longhaul_sdk::export!(Empty, Steps, Local, Fan, Sleep, Signals, Parent, Chain, ChainEnd);
 longhaul_sdk::export_activities!(Activities);

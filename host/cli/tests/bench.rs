@@ -68,6 +68,106 @@ fn empty_executions_are_counted_in_process_and_over_grpc() {
     }
 }
 
+/// The case in process and over gRPC, each with its loads and figures.
+fn both_ways(arguments: &[&str], look: impl Fn(&[Value], &[Value])) {
+    for flags in [&["--in-process"][..], &[]] {
+        let Some(document) = measured(&[arguments, flags].concat()) else {
+            return;
+        };
+        let part = |name: &str| document[name].as_array().unwrap().clone();
+        look(&part("loads"), &part("figures"));
+    }
+}
+
+#[test]
+fn signals_are_spread_over_executions() {
+    both_ways(
+        &["signal-many", "--count", "6", "--concurrency", "3"],
+        |loads, _| {
+            let load = &loads[0];
+            assert_eq!(
+                (&load["case"], &load["unit"]),
+                (&"signal-many".into(), &"signals".into())
+            );
+            assert_eq!((&load["count"], &load["callers"]), (&6.into(), &3.into()));
+            assert_eq!(load["errors"], 0);
+            // Six executions get one signal each, and no transition is of two executions.
+            assert!(load["transitions"].as_u64() >= Some(6), "{load}");
+        },
+    );
+}
+
+#[test]
+fn every_other_signal_with_start_starts_an_execution() {
+    both_ways(
+        &["signal-with-start", "--count", "8", "--concurrency", "4"],
+        |loads, figures| {
+            let load = &loads[0];
+            assert_eq!(
+                (&load["case"], &load["unit"]),
+                (&"signal-with-start".into(), &"requests".into())
+            );
+            assert_eq!((&load["count"], &load["errors"]), (&8.into(), &0.into()));
+            assert_eq!(figures[0]["what"], "of them started an execution");
+            assert_eq!(figures[0]["value"], 50.0, "{figures:?}");
+        },
+    );
+}
+
+#[test]
+fn children_are_counted_over_all_parents() {
+    both_ways(&["children", "--count", "5"], |loads, figures| {
+        let load = &loads[0];
+        assert_eq!(
+            (&load["case"], &load["unit"]),
+            (&"children".into(), &"children".into())
+        );
+        // Three parents, each of which ends in one transition at least, as each of its children does.
+        assert_eq!((&load["count"], &load["errors"]), (&15.into(), &0.into()));
+        assert!(load["transitions"].as_u64() >= Some(18), "{load}");
+        assert_eq!(figures[0]["what"], "median time of a parent and its 5 children");
+        assert!(figures[0]["value"].as_f64() > Some(0.0), "{figures:?}");
+    });
+}
+
+#[test]
+fn a_chain_is_measured_to_the_end_of_its_last_run() {
+    both_ways(&["continue-as-new", "--count", "7"], |loads, _| {
+        let load = &loads[0];
+        assert_eq!(
+            (&load["case"], &load["unit"]),
+            (&"continue-as-new".into(), &"runs".into())
+        );
+        assert_eq!((&load["count"], &load["errors"]), (&7.into(), &0.into()));
+        // Each run ends in a transition of its own, and so does the parent that waits for the last one.
+        assert!(load["transitions"].as_u64() >= Some(8), "{load}");
+    });
+}
+
+#[test]
+fn lists_are_measured_by_three_filters_and_no_page_is_short() {
+    both_ways(&["list", "--count", "120"], |loads, _| {
+        let cases: Vec<_> = loads.iter().map(|load| load["case"].as_str().unwrap()).collect();
+        assert_eq!(
+            cases,
+            ["list filling", "list status", "list type", "list attribute"]
+        );
+        assert_eq!(
+            (&loads[0]["unit"], &loads[0]["count"]),
+            (&"executions".into(), &120.into())
+        );
+        for load in loads {
+            assert_eq!(load["errors"], 0, "{load}");
+        }
+        for pages in &loads[1..] {
+            assert_eq!(pages["unit"], "pages");
+            assert!(pages["p50Us"].as_f64() <= pages["p99Us"].as_f64(), "{pages}");
+            // A page only reads.
+            assert_eq!(pages["transitions"], 0, "{pages}");
+        }
+    });
+}
+
 #[test]
 fn suspended_executions_are_there_after_the_kill() {
     let Some(document) = measured(&["suspend", "--count", "5"]) else {

@@ -8,7 +8,7 @@ use tonic::transport::Channel;
 use crate::{
     Error,
     proto::{
-        common::v1::{Payloads, WorkflowExecution, WorkflowType},
+        common::v1::{Payloads, SearchAttributes, WorkflowExecution, WorkflowType},
         enums::v1::{HistoryEventFilterType, UpdateWorkflowExecutionLifecycleStage},
         history::v1::history_event::Attributes,
         query::v1::WorkflowQuery,
@@ -60,6 +60,8 @@ requests! {
     send_start(wire::StartWorkflowExecutionRequest) -> wire::StartWorkflowExecutionResponse = start_workflow, start_workflow_execution;
     send_history(wire::GetWorkflowExecutionHistoryRequest) -> wire::GetWorkflowExecutionHistoryResponse = history, get_workflow_execution_history;
     send_signal(wire::SignalWorkflowExecutionRequest) -> wire::SignalWorkflowExecutionResponse = signal_workflow, signal_workflow_execution;
+    send_signal_with_start(wire::SignalWithStartWorkflowExecutionRequest) -> wire::SignalWithStartWorkflowExecutionResponse = signal_with_start, signal_with_start_workflow_execution;
+    send_list(wire::ListWorkflowExecutionsRequest) -> wire::ListWorkflowExecutionsResponse = list_workflows, list_workflow_executions;
     send_query(wire::QueryWorkflowRequest) -> wire::QueryWorkflowResponse = query_workflow, query_workflow;
     send_update(wire::UpdateWorkflowExecutionRequest) -> wire::UpdateWorkflowExecutionResponse = update_workflow, update_workflow_execution;
     send_poll(wire::PollWorkflowExecutionUpdateRequest) -> wire::PollWorkflowExecutionUpdateResponse = poll_update, poll_workflow_execution_update;
@@ -90,20 +92,27 @@ impl Caller {
         workflow_type: &str,
         argument: Option<i64>,
     ) -> Result<(), Error> {
+        self.start_with(workflow_id, workflow_type, argument, None).await
+    }
+
+    /// Start an execution, with a search attribute of the type Keyword if there is one: its name and value.
+    async fn start_with(
+        &self,
+        workflow_id: &str,
+        workflow_type: &str,
+        argument: Option<i64>,
+        attribute: Option<(&str, &str)>,
+    ) -> Result<(), Error> {
         let request = wire::StartWorkflowExecutionRequest {
             namespace: self.namespace.clone(),
             workflow_id: workflow_id.to_owned(),
-            workflow_type: Some(WorkflowType {
-                name: workflow_type.to_owned(),
-            }),
-            task_queue: Some(TaskQueue {
-                name: QUEUE.to_owned(),
-                ..TaskQueue::default()
-            }),
+            workflow_type: type_named(workflow_type),
+            task_queue: queue(),
             input: argument.and_then(input),
             identity: IDENTITY.to_owned(),
             // The id is new: it also tells a repeated request from another one.
             request_id: workflow_id.to_owned(),
+            search_attributes: attribute.map(|(name, value)| keyword(name, value)),
             ..Default::default()
         };
         self.send_start(request).await.map(|_| ())
@@ -120,7 +129,24 @@ impl Caller {
         workflow_type: &str,
         argument: Option<i64>,
     ) -> Result<(), Error> {
-        self.start(workflow_id, workflow_type, argument).await?;
+        self.execute_with(workflow_id, workflow_type, argument, None)
+            .await
+    }
+
+    /// As [`Caller::execute`], with a search attribute of the type Keyword if there is one: its name and value.
+    ///
+    /// # Errors
+    ///
+    /// As [`Caller::execute`].
+    pub(super) async fn execute_with(
+        &self,
+        workflow_id: &str,
+        workflow_type: &str,
+        argument: Option<i64>,
+        attribute: Option<(&str, &str)>,
+    ) -> Result<(), Error> {
+        self.start_with(workflow_id, workflow_type, argument, attribute)
+            .await?;
         let mut request = wire::GetWorkflowExecutionHistoryRequest {
             namespace: self.namespace.clone(),
             execution: execution(workflow_id),
@@ -157,6 +183,39 @@ impl Caller {
             ..Default::default()
         };
         self.send_signal(request).await.map(|_| ())
+    }
+
+    /// Signal a `Signals`; if none has this id, start one that ends after so many signals. Says whether it was started.
+    pub(super) async fn signal_with_start(
+        &self,
+        workflow_id: &str,
+        request_id: &str,
+        signals: i64,
+    ) -> Result<bool, Error> {
+        let request = wire::SignalWithStartWorkflowExecutionRequest {
+            namespace: self.namespace.clone(),
+            workflow_id: workflow_id.to_owned(),
+            workflow_type: type_named("Signals"),
+            task_queue: queue(),
+            input: input(signals),
+            identity: IDENTITY.to_owned(),
+            request_id: request_id.to_owned(),
+            signal_name: "s".to_owned(),
+            signal_input: input(1),
+            ..Default::default()
+        };
+        Ok(self.send_signal_with_start(request).await?.started)
+    }
+
+    /// Ask for the first page of a list. Says how many executions it has.
+    pub(super) async fn list(&self, query: &str, page_size: i32) -> Result<u64, Error> {
+        let request = wire::ListWorkflowExecutionsRequest {
+            namespace: self.namespace.clone(),
+            page_size,
+            query: query.to_owned(),
+            ..Default::default()
+        };
+        Ok(self.send_list(request).await?.executions.len() as u64)
     }
 
     /// Ask a `Signals` how many signals it has counted.
@@ -248,6 +307,28 @@ fn execution(workflow_id: &str) -> Option<WorkflowExecution> {
         workflow_id: workflow_id.to_owned(),
         run_id: String::new(),
     })
+}
+
+fn type_named(name: &str) -> Option<WorkflowType> {
+    Some(WorkflowType {
+        name: name.to_owned(),
+    })
+}
+
+fn queue() -> Option<TaskQueue> {
+    Some(TaskQueue {
+        name: QUEUE.to_owned(),
+        ..TaskQueue::default()
+    })
+}
+
+/// One search attribute, with its type as Temporal's clients send it.
+fn keyword(name: &str, value: &str) -> SearchAttributes {
+    let mut payload = payload::json_payload(&json!(value));
+    payload.metadata.insert("type".to_owned(), b"Keyword".to_vec());
+    SearchAttributes {
+        indexed_fields: [(name.to_owned(), payload)].into(),
+    }
 }
 
 fn input(argument: i64) -> Option<Payloads> {

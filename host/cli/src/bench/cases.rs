@@ -1,9 +1,9 @@
-//! The cases that put load on an engine or a server.
+//! The cases that put load on an engine or a server. Those of more than one execution are in `across`, that of lists in `list`.
 
 use std::{sync::Arc, time::Duration};
 
 use super::{
-    Case, Mode, Session,
+    Case, Error as Failure, Mode, Session,
     caller::Caller,
     load::{self, Measured, Plan, Turn},
     report::{Aim, Bound, Figure, Load, Report, Unit},
@@ -12,10 +12,10 @@ use super::{
 use crate::Error;
 
 /// Operations before the measured ones, as a part of them and at most: code is compiled, files grow, connections open.
-const WARM_UP_PART: u64 = 10;
+pub(super) const WARM_UP_PART: u64 = 10;
 const WARM_UP_MAX: u64 = 1_000;
 /// So many signals end the executions that shall stay open. None of the cases comes near.
-const NEVER: i64 = 1_000_000_000;
+pub(super) const NEVER: i64 = 1_000_000_000;
 /// Updates of one run; its limit is 2,000.
 const UPDATES_PER_RUN: u64 = 1_000;
 /// Executions of each size of fan-out.
@@ -27,12 +27,25 @@ const FAN_OUT_GROWTH: f64 = 1.25;
 
 /// What a case that runs whole executions runs.
 #[derive(Debug, Clone, Copy)]
-struct Executions {
+pub(super) struct Executions {
     workflow_type: &'static str,
     argument: Option<i64>,
     callers: usize,
     count: u64,
     aim: Option<Aim>,
+}
+
+impl Executions {
+    /// Few executions, each of which does the same so many times.
+    pub(super) fn long(workflow_type: &'static str, times: u64) -> Self {
+        Self {
+            workflow_type,
+            argument: Some(signed(times)),
+            callers: 1,
+            count: 1,
+            aim: None,
+        }
+    }
 }
 
 /// Measure a case on a target of its own.
@@ -48,6 +61,11 @@ pub(super) async fn measure(case: Case, session: &Session, report: &mut Report<'
         Case::Sequential => bench.sequential(report).await,
         Case::FanOut => bench.fan_out(report).await,
         Case::Signal => bench.signal(report).await,
+        Case::SignalMany => bench.signal_many(report).await,
+        Case::SignalWithStart => bench.signal_with_start(report).await,
+        Case::Children => bench.children(report).await,
+        Case::ContinueAsNew => bench.continue_as_new(report).await,
+        Case::List => bench.list(report).await,
         Case::Query => bench.query(report).await,
         Case::Update => bench.update(report).await,
         Case::Empty => bench.empty(report).await,
@@ -57,10 +75,11 @@ pub(super) async fn measure(case: Case, session: &Session, report: &mut Report<'
     measured.and(closed)
 }
 
-struct Bench<'a> {
-    case: &'static str,
-    session: &'a Session,
-    target: &'a Target,
+/// One case, with what it is measured on.
+pub(super) struct Bench<'a> {
+    pub(super) case: &'static str,
+    pub(super) session: &'a Session,
+    pub(super) target: &'a Target,
     in_process: bool,
 }
 
@@ -158,6 +177,17 @@ impl Bench<'_> {
         report.load(load, &measured)
     }
 
+    /// Run whole executions as planned, with neither a warm-up nor a line in the report.
+    pub(super) async fn whole(
+        &self,
+        plan: Plan,
+        executions: Executions,
+        report: &Report<'_>,
+    ) -> Result<Measured, Error> {
+        let progress = report.progress(self.case, plan.count);
+        load::run(plan, &progress, self.execute(executions)).await
+    }
+
     /// An execution of so many steps for each caller.
     async fn long_executions(
         &self,
@@ -169,13 +199,7 @@ impl Bench<'_> {
             count: callers as u64,
             callers,
         };
-        let long = Executions {
-            workflow_type: "Steps",
-            argument: Some(signed(steps)),
-            ..self.suggested(Case::One)
-        };
-        let progress = report.progress(self.case, plan.count);
-        load::run(plan, &progress, self.execute(long)).await
+        self.whole(plan, Executions::long("Steps", steps), report).await
     }
 
     async fn fan_out(&self, report: &mut Report<'_>) -> Result<(), Error> {
@@ -187,15 +211,8 @@ impl Bench<'_> {
         let mut each_ns = Vec::new();
         for (round, size) in [most / 4, most / 4, most / 2, most].into_iter().enumerate() {
             let size = size.max(1);
-            let fan = Executions {
-                workflow_type: "Fan",
-                argument: Some(signed(size)),
-                ..self.suggested(Case::One)
-            };
-            let progress = report.progress(self.case, plan.count);
             let writes = self.target.writes();
-            let measured = load::run(plan, &progress, self.execute(fan)).await?;
-            drop(progress);
+            let measured = self.whole(plan, Executions::long("Fan", size), report).await?;
             if round == 0 {
                 // The first one warms up.
                 continue;
@@ -292,7 +309,7 @@ impl Bench<'_> {
     }
 
     /// Warm up, then measure. Each time the operation is made anew, so that it has ids of its own; what it needs is made then.
-    async fn run<F>(
+    pub(super) async fn run<F>(
         &self,
         plan: Plan,
         unit: &'static str,
@@ -317,19 +334,22 @@ impl Bench<'_> {
         Ok((load, measured))
     }
 
-    fn plan(&self, callers: usize, count: u64) -> Plan {
+    pub(super) fn plan(&self, callers: usize, count: u64) -> Plan {
         Plan {
             count: self.session.count(count),
             callers: self.session.callers(callers),
         }
     }
 
-    fn written_since(&self, before: Option<super::target::Writes>) -> Option<super::target::Writes> {
+    pub(super) fn written_since(
+        &self,
+        before: Option<super::target::Writes>,
+    ) -> Option<super::target::Writes> {
         Some(self.target.writes()? - before?)
     }
 
     /// Give each turn the connection of its caller.
-    fn each_caller<F>(&self, operation: F) -> impl Fn(Turn) -> Answer + Clone + Send + use<F>
+    pub(super) fn each_caller<F>(&self, operation: F) -> impl Fn(Turn) -> Answer + Clone + Send + use<F>
     where
         F: Fn(Caller, Turn) -> Answer + Clone + Send,
     {
@@ -339,14 +359,30 @@ impl Bench<'_> {
 }
 
 /// One operation under way.
-type Answer = std::pin::Pin<Box<dyn Future<Output = Result<(), Error>> + Send>>;
+pub(super) type Answer = std::pin::Pin<Box<dyn Future<Output = Result<(), Error>> + Send>>;
 
 /// Begins ids that no other measurement has, in this database or another.
-fn prefix(case: &str) -> String {
+pub(super) fn prefix(case: &str) -> String {
     format!("{case}-{}", uuid::Uuid::new_v4().simple())
 }
 
 /// As the component takes numbers.
-fn signed(n: u64) -> i64 {
+pub(super) fn signed(n: u64) -> i64 {
     i64::try_from(n).unwrap_or(i64::MAX)
+}
+
+/// What comes before or after a measurement must not fail.
+///
+/// # Errors
+///
+/// An operation has failed.
+pub(super) fn flawless(measured: Measured) -> Result<(), Error> {
+    match measured.first_error {
+        None => Ok(()),
+        Some(first) => Err(Failure::Failed {
+            failed: measured.errors,
+            first,
+        }
+        .into()),
+    }
 }

@@ -1,14 +1,16 @@
 //! `longhaul bench`: how fast this machine runs workflows, and how much memory and disk they take.
 //!
-//! [`cases`] holds what is measured under load, [`suspend`], [`replay`] and [`instantiate`] what is measured otherwise. `load` is the
-//! load generator, `target` is what it drives, `caller` is one client of that, and `report` prints.
+//! [`cases`], [`across`] and [`list`] hold what is measured under load, [`suspend`], [`replay`] and [`instantiate`] what is measured
+//! otherwise. `load` is the load generator, `target` is what it drives, `caller` is one client of that, and `report` prints.
 
+mod across;
 mod caller;
 mod cases;
 mod error;
 mod evictions;
 mod instantiate;
 mod latencies;
+mod list;
 mod load;
 mod process;
 mod replay;
@@ -39,18 +41,26 @@ const CONCURRENCY_MAX: u64 = 10_000;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Cases:
-  empty        executions without a step, from the start to the client's knowledge of the end
-  one, ten     executions of one and of ten activities
-  sequential   one execution of many activities, one after the other: steps a second
-  fan-out      executions of many activities at once, at three sizes
-  sleep        executions of one timer of 1 ms
-  signal       signals to one execution
-  query        queries to one live execution
-  update       updates, from the request to the outcome
-  suspend      many idle executions: memory, disk, idle processor time, and reopening after kill -9
-  replay       a long history, read from the database and replayed
-  instantiate  the sandbox alone: new instances, forks and queries on them
-  all          each of them
+  empty              executions without a step, from the start to the client's knowledge of the end
+  one, ten           executions of one and of ten activities
+  sequential         one execution of many activities, one after the other: steps a second
+  fan-out            executions of many activities at once, at three sizes
+  sleep              executions of one timer of 1 ms
+  signal             signals to one execution
+  signal-many        signals spread over a thousand executions
+  signal-with-start  signals of which every other one starts its execution
+  query              queries to one live execution
+  update             updates, from the request to the outcome
+  children           parents that start many children and wait for all: children a second
+  continue-as-new    one chain that continues as new many times: runs a second
+  list               pages of 100 executions by status, type and search attribute, after many have closed
+  suspend            many idle executions: memory, disk, idle processor time, and reopening after kill -9
+  replay             a long history, read from the database and replayed
+  instantiate        the sandbox alone: new instances, forks and queries on them
+  all                each of them
+
+list runs the executions that it lists, 1,000,000 unless --count says otherwise: that takes minutes and gigabytes of disk, in `all`
+as well. One in 100 is of the type asked for, one in 1,000 has the value.
 
 suspend, replay and instantiate need no connection: they are the same with and without --in-process.
 
@@ -58,6 +68,7 @@ Examples:
   longhaul bench all
   longhaul bench empty --concurrency 64 --count 50000 --in-process
   longhaul bench empty --after-closed 200000
+  longhaul bench list --count 100000 --in-process
   longhaul bench suspend --count 100000 --instance-memory 536870912
   longhaul bench query --address 127.0.0.1:7233 -o json")]
 pub(crate) struct Args {
@@ -67,7 +78,8 @@ pub(crate) struct Args {
     /// Clients that wait at once [default: as the case suggests]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=CONCURRENCY_MAX))]
     concurrency: Option<u64>,
-    /// Operations; for sequential, fan-out and replay: activities of one execution [default: as the case suggests]
+    /// Operations; for sequential, fan-out and replay: activities of one execution; for children: children of one parent; for
+    /// continue-as-new: runs of one chain; for list: executions that close before [default: as the case suggests]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     count: Option<u64>,
     /// Call the engine directly, without gRPC
@@ -103,8 +115,13 @@ enum Case {
     FanOut,
     Sleep,
     Signal,
+    SignalMany,
+    SignalWithStart,
     Query,
     Update,
+    Children,
+    ContinueAsNew,
+    List,
     Suspend,
     Replay,
     Instantiate,
@@ -134,8 +151,13 @@ impl Case {
             Self::FanOut => "fan-out",
             Self::Sleep => "sleep",
             Self::Signal => "signal",
+            Self::SignalMany => "signal-many",
+            Self::SignalWithStart => "signal-with-start",
             Self::Query => "query",
             Self::Update => "update",
+            Self::Children => "children",
+            Self::ContinueAsNew => "continue-as-new",
+            Self::List => "list",
             Self::Suspend => "suspend",
             Self::Replay => "replay",
             Self::Instantiate => "instantiate",

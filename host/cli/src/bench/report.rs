@@ -195,6 +195,11 @@ impl Load {
         }
     }
 
+    /// Under another name than the case's: one of several lines of it.
+    pub(super) fn named(self, case: String) -> Self {
+        Self { case, ..self }
+    }
+
     /// With what the database wrote meanwhile.
     pub(super) fn writes(self, writes: Option<Writes>) -> Self {
         Self {
@@ -254,7 +259,7 @@ impl Figure {
             judged(&text, bound.is_reached(self.value))
         });
         format!(
-            "{:<14} {}: {value}  {}",
+            "{:<17} {}: {value}  {}",
             self.case,
             self.what,
             aim.unwrap_or_default()
@@ -393,7 +398,7 @@ fn line(columns: [&str; 12]) -> String {
         aim,
     ] = columns;
     format!(
-        "{case:<14} {count:>8} {unit:<10} {callers:>7} {rate:>12} {p50:>9} {p99:>9} {max:>9} {errors:>6} {commits:>8} {transitions:>11}  {aim}"
+        "{case:<17} {count:>8} {unit:<10} {callers:>7} {rate:>12} {p50:>9} {p99:>9} {max:>9} {errors:>6} {commits:>8} {transitions:>11}  {aim}"
     )
     .trim_end()
     .to_owned()
