@@ -146,17 +146,24 @@ fn every(text: &str) -> Result<u64, String> {
         rest = after;
     }
     let seconds = total_ns / NS_PER_SECOND as f64;
-    // Ten thousand years: beyond, nothing is a plan.
-    if seconds > 3.2e11 {
-        return Err(format!("{text:?} is too long"));
-    }
-    // Within the bound above the cast is exact.
-    Ok((seconds as u64).max(1) * NS_PER_SECOND)
+    // A cast from a float saturates; what does not fit 64 bits of nanoseconds, some 584 years, is no plan.
+    (seconds as u64)
+        .max(1)
+        .checked_mul(NS_PER_SECOND)
+        .ok_or_else(|| format!("{text:?} is too long"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_no_clock_can_reach_is_refused() {
+        // E2, B1
+        for text in ["@every 5124096h", "@every 99999999999999999999h"] {
+            assert!(Schedule::parse(text).is_err(), "{text}");
+        }
+    }
 
     fn ns(text: &str) -> u64 {
         let time: Timestamp = text.parse().unwrap();

@@ -191,6 +191,21 @@ impl Execution {
         Ok(Admission::Admitted)
     }
 
+    /// Admit an update that a run before this one had taken: it was within the limits there, and must not be lost here.
+    pub fn admit_again(&mut self, turn: &mut Turn, request: wire::Request) -> Admission {
+        let id = request
+            .meta
+            .as_ref()
+            .map_or("", |meta| meta.update_id.as_str())
+            .to_owned();
+        if self.updates.contains_key(&id) {
+            return Admission::Known;
+        }
+        self.restore_update(request);
+        turn.effects.push(Effect::UpdateAdmitted { id });
+        Admission::Admitted
+    }
+
     /// Put an update back that was admitted and durable before the state was rebuilt.
     pub fn restore_update(&mut self, request: wire::Request) {
         let id = request

@@ -55,8 +55,11 @@ impl Runtime {
         request: wire::DeleteWorkflowExecutionRequest,
     ) -> Result<wire::DeleteWorkflowExecutionResponse, Error> {
         let target = self.target(&request.namespace, request.workflow_execution.as_ref())?;
-        self.ask(target, |reply| Message::Delete { reply: Some(reply) })
-            .await?;
+        self.ask(target, |reply| Message::Delete {
+            reply: Some(reply),
+            expired: None,
+        })
+        .await?;
         Ok(wire::DeleteWorkflowExecutionResponse::default())
     }
 

@@ -55,7 +55,10 @@ impl Shard {
         turn: &mut Turn,
         tellings: &mut Tellings,
         reply: Option<Reply<()>>,
+        expired: Option<Arc<SweepAgain>>,
     ) {
+        // Durable before the next look, which would find it again.
+        tellings.0.extend(expired.map(Held::Swept));
         if run.execution.is_open() {
             let reason = "Delete workflow execution".to_owned();
             let ended = run
@@ -181,6 +184,13 @@ impl Shard {
         if self.index != 0 || self.core.options.time_skipping {
             return;
         }
+        // What is found could not be deleted, and would be found again at once: the alarm rings when the store takes writes again.
+        if self.core.store.health().error().is_some() {
+            self.core
+                .sweep_expected
+                .store(true, std::sync::atomic::Ordering::SeqCst);
+            return self.sweep_at(self.now_ns().saturating_add(SWEEP_AGAIN_NS));
+        }
         // What closes and becomes durable from here on asks for another look.
         self.core
             .sweep_expected
@@ -207,13 +217,7 @@ impl Shard {
                 .store(true, std::sync::atomic::Ordering::SeqCst);
         }
         if let (Some(next_ns), true) = (swept.next_ns, swept.expired.is_empty()) {
-            let place = Place {
-                namespace: NamespaceId::DEFAULT,
-                workflow_id: "".into(),
-            };
-            self.alarms.clear_kind(Kind::Retention);
-            self.alarms
-                .set(next_ns, Alarm::of(RunId(0), Kind::Retention), place);
+            self.sweep_at(next_ns);
         }
         let Some(mailboxes) = self.core.mailboxes.get() else {
             return;
@@ -235,14 +239,29 @@ impl Shard {
         }
     }
 
+    /// Look again at this time.
+    fn sweep_at(&mut self, due_ns: u64) {
+        let place = Place {
+            namespace: NamespaceId::DEFAULT,
+            workflow_id: "".into(),
+        };
+        self.alarms.clear_kind(Kind::Retention);
+        self.alarms
+            .set(due_ns, Alarm::of(RunId(0), Kind::Retention), place);
+    }
+
     /// The retention of a closed run is over.
     pub(super) fn expire(&mut self, run_id: RunId, place: &Place, done: Arc<SweepAgain>) {
         if self.runs.contains_key(&run_id) || self.loading.contains_key(&run_id) {
+            // The next look comes when this has been done, which may have to wait until the run is read.
             let input = Input::Message {
-                message: Message::Delete { reply: None },
+                message: Message::Delete {
+                    reply: None,
+                    expired: Some(done),
+                },
                 to_run: true,
             };
-            self.deliver(run_id, place, input);
+            return self.deliver(run_id, place, input);
         } else if let Err(error) = self.delete_unread(place, run_id) {
             tracing::warn!(%run_id, %error, "an execution whose retention is over could not be deleted");
         }

@@ -68,9 +68,11 @@ pub(crate) enum Message {
         reply: Reply<Description>,
     },
     Move(Box<Move>),
-    /// Terminate it if it is open, and delete all that there is of it. None: its retention is over.
+    /// Terminate it if it is open, and delete all that there is of it.
     Delete {
         reply: Option<Reply<()>>,
+        /// Its retention is over: what to drop when it is gone.
+        expired: Option<Arc<SweepAgain>>,
     },
 }
 
@@ -103,7 +105,7 @@ impl Message {
             Self::Move(moving) => {
                 let _ = moving.reply.send(Err(error));
             }
-            Self::Delete { reply } => {
+            Self::Delete { reply, .. } => {
                 let _ = reply.map(|reply| reply.send(Err(error)));
             }
         }

@@ -68,8 +68,15 @@ impl Outbox {
 
     /// The row is deleted in a transition that is about to be written: if the letter was not sent yet, it never is.
     pub(super) fn take_back(&mut self, run_id: RunId, order: i64) {
-        if let Some(envelope) = self.known.remove(&(run_id, order)) {
-            envelope.take_back();
+        let Some(envelope) = self.known.remove(&(run_id, order)) else {
+            return;
+        };
+        envelope.take_back();
+        // Its line rested for its sake. The alarm will find nothing to send, so what comes next must not wait for it.
+        if let Some(line) = self.lines.get_mut(&line_of(&envelope))
+            && line.waiting.front().is_some_and(|front| front.is_gone())
+        {
+            line.resting = false;
         }
     }
 
@@ -82,7 +89,8 @@ impl Outbox {
             line.away.is_some()
         });
         for line in self.lines.values() {
-            if let Some(away) = &line.away {
+            // One whose row was to go is sent again if the row is still there.
+            if let Some(away) = line.away.as_ref().filter(|away| !away.is_gone()) {
                 self.known.insert((away.sender_run, away.order), away.clone());
             }
         }
@@ -151,8 +159,20 @@ impl Shard {
     /// Send what was found in the store.
     pub(crate) fn send_restored(&mut self) {
         let keys: Vec<LineKey> = self.outbox.lines.keys().cloned().collect();
+        let writable = self.core.store.health().error().is_none();
         for key in keys {
-            self.send_next(&key);
+            if writable {
+                self.send_next(&key);
+                continue;
+            }
+            // Its answer could not be written: it waits for its alarm, which rings when the store takes writes again.
+            let line = self.outbox.lines.get_mut(&key);
+            let first = line
+                .filter(|line| line.away.is_none() && !line.resting)
+                .and_then(|line| line.waiting.pop_front());
+            if let Some(envelope) = first {
+                self.send_later(envelope);
+            }
         }
     }
 

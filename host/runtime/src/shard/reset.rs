@@ -27,6 +27,8 @@ use crate::{Error, core::Core, registry::Version};
 
 /// A history whose kept part is longer than this, in bytes, is not reset: it is copied in one transition.
 const KEPT_BYTES_MAX: u64 = 128 << 20;
+/// Messages of the runs after the reset one's that are read to be applied again, but for those of the last run that is read.
+const REAPPLIED_MAX: usize = 10_000;
 /// Events in one append of what is kept.
 const APPEND_EVENTS: usize = 1_000;
 /// A run that goes on faster than it can be read is not reset for ever: after so many readings the request is refused.
@@ -153,7 +155,7 @@ impl Shard {
         let ticket_before = self.commits.ticket();
         let begun = self.guarded(|shard| {
             let ended = old.as_deref_mut();
-            shard.write_reset(&mut run, turn, ended, &request, &read.kept, &mut tellings)
+            shard.write_reset(&mut run, turn, ended, &request, &read, &mut tellings)
         });
         match begun {
             Ok(()) => {
@@ -179,18 +181,27 @@ impl Shard {
         turn: Turn,
         mut ended: Option<&mut Run>,
         request: &wire::ResetWorkflowExecutionRequest,
-        kept: &[Arc<HistoryEvent>],
+        read: &Read,
         tellings: &mut Tellings,
     ) -> Result<(), Error> {
+        let kept = &read.kept;
         let (place, run_id) = (run.place(), run.run_id);
         let mut changes = Vec::new();
         let mut old_turn = None;
         if let Some(old) = ended.as_deref_mut() {
             let closing = old_turn.insert(self.turn_of(old));
-            let last = kept.last().map_or(0, |event| event.event_id);
-            old.execution
-                .terminate_for_reset(closing, request.reason.clone(), request.identity.clone(), last)
-                .map_err(refuse)?;
+            let (reason, identity) = (request.reason.clone(), request.identity.clone());
+            // The new run goes on with what the run that it is reset from has started. Another run of the id, whose events are not
+            // its own, takes nothing along; it only leaves the report to their parent to the new run, if they are the same child.
+            let last = match old.run_id == read.base {
+                true => kept.last().map_or(0, |event| event.event_id),
+                false => 0,
+            };
+            let ended = match last > 0 || old.execution.parent() == run.execution.parent() {
+                true => old.execution.terminate_for_reset(closing, reason, identity, last),
+                false => old.execution.terminate(closing, reason, None, identity),
+            };
+            ended.map_err(refuse)?;
             changes = self.changes_of(old, closing)?;
         }
         changes.extend(
@@ -247,9 +258,7 @@ impl Shard {
                         .map_err(refuse)?;
                 }
                 Reapply::Update(update) => {
-                    run.execution
-                        .admit_update(&mut turn, (**update).clone(), limits)
-                        .map_err(refuse)?;
+                    run.execution.admit_again(&mut turn, (**update).clone());
                 }
             }
         }
@@ -329,6 +338,12 @@ fn read(core: &Core, reset: &Reset, newest: RunId) -> Result<Read, Error> {
     let exclude = exclude(request);
     let mut again = reset::reapply(&later, exclude);
     while let Some(next) = later.last().and_then(|event| next_run(event)) {
+        if again.len() > REAPPLIED_MAX {
+            return Err(Error::FailedPrecondition(format!(
+                "more than {REAPPLIED_MAX} signals and updates came after that point: reset to a later one, or to a later run, or \
+                 exclude them from being applied again"
+            )));
+        }
         later = read_events(&snapshot, place.namespace, next)?;
         again.extend(reset::reapply(&later, exclude));
     }

@@ -290,9 +290,9 @@ impl Shard {
                 ..
             } => self.take_move(run, turn, tellings, *moving),
             Input::Message {
-                message: Message::Delete { reply },
+                message: Message::Delete { reply, expired },
                 ..
-            } => self.take_delete(run, turn, tellings, reply),
+            } => self.take_delete(run, turn, tellings, reply, expired),
             Input::Letter(delivery) => self.take_letter(run, turn, extra, tellings, delivery),
             Input::Answered { envelope, answer } => {
                 if !run.execution.answered(turn, envelope.order, &answer) {

@@ -170,3 +170,26 @@ async fn a_reset_to_what_is_no_workflow_task_is_refused() {
     assert!(matches!(&refused, Err(Error::WorkflowNotFound(_))), "{refused:?}");
     assert_eq!(world.history("a"), before, "nothing was written");
 }
+
+#[tokio::test]
+async fn more_updates_than_may_be_in_flight_are_applied_again() {
+    // E9, U10
+    let mut world = World::of("counter").await;
+    world.start("a", "Counter", &[]).await.unwrap();
+    for value in 1..=12 {
+        world
+            .update("a", "add_and_get", &[json!(value)], &format!("u{value}"))
+            .await
+            .unwrap()
+            .unwrap();
+    }
+    let rt = world.rt();
+    let history = world.history("a");
+    let task = history
+        .lines()
+        .find(|line| line.contains("WorkflowTaskCompleted"))
+        .unwrap();
+    let at = task.split_whitespace().next().unwrap().parse().unwrap();
+    world.drive(rt.reset_workflow(reset(at, "r1"))).await.unwrap();
+    assert_eq!(world.query("a", "total", &[]).await.unwrap(), json!(78));
+}
