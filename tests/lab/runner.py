@@ -9,6 +9,7 @@
 import argparse
 import asyncio
 import json
+import os
 import pathlib
 import re
 import sys
@@ -279,4 +280,11 @@ async def main():
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    try:
+        asyncio.run(main())
+        code = 0
+    except SystemExit as end:
+        code = end.code
+    # Not by the interpreter's own end: a thread of the client that still runs then can abort it.
+    sys.stdout.flush()
+    os._exit(code)

@@ -1,6 +1,7 @@
 """Everything that is refused must reach the caller as the exception that Temporal's client documents: refusals.py HOST:PORT."""
 
 import asyncio
+import os
 import sys
 from decimal import Decimal
 
@@ -114,3 +115,6 @@ async def main() -> None:
 
 if __name__ == "__main__":
     asyncio.run(main())
+    # Not by the interpreter's own end: a thread of the client that still runs then can abort it.
+    sys.stdout.flush()
+    os._exit(0)

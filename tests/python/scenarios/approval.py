@@ -1,6 +1,7 @@
 """Approves an expense and rejects another: approval.py HOST:PORT."""
 
 import asyncio
+import os
 import sys
 from dataclasses import dataclass
 from decimal import Decimal
@@ -60,3 +61,6 @@ async def main() -> None:
 
 if __name__ == "__main__":
     asyncio.run(main())
+    # Not by the interpreter's own end: a thread of the client that still runs then can abort it.
+    sys.stdout.flush()
+    os._exit(0)

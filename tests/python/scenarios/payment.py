@@ -1,6 +1,7 @@
 """Starts a payment and asks for its outcome later: payment.py HOST:PORT."""
 
 import asyncio
+import os
 import sys
 from decimal import Decimal
 
@@ -49,3 +50,6 @@ async def main() -> None:
 
 if __name__ == "__main__":
     asyncio.run(main())
+    # Not by the interpreter's own end: a thread of the client that still runs then can abort it.
+    sys.stdout.flush()
+    os._exit(0)
