@@ -12,6 +12,10 @@ demo:
 test:
     cargo xtask test
 
+# Play random programs under random crashes, for example `just soak --minutes 30`
+soak *arguments:
+    cargo xtask soak {{ arguments }}
+
 # Build every example guest into target/guests/
 guests:
     cargo xtask guests

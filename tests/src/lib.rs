@@ -11,13 +11,16 @@
 )]
 
 pub mod artifacts;
+pub mod background;
 pub mod cli;
 pub mod client;
 pub mod export;
 pub mod load;
 pub mod order;
+pub mod python;
 pub mod server;
 
+pub use background::Background;
 pub use cli::Answer;
 pub use client::Client;
 pub use server::Server;

@@ -12,6 +12,9 @@ use tempfile::TempDir;
 
 use crate::{Answer, artifacts};
 
+/// How long [`Server::result`] waits: far longer than anything here takes, and short enough that a test that hangs says where.
+const RESULT_WITHIN: &str = "2m";
+
 /// The file that takes space on a small disk.
 const BALLAST: &str = "ballast";
 
@@ -248,9 +251,18 @@ impl Server {
         self.query(id, name).json()["queryResult"][0].take()
     }
 
-    /// Waits for the end of an execution.
+    /// Waits for the end of an execution, two minutes at most.
     pub fn result(&self, id: &str) -> Answer {
-        self.longhaul(&["workflow", "result", "--workflow-id", id, "-o", "json"])
+        self.longhaul(&[
+            "workflow",
+            "result",
+            "--workflow-id",
+            id,
+            "--command-timeout",
+            RESULT_WITHIN,
+            "-o",
+            "json",
+        ])
     }
 
     /// An execution's history as text, an event a line.

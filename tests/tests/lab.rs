@@ -8,10 +8,9 @@ use std::{
     collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
 };
 
-use longhaul_tests::{Answer, Server, artifacts, export};
+use longhaul_tests::{Answer, Background, Server, artifacts, export, python};
 
 /// The task queue of the lab and of its activities.
 const QUEUE: &str = "lab";
@@ -59,7 +58,7 @@ fn every_case_looks_like_on_temporal() {
 fn activities_may_be_served_from_python() {
     let server = Server::start();
     server.upload("lab", QUEUE);
-    let _worker = Worker::start(&server);
+    let _worker = Background::start(python::script("lab/worker.py", &server).arg("activities"));
     let with_activities = cases(|name| name.starts_with("activit"));
     let (now, later) = divide(with_activities, &LATER_IN_PYTHON);
     must_pass(&server, &now);
@@ -97,8 +96,8 @@ fn play(server: &Server, cases: &[PathBuf], patience_s: &str) -> (BTreeSet<Strin
     if cases.is_empty() {
         return (BTreeSet::new(), String::new());
     }
-    let mut command = python("runner.py");
-    command.args([server.address(), "check", "--patience-s", patience_s]);
+    let mut command = python::script("lab/runner.py", server);
+    command.args(["check", "--patience-s", patience_s]);
     let answer = Answer::of(command.args(cases));
     let verdicts = answer.stdout.lines();
     let passed: BTreeSet<String> = verdicts
@@ -129,35 +128,4 @@ fn stem(case: &Path) -> &str {
 
 fn lab() -> PathBuf {
     artifacts::package().join("lab")
-}
-
-/// A script of the lab, run by the Python that has Temporal's client.
-fn python(script: &str) -> Command {
-    let mut command = Command::new(artifacts::python());
-    command.arg("-B").arg(lab().join(script)).env_remove("PYTHONPATH");
-    command
-}
-
-/// A Python process that serves the lab's activities. Killed when it is dropped.
-struct Worker(Child);
-
-impl Worker {
-    fn start(server: &Server) -> Self {
-        let mut command = python("worker.py");
-        command.args([server.address(), "activities"]);
-        Self(
-            command
-                .stdout(Stdio::null())
-                .stderr(Stdio::null())
-                .spawn()
-                .unwrap(),
-        )
-    }
-}
-
-impl Drop for Worker {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
 }

@@ -3,23 +3,14 @@
 //! `cargo xtask test` makes the Python environment and runs these tests; plain `cargo test` leaves them out.
 #![allow(clippy::unwrap_used, reason = "a test that fails may panic")]
 
-use std::process::Command;
-
-use longhaul_tests::{Answer, Server, artifacts, export, order::QUEUE};
+use longhaul_tests::{Server, export, order::QUEUE, python};
 
 /// Runs a script of `tests/python/` against a server that has the order's components. What it prints.
 fn run(script: &str) -> String {
     let server = Server::skipping_time();
     server.upload("order", QUEUE);
     server.upload("order-activities", QUEUE);
-    let path = artifacts::package().join("python").join(script);
-    let mut command = Command::new(artifacts::python());
-    command
-        .arg("-B")
-        .arg(path)
-        .arg(server.address())
-        .env_remove("PYTHONPATH");
-    let printed = Answer::of(&mut command).ok();
+    let printed = python::run(&format!("python/{script}"), &server);
     export::histories(&server, &format!("python_{}", script.trim_end_matches(".py")));
     printed
 }

@@ -41,7 +41,7 @@ pub struct Cli {
 pub(crate) enum Command {
     Server(server::Args),
     Module(module::Args),
-    Workflow(workflow::Args),
+    Workflow(Box<workflow::Args>),
     Run(run::Args),
     Replay(replay::Args),
     Bench(bench::Args),

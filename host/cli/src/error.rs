@@ -72,7 +72,7 @@ pub enum Error {
     WorkflowFailed {
         /// `FAILED`, `CANCELED`, `TERMINATED` or `TIMED_OUT`.
         status: &'static str,
-        /// The outermost failure, or what took its place, if there is something to say.
+        /// The failure and its causes, a line each, or what took its place, if there is something to say.
         message: Option<String>,
     },
 
@@ -190,7 +190,12 @@ fn request_hint(operation: &str, status: &tonic::Status) -> Option<String> {
         Code::NotFound if status.message().contains("amespace") => {
             "--namespace or TEMPORAL_NAMESPACE names another"
         }
-        Code::NotFound if on_module || status.message().starts_with("module ") => {
+        Code::NotFound
+            if on_module
+                || ["module ", "there is no module "]
+                    .iter()
+                    .any(|start| status.message().starts_with(start)) =>
+        {
             "`longhaul module list` shows what there is"
         }
         Code::NotFound if status.message().starts_with("workflow not found") => {

@@ -63,7 +63,7 @@ pub fn execute(cli: Cli, output: &mut Output) -> Result<(), Error> {
         args::Command::Replay(args) => replay::execute(&args, output),
         args::Command::Completion(args) => completion::execute(&args, output),
         args::Command::Module(args) => on_this_thread(&global, module::execute(args, &global, output)),
-        args::Command::Workflow(args) => on_this_thread(&global, workflow::execute(args, &global, output)),
+        args::Command::Workflow(args) => on_this_thread(&global, workflow::execute(*args, &global, output)),
     }
 }
 

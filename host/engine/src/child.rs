@@ -9,6 +9,7 @@ use longhaul_history::proto::{
         SignalExternalWorkflowExecutionInitiatedEventAttributes,
         StartChildWorkflowExecutionInitiatedEventAttributes, history_event::Attributes,
     },
+    sdk::v1::UserMetadata,
 };
 
 /// A child that has not ended: initiated, then perhaps started.
@@ -70,6 +71,11 @@ impl Child {
             None | Some(ParentClosePolicy::Unspecified) => ParentClosePolicy::Terminate,
             Some(policy) => policy,
         }
+    }
+
+    /// The summary that the parent's code gives it.
+    pub(crate) fn user_metadata(&self) -> Option<&UserMetadata> {
+        self.initiated.user_metadata.as_ref()
     }
 
     pub(crate) fn attributes(&self) -> Option<&StartChildWorkflowExecutionInitiatedEventAttributes> {

@@ -12,6 +12,7 @@ use longhaul_history::{
             StartChildWorkflowExecutionFailedCause, WorkflowIdReusePolicy,
         },
         history::v1::{HistoryEvent, StartChildWorkflowExecutionInitiatedEventAttributes},
+        sdk::v1::UserMetadata,
     },
     time,
 };
@@ -76,6 +77,9 @@ pub struct ChildStart {
     /// The topmost ancestor.
     #[prost(message, optional, tag = "3")]
     pub root: Option<common::WorkflowExecution>,
+    /// The summary that the parent's code gives it.
+    #[prost(message, optional, tag = "4")]
+    pub user_metadata: Option<UserMetadata>,
 }
 
 /// A signal.
@@ -93,6 +97,9 @@ pub struct Signal {
     /// Only a child of the sender takes it.
     #[prost(bool, tag = "4")]
     pub child_only: bool,
+    /// By which the receiver knows it again (S5): the sender's run and the event that initiated it.
+    #[prost(string, tag = "5")]
+    pub request_id: String,
 }
 
 /// A cancellation request.
@@ -197,6 +204,7 @@ impl Outgoing {
             retry_policy: attributes.retry_policy,
             cron_schedule: attributes.cron_schedule,
             priority: attributes.priority,
+            user_metadata: start.user_metadata.clone(),
             root: Some(start.root.clone().unwrap_or_else(|| sender.clone())),
             parent: Some(Parent {
                 namespace: attributes.namespace,

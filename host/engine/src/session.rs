@@ -2,6 +2,8 @@
 
 mod across;
 mod checks;
+mod intent;
+mod jobs;
 mod outcomes;
 
 use std::{
@@ -11,21 +13,21 @@ use std::{
 
 use longhaul_history::proto::{
     common::v1 as common,
-    enums::v1::StartChildWorkflowExecutionFailedCause,
     failure::v1::{ActivityFailureInfo, CanceledFailureInfo, Failure, failure::FailureInfo},
     history::v1::{ActivityTaskScheduledEventAttributes, HistoryEvent, history_event::Attributes},
-    update::v1 as wire,
 };
 
 use self::checks::{check_activity, check_size};
 use crate::{
-    ActivityOptions, Call, CancellationType, ChildCancellationType, ChildOptions, Command, ContinueOptions,
-    InFlight, SignalOptions, Target, Violation,
+    ActivityOptions, Call, CancellationType, ChildCancellationType, Command, InFlight, Violation,
     activity::Scheduled,
     execution::{Limits, reset},
     seqs::Seqs,
-    update::Outcome as UpdateOutcome,
 };
+
+pub use intent::Intent;
+pub(crate) use jobs::{AcceptedUpdate, Jobs};
+pub use jobs::{Job, Outcome};
 
 /// What one execution's code knows: its operations by `seq`. The same whether it runs live or is replayed.
 #[derive(Debug, Default)]
@@ -91,165 +93,6 @@ enum State {
     Detached,
     /// History has its end.
     Ended,
-}
-
-/// Something to deliver to the guest.
-#[derive(Debug, Clone)]
-pub enum Job {
-    /// The run was reset: from here on its random numbers are those of this run id. Stands before everything else.
-    Reseed {
-        /// The new run's id.
-        run_id: String,
-    },
-    /// Construct the workflow.
-    Start,
-    /// A WorkflowExecutionSignaled event.
-    Signal(Arc<HistoryEvent>),
-    /// Cancellation was requested.
-    Cancel {
-        /// The reason that the client gave.
-        reason: String,
-    },
-    /// An operation has ended.
-    Resolve {
-        /// Its number.
-        seq: u32,
-        /// How.
-        outcome: Outcome,
-    },
-}
-
-/// How an operation ended.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Outcome {
-    /// With values.
-    Completed(common::Payloads),
-    /// It failed.
-    Failed(Box<Failure>),
-    /// It was cancelled.
-    Cancelled(Box<Failure>),
-    /// It ran out of time.
-    TimedOut(Box<Failure>),
-    /// The child runs; its end is told later.
-    ChildStarted {
-        /// Its run id.
-        run_id: String,
-    },
-    /// The child could not be started; nothing follows.
-    ChildStartFailed {
-        /// Its workflow id.
-        workflow_id: String,
-        /// Its type.
-        workflow_type: String,
-        /// Why.
-        cause: StartChildWorkflowExecutionFailedCause,
-    },
-}
-
-/// A command that stands, after pairs were dropped and terminal commands sorted: it becomes one event, or is compared with one.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Intent {
-    /// TimerStarted.
-    StartTimer {
-        /// The operation's number.
-        seq: u32,
-        /// In nanoseconds.
-        duration_ns: u64,
-        /// For tools to show.
-        summary: Option<String>,
-    },
-    /// TimerCanceled.
-    CancelTimer {
-        /// The operation's number.
-        seq: u32,
-        /// The timer's event.
-        started_event_id: i64,
-    },
-    /// ActivityTaskScheduled.
-    ScheduleActivity {
-        /// The operation's number.
-        seq: u32,
-        /// What to run and how.
-        options: Box<ActivityOptions>,
-    },
-    /// ActivityTaskCancelRequested.
-    CancelActivity {
-        /// The operation's number.
-        seq: u32,
-        /// The activity's event.
-        scheduled_event_id: i64,
-    },
-    /// StartChildWorkflowExecutionInitiated.
-    StartChild {
-        /// The operation's number.
-        seq: u32,
-        /// What to start and how.
-        options: Box<ChildOptions>,
-    },
-    /// RequestCancelExternalWorkflowExecutionInitiated for a child.
-    CancelChild {
-        /// The child's number.
-        seq: u32,
-        /// The event that initiated the child.
-        initiated_event_id: i64,
-        /// The child's workflow id.
-        workflow_id: String,
-        /// Why.
-        reason: String,
-    },
-    /// SignalExternalWorkflowExecutionInitiated.
-    SignalExternal {
-        /// The operation's number.
-        seq: u32,
-        /// Whom.
-        target: Target,
-        /// It is for a child of this run.
-        child_only: bool,
-        /// What to send.
-        signal: Box<SignalOptions>,
-    },
-    /// RequestCancelExternalWorkflowExecutionInitiated.
-    CancelExternal {
-        /// The operation's number.
-        seq: u32,
-        /// Whose.
-        target: Target,
-        /// Why.
-        reason: String,
-    },
-    /// MarkerRecorded, and UpsertWorkflowSearchAttributes right behind it.
-    Patched {
-        /// The change's id.
-        id: String,
-        /// Only the new side is left in the code.
-        deprecated: bool,
-        /// All that the run has taken so far, this one included, in order.
-        patches: Vec<String>,
-    },
-    /// WorkflowPropertiesModified.
-    UpsertMemo(Vec<(String, Option<common::Payload>)>),
-    /// UpsertWorkflowSearchAttributes.
-    UpsertSearchAttributes(Vec<(String, Option<common::Payload>)>),
-    /// WorkflowExecutionUpdateAccepted.
-    AcceptUpdate {
-        /// The update's id.
-        id: String,
-    },
-    /// WorkflowExecutionUpdateCompleted.
-    CompleteUpdate {
-        /// The update's id.
-        id: String,
-        /// Its result.
-        outcome: UpdateOutcome,
-    },
-    /// WorkflowExecutionCompleted.
-    Complete(common::Payloads),
-    /// WorkflowExecutionFailed.
-    Fail(Box<Failure>),
-    /// WorkflowExecutionCanceled.
-    Cancelled(common::Payloads),
-    /// WorkflowExecutionContinuedAsNew.
-    ContinueAsNew(Box<ContinueOptions>),
 }
 
 /// Intents in the order of their calls; those that were taken back are none.
@@ -722,26 +565,6 @@ impl Session {
         }
         Ok(operation)
     }
-}
-
-/// The jobs of one task.
-#[derive(Debug, Default)]
-pub struct Jobs {
-    /// Start and signals.
-    pub before_updates: Vec<Job>,
-    /// Cancellation and outcomes.
-    pub after_updates: Vec<Job>,
-}
-
-/// An update as replay delivers it.
-#[derive(Debug, Clone)]
-pub struct AcceptedUpdate {
-    /// Its id.
-    pub id: String,
-    /// What was asked.
-    pub request: wire::Request,
-    /// The event that scheduled the task which accepted it.
-    pub sequencing_event_id: i64,
 }
 
 fn activity_failure(

@@ -7,6 +7,7 @@ use crate::{
     proto::{
         common::v1::{Memo, Payloads},
         enums::v1::SuggestContinueAsNewReason,
+        sdk::v1::UserMetadata,
     },
 };
 use prost::Message;
@@ -30,6 +31,10 @@ pub struct Limits {
     pub request_bytes: usize,
     /// Bytes of a memo. Default: 2 MiB.
     pub memo_bytes: usize,
+    /// Bytes of the summary that something is given for people to read, as its payload is encoded. Default: 400.
+    pub summary_bytes: usize,
+    /// Bytes of the details that belong to such a summary. Default: 20,000.
+    pub details_bytes: usize,
     /// Updates of a run that are admitted or accepted and not complete. Default: 10.
     pub updates_in_flight: usize,
     /// Bytes of the requests of those updates. Default: 20 MiB.
@@ -60,6 +65,8 @@ impl Default for Limits {
             payload_warn_bytes: 512 * KIB,
             request_bytes: 4 * MIB,
             memo_bytes: 2 * MIB,
+            summary_bytes: 400,
+            details_bytes: 20_000,
             updates_in_flight: 10,
             updates_in_flight_bytes: 20 * MIB,
             updates_per_run: 2_000,
@@ -230,6 +237,21 @@ impl Limits {
         check_bytes("memo", memo.encoded_len(), self.memo_bytes)
     }
 
+    /// Check the sizes of a summary and of its details.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::TooLarge`].
+    pub fn check_user_metadata(&self, metadata: &UserMetadata) -> Result<(), Error> {
+        let parts = [
+            ("user_metadata.summary", &metadata.summary, self.summary_bytes),
+            ("user_metadata.details", &metadata.details, self.details_bytes),
+        ];
+        parts.into_iter().try_for_each(|(what, part, limit)| {
+            check_bytes(what, part.as_ref().map_or(0, Message::encoded_len), limit)
+        })
+    }
+
     /// Check the size of a whole request.
     ///
     /// # Errors
@@ -357,6 +379,34 @@ mod tests {
         };
         assert!(limits.check_memo(&memo(10)).is_ok());
         assert!(limits.check_memo(&memo(2 * MIB)).is_err());
+    }
+
+    // B2
+    #[test]
+    fn a_summary_and_its_details_have_limits_of_their_own() {
+        let limits = Limits::default();
+        // A payload whose encoding has exactly that many bytes.
+        let of = |bytes: usize| {
+            let around = plain_payload(vec![0; bytes]).encoded_len() - bytes;
+            let payload = plain_payload(vec![0; bytes - around]);
+            assert_eq!(payload.encoded_len(), bytes);
+            Some(payload)
+        };
+        let check = |summary, details| limits.check_user_metadata(&UserMetadata { summary, details });
+        assert_eq!(check(None, None), Ok(()));
+        assert_eq!(check(of(400), of(20_000)), Ok(()));
+        let too_large = |what: &str, bytes: usize, limit: usize| {
+            Err(Error::TooLarge {
+                what: what.to_owned(),
+                bytes,
+                limit,
+            })
+        };
+        assert_eq!(check(of(401), None), too_large("user_metadata.summary", 401, 400));
+        assert_eq!(
+            check(None, of(20_001)),
+            too_large("user_metadata.details", 20_001, 20_000)
+        );
     }
 
     // U10

@@ -14,6 +14,15 @@ pub enum Error {
     #[error("workflow not found for ID: {0}")]
     WorkflowNotFound(String),
 
+    /// The workflow id may have executions, but not this one.
+    #[error("workflow not found for ID: {workflow_id}, run ID: {run_id}")]
+    RunNotFound {
+        /// The workflow id.
+        workflow_id: String,
+        /// The run that was asked for, or the first run of the chain that was.
+        run_id: String,
+    },
+
     /// The execution has closed, so it takes no more messages.
     #[error("workflow execution already completed")]
     AlreadyCompleted,

@@ -6,6 +6,7 @@ use longhaul_engine::{
         common::v1 as common,
         deployment::v1::WorkerDeploymentVersion,
         history::v1::{HistoryEvent, WorkflowExecutionStartedEventAttributes},
+        sdk::v1::UserMetadata,
         workflow::v1::{WorkflowExecutionConfig, WorkflowExecutionInfo, WorkflowExecutionVersioningInfo},
     },
 };
@@ -126,12 +127,15 @@ pub(crate) fn is_close(event: &HistoryEvent) -> bool {
 }
 
 /// What an execution was started with, as descriptions show it.
-pub(crate) fn config(start: &WorkflowExecutionStartedEventAttributes) -> WorkflowExecutionConfig {
+pub(crate) fn config(
+    start: &WorkflowExecutionStartedEventAttributes,
+    user_metadata: Option<&UserMetadata>,
+) -> WorkflowExecutionConfig {
     WorkflowExecutionConfig {
         task_queue: start.task_queue.clone(),
         workflow_execution_timeout: start.workflow_execution_timeout,
         workflow_run_timeout: start.workflow_run_timeout,
         default_workflow_task_timeout: start.workflow_task_timeout,
-        ..Default::default()
+        user_metadata: user_metadata.cloned(),
     }
 }

@@ -112,7 +112,16 @@ impl Runtime {
         let stack_bytes = options.sandbox.wasm_stack_max_bytes + HOST_STACK_BYTES;
         let writer = store.writer().ok_or(OpenError::InUse)?;
         let workers = Workers::start(options.workers, stack_bytes)?;
-        let (core, shards) = build(options, store, clock, writer, workers, Randomness::System)?;
+        let sandbox = sandbox_of(&options)?;
+        let (core, shards) = build(
+            options,
+            store,
+            clock,
+            writer,
+            workers,
+            Randomness::System,
+            sandbox,
+        )?;
         let mut threads = Vec::new();
         for (index, shard) in shards.into_iter().enumerate() {
             let builder = std::thread::Builder::new()
@@ -180,6 +189,16 @@ impl Runtime {
     }
 }
 
+/// The sandbox that these options ask for.
+pub(crate) fn sandbox_of(options: &Options) -> Result<Sandbox, OpenError> {
+    // Each shard rounds its share of the slots up.
+    let attempts = options.activity_slots.saturating_add(options.shards.get());
+    Ok(Sandbox::new(longhaul_sandbox::Options {
+        activity_instances: u32::try_from(attempts).unwrap_or(u32::MAX),
+        ..options.sandbox.clone()
+    })?)
+}
+
 /// Everything but the threads.
 pub(crate) fn build(
     options: Options,
@@ -188,6 +207,7 @@ pub(crate) fn build(
     writer: Writer,
     workers: Workers,
     randomness: Randomness,
+    sandbox: Sandbox,
 ) -> Result<(Arc<Core>, Vec<Shard>), OpenError> {
     let tokio = tokio::runtime::Handle::try_current()?;
     let (sent, notices) = std::sync::mpsc::channel();
@@ -211,12 +231,6 @@ pub(crate) fn build(
     let attributes = attributes::Registry::default();
     attributes.restore(snapshot.search_attributes().map_err(crate::Error::from)?)?;
     drop(snapshot);
-    // Each shard rounds its share of the slots up.
-    let attempts = options.activity_slots.saturating_add(options.shards.get());
-    let sandbox = Sandbox::new(longhaul_sandbox::Options {
-        activity_instances: u32::try_from(attempts).unwrap_or(u32::MAX),
-        ..options.sandbox.clone()
-    })?;
     let mailboxes: Vec<Arc<ShardMailbox>> = (0..options.shards.get())
         .map(|_| Arc::new(Mailbox::new(options.mailbox_capacity)))
         .collect();

@@ -37,4 +37,4 @@ pub use guest::Report;
 pub use handle::{Namespace, OpenError, Runtime};
 pub use options::Options;
 pub use replay::{ReplayError, replay};
-pub use simulation::{Simulation, Stuck};
+pub use simulation::{Simulation, Stuck, Warm};

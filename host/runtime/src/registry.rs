@@ -306,6 +306,15 @@ impl Registry {
             .collect()
     }
 
+    /// Give every version that was made of a component its machine code.
+    pub(crate) fn set_compiled(&self, module: &Module) {
+        let state = self.read();
+        let versions = state.modules.values().flat_map(BTreeMap::values);
+        for version in versions.filter(|version| version.record.digest == module.digest()) {
+            version.set_compiled(module);
+        }
+    }
+
     fn read(&self) -> RwLockReadGuard<'_, State> {
         self.state.read().unwrap_or_else(PoisonError::into_inner)
     }

@@ -3,11 +3,16 @@
 
 use std::{future::Future, num::NonZeroUsize, pin::pin, sync::Mutex, task::Poll};
 
+use longhaul_sandbox::{Module, Sandbox};
 use longhaul_store::Store;
 use rand_core::SeedableRng;
 
 use crate::{
-    Clock, OpenError, Options, Runtime, core::Randomness, handle::build, shard::Shard, workers::Workers,
+    Clock, OpenError, Options, Runtime,
+    core::Randomness,
+    handle::{build, sandbox_of},
+    shard::Shard,
+    workers::Workers,
 };
 
 /// Rounds in a row that did nothing after which a simulated request counts as stuck; beyond [`QUIET_ROUNDS`] each takes a millisecond.
@@ -22,6 +27,21 @@ const QUIET_ROUNDS: usize = 100;
 pub struct Simulation {
     runtime: Runtime,
     shards: Vec<Shard>,
+}
+
+/// A sandbox and what was compiled in it, for many simulations one after the other: each then opens without setting up a sandbox and
+/// without loading machine code.
+#[derive(Clone)]
+pub struct Warm {
+    sandbox: Sandbox,
+    modules: Vec<Module>,
+}
+
+impl Warm {
+    /// With these modules, which the sandbox has compiled. It stands in for the one that the options of a simulation would set up.
+    pub fn new(sandbox: Sandbox, modules: Vec<Module>) -> Self {
+        Self { sandbox, modules }
+    }
 }
 
 /// A request that got no answer, though nothing was left to do.
@@ -51,6 +71,26 @@ impl Simulation {
         seed: u64,
         shards: NonZeroUsize,
     ) -> Result<Self, OpenError> {
+        options.shards = shards;
+        let sandbox = sandbox_of(&options)?;
+        let warm = Warm::new(sandbox, Vec::new());
+        Self::open_warm(options, store, clock, seed, shards, &warm)
+    }
+
+    /// As [`Simulation::open_sharded`], with a sandbox that is there already, and with the machine code of those modules in the store
+    /// that it has.
+    ///
+    /// # Errors
+    ///
+    /// As [`Runtime::open`].
+    pub fn open_warm(
+        mut options: Options,
+        store: Store,
+        clock: Clock,
+        seed: u64,
+        shards: NonZeroUsize,
+        warm: &Warm,
+    ) -> Result<Self, OpenError> {
         options.shards = if options.time_skipping {
             NonZeroUsize::MIN
         } else {
@@ -60,7 +100,19 @@ impl Simulation {
         let randomness = Randomness::Seeded(Box::new(Mutex::new(rand_chacha::ChaCha12Rng::seed_from_u64(
             seed,
         ))));
-        let (core, shards) = build(options, store, clock, writer, Workers::inline(), randomness)?;
+        let sandbox = warm.sandbox.clone();
+        let (core, shards) = build(
+            options,
+            store,
+            clock,
+            writer,
+            Workers::inline(),
+            randomness,
+            sandbox,
+        )?;
+        for module in &warm.modules {
+            core.registry.set_compiled(module);
+        }
         Ok(Self {
             runtime: Runtime::new(core, Vec::new()),
             shards,
@@ -85,6 +137,12 @@ impl Simulation {
     pub fn runs_in_memory(&self) -> (usize, usize) {
         let counts = self.shards.iter().map(Shard::runs_in_memory);
         counts.fold((0, 0), |sum, shard| (sum.0 + shard.0, sum.1 + shard.1))
+    }
+
+    /// While the disk is full, look whether there is space again, as a running server does now and then. Answers whether the store takes
+    /// writes.
+    pub fn look_for_space(&self) -> bool {
+        self.runtime.inner.core.writer.recover().is_ok()
     }
 
     /// Let the clock run on.

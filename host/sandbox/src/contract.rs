@@ -132,7 +132,7 @@ pub(crate) fn check_imports(component: &Component, engine: &Engine) -> Result<()
             Name::Wasi(interface) if interface.starts_with("http/") => {
                 problem(
                     name.to_owned(),
-                    "HTTP is not offered yet; use an activity worker outside of the server for it",
+                    "HTTP is not offered yet; an activity can open TCP connections where its module's settings grant the network",
                 );
             }
             Name::Wasi(_) | Name::Other => problem(name.to_owned(), hint(name)),

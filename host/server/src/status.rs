@@ -47,6 +47,7 @@ pub(crate) fn from_runtime(error: Error) -> Status {
     match error {
         Error::NamespaceNotFound(namespace) => namespace_not_found(namespace),
         Error::WorkflowNotFound(_)
+        | Error::RunNotFound { .. }
         | Error::AlreadyCompleted
         | Error::UpdateNotFound(_)
         | Error::NotFound(_) => not_found(text),

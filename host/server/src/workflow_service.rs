@@ -14,16 +14,19 @@ use temporalio_protos::temporal::api::{
         DescribeWorkflowExecutionRequest, DescribeWorkflowExecutionResponse, ExecuteMultiOperationRequest,
         ExecuteMultiOperationResponse, GetClusterInfoRequest, GetClusterInfoResponse, GetSystemInfoRequest,
         GetSystemInfoResponse, GetWorkflowExecutionHistoryRequest, GetWorkflowExecutionHistoryResponse,
+        GetWorkflowExecutionHistoryReverseRequest, GetWorkflowExecutionHistoryReverseResponse,
+        ListClosedWorkflowExecutionsRequest, ListClosedWorkflowExecutionsResponse, ListNamespacesRequest,
+        ListNamespacesResponse, ListOpenWorkflowExecutionsRequest, ListOpenWorkflowExecutionsResponse,
         ListWorkflowExecutionsRequest, ListWorkflowExecutionsResponse, PollWorkflowExecutionUpdateRequest,
         PollWorkflowExecutionUpdateResponse, QueryWorkflowRequest, QueryWorkflowResponse,
         RequestCancelWorkflowExecutionRequest, RequestCancelWorkflowExecutionResponse,
-        ResetWorkflowExecutionRequest, ResetWorkflowExecutionResponse,
-        SignalWithStartWorkflowExecutionRequest, SignalWithStartWorkflowExecutionResponse,
-        SignalWorkflowExecutionRequest, SignalWorkflowExecutionResponse, StartWorkflowExecutionRequest,
-        StartWorkflowExecutionResponse, TerminateWorkflowExecutionRequest,
-        TerminateWorkflowExecutionResponse, UpdateWorkflowExecutionOptionsRequest,
-        UpdateWorkflowExecutionOptionsResponse, UpdateWorkflowExecutionRequest,
-        UpdateWorkflowExecutionResponse,
+        ResetWorkflowExecutionRequest, ResetWorkflowExecutionResponse, ScanWorkflowExecutionsRequest,
+        ScanWorkflowExecutionsResponse, SignalWithStartWorkflowExecutionRequest,
+        SignalWithStartWorkflowExecutionResponse, SignalWorkflowExecutionRequest,
+        SignalWorkflowExecutionResponse, StartWorkflowExecutionRequest, StartWorkflowExecutionResponse,
+        TerminateWorkflowExecutionRequest, TerminateWorkflowExecutionResponse,
+        UpdateWorkflowExecutionOptionsRequest, UpdateWorkflowExecutionOptionsResponse,
+        UpdateWorkflowExecutionRequest, UpdateWorkflowExecutionResponse,
     },
 };
 use tokio_util::sync::CancellationToken;
@@ -138,6 +141,21 @@ impl WorkflowService for Workflows {
         self.reply(Ok(system::namespace(found)))
     }
 
+    async fn list_namespaces(
+        &self,
+        request: Request<ListNamespacesRequest>,
+    ) -> Result<Response<ListNamespacesResponse>, Status> {
+        // One page holds all of them.
+        if !request.into_inner().next_page_token.is_empty() {
+            return Err(status::invalid_argument("Invalid NextPageToken."));
+        }
+        let found = self.runtime.namespace(DEFAULT_NAMESPACE);
+        self.reply(found.map(|found| ListNamespacesResponse {
+            namespaces: vec![system::namespace(found)],
+            ..Default::default()
+        }))
+    }
+
     async fn start_workflow_execution(
         &self,
         request: Request<StartWorkflowExecutionRequest>,
@@ -220,6 +238,15 @@ impl WorkflowService for Workflows {
         }
     }
 
+    async fn get_workflow_execution_history_reverse(
+        &self,
+        request: Request<GetWorkflowExecutionHistoryReverseRequest>,
+    ) -> Result<Response<GetWorkflowExecutionHistoryReverseResponse>, Status> {
+        let request = request.into_inner();
+        check_execution(&request.namespace, request.execution.as_ref())?;
+        self.reply(self.runtime.history_reverse(request).await)
+    }
+
     async fn describe_workflow_execution(
         &self,
         request: Request<DescribeWorkflowExecutionRequest>,
@@ -236,6 +263,33 @@ impl WorkflowService for Workflows {
         let request = request.into_inner();
         check_namespace(&request.namespace, "")?;
         self.reply(self.runtime.list_workflows(request).await)
+    }
+
+    async fn list_open_workflow_executions(
+        &self,
+        request: Request<ListOpenWorkflowExecutionsRequest>,
+    ) -> Result<Response<ListOpenWorkflowExecutionsResponse>, Status> {
+        let request = request.into_inner();
+        check_namespace(&request.namespace, "")?;
+        self.reply(self.runtime.list_open_workflows(request).await)
+    }
+
+    async fn list_closed_workflow_executions(
+        &self,
+        request: Request<ListClosedWorkflowExecutionsRequest>,
+    ) -> Result<Response<ListClosedWorkflowExecutionsResponse>, Status> {
+        let request = request.into_inner();
+        check_namespace(&request.namespace, "")?;
+        self.reply(self.runtime.list_closed_workflows(request).await)
+    }
+
+    async fn scan_workflow_executions(
+        &self,
+        request: Request<ScanWorkflowExecutionsRequest>,
+    ) -> Result<Response<ScanWorkflowExecutionsResponse>, Status> {
+        let request = request.into_inner();
+        check_namespace(&request.namespace, "")?;
+        self.reply(self.runtime.scan_workflows(request).await)
     }
 
     async fn count_workflow_executions(

@@ -5,7 +5,7 @@
 use std::{
     collections::HashSet,
     fmt, io,
-    sync::{Arc, Mutex},
+    sync::{Arc, Condvar, Mutex, PoisonError},
 };
 
 use redb::StorageBackend;
@@ -26,7 +26,14 @@ pub enum Loss {
 
 /// A disk in memory. Cheap to clone: clones are handles to one disk, so a test keeps one and gives the store the other.
 #[derive(Clone, Default)]
-pub struct FaultyDisk(Arc<Mutex<State>>);
+pub struct FaultyDisk(Arc<Shared>);
+
+#[derive(Default)]
+struct Shared {
+    state: Mutex<State>,
+    /// Syncs that were held may go on.
+    let_go: Condvar,
+}
 
 #[derive(Default)]
 struct State {
@@ -42,6 +49,8 @@ struct State {
     free_pages: Option<u64>,
     fail_sync_at: Option<u64>,
     power_off_at: Option<u64>,
+    hold_from: Option<u64>,
+    holds: bool,
     off: bool,
 }
 
@@ -63,7 +72,7 @@ impl FaultyDisk {
 
     /// What is on the disk after a crash now, as a new disk without faults. This one goes on.
     pub fn crash(&self, loss: Loss) -> Self {
-        let state = lock(&self.0);
+        let state = lock(&self.0.state);
         let mut bytes = state.synced.clone();
         if let Loss::Some { seed } = loss {
             let mut coin = Coin(seed);
@@ -77,44 +86,60 @@ impl FaultyDisk {
     /// A disk that holds these bytes, all synced.
     pub fn holding(bytes: Vec<u8>) -> Self {
         let allocated = (0..(bytes.len() as u64).div_ceil(PAGE)).collect();
-        Self(Arc::new(Mutex::new(State {
+        let state = State {
             live: bytes.clone(),
             synced: bytes,
             allocated,
             ..State::default()
-        })))
+        };
+        Self(Arc::new(Shared {
+            state: Mutex::new(state),
+            let_go: Condvar::new(),
+        }))
     }
 
     /// What a reader sees, all of it.
     pub fn contents(&self) -> Vec<u8> {
-        lock(&self.0).live.clone()
+        lock(&self.0.state).live.clone()
     }
 
     /// How many syncs there were, failed ones included.
     pub fn syncs(&self) -> u64 {
-        lock(&self.0).syncs
+        lock(&self.0.state).syncs
     }
 
     /// From now on there is space for so many pages (4,096 bytes) that hold nothing yet; `None` for as many as one likes.
     pub fn set_free_pages(&self, pages: Option<u64>) {
-        lock(&self.0).free_pages = pages;
+        lock(&self.0.state).free_pages = pages;
     }
 
     /// Fails the sync with this number (they count from 1): nothing of what is unsynced then becomes durable.
     pub fn fail_sync(&self, number: u64) {
-        lock(&self.0).fail_sync_at = Some(number);
+        lock(&self.0.state).fail_sync_at = Some(number);
+    }
+
+    /// Holds the sync with this number (they count from 1) and all that follow, as a slow disk does, until another number or none is
+    /// set. Whoever syncs waits, so it is for a store whose writer has a thread.
+    pub fn hold_syncs_from(&self, number: Option<u64>) {
+        lock(&self.0.state).hold_from = number;
+        self.0.let_go.notify_all();
+    }
+
+    /// Whether a sync is held now.
+    pub fn holds_a_sync(&self) -> bool {
+        lock(&self.0.state).holds
     }
 
     /// Cuts the power at the sync with this number (they count from 1), before it does anything: it fails, and so does everything after
     /// it. [`crash`](Self::crash) then tells what is left.
     pub fn cut_power_at_sync(&self, number: u64) {
-        lock(&self.0).power_off_at = Some(number);
+        lock(&self.0.state).power_off_at = Some(number);
     }
 }
 
 impl fmt::Debug for FaultyDisk {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let state = lock(&self.0);
+        let state = lock(&self.0.state);
         f.debug_struct("FaultyDisk")
             .field("len", &state.live.len())
             .field("unsynced", &state.unsynced.len())
@@ -211,13 +236,13 @@ impl Coin {
 
 impl StorageBackend for FaultyDisk {
     fn len(&self) -> io::Result<u64> {
-        let state = lock(&self.0);
+        let state = lock(&self.0.state);
         state.powered()?;
         Ok(state.live.len() as u64)
     }
 
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        let state = lock(&self.0);
+        let state = lock(&self.0.state);
         state.powered()?;
         let range = usize::try_from(offset)
             .ok()
@@ -230,7 +255,7 @@ impl StorageBackend for FaultyDisk {
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
-        let mut state = lock(&self.0);
+        let mut state = lock(&self.0.state);
         state.powered()?;
         let new = usize::try_from(len).map_err(|_| io::ErrorKind::StorageFull)?;
         if new < state.live.len() {
@@ -242,7 +267,13 @@ impl StorageBackend for FaultyDisk {
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        let mut state = lock(&self.0);
+        let held = |state: &mut State| {
+            state.holds = state.hold_from.is_some_and(|from| state.syncs + 1 >= from);
+            state.holds
+        };
+        let state = lock(&self.0.state);
+        let waited = self.0.let_go.wait_while(state, held);
+        let mut state = waited.unwrap_or_else(PoisonError::into_inner);
         state.powered()?;
         state.syncs += 1;
         if state.power_off_at == Some(state.syncs) {
@@ -261,7 +292,7 @@ impl StorageBackend for FaultyDisk {
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        let mut state = lock(&self.0);
+        let mut state = lock(&self.0.state);
         state.powered()?;
         state.allocate(offset, data.len())?;
         let offset = usize::try_from(offset).map_err(|_| io::ErrorKind::StorageFull)?;

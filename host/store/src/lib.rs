@@ -8,6 +8,7 @@ mod error;
 pub mod faults;
 mod ids;
 mod meta;
+mod migrate;
 mod open;
 mod options;
 mod read;

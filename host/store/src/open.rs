@@ -23,11 +23,12 @@ use crate::{
     NamespaceId, NamespaceRecord, OpenError, Options, codec,
     disk::{Disk, Reusable},
     meta,
+    migrate::migrate,
     tables::{self, META, NAMESPACES},
 };
 
-/// The newest format of the file, and the only one so far.
-pub(crate) const FORMAT: u32 = 1;
+/// The newest format of the file; see [`crate::migrate`] for the older ones.
+pub(crate) const FORMAT: u32 = 2;
 
 /// How every redb file starts (redb's design document, "Super-header").
 const REDB_MAGIC: [u8; 9] = [b'r', b'e', b'd', b'b', 0x1A, 0x0A, 0xA9, 0x0D, 0x0A];
@@ -177,8 +178,9 @@ fn open_existing(
     let disk = Disk::held_back(backend, Arc::clone(syncs)).map_err(|e| io_error(path, e))?;
     // Until `release`, what redb does to the file stays in memory.
     let mut database = build(options, &disk)?;
-    check_format(path, &database)?;
+    let format = check_format(path, &database)?;
     if access == Access::View {
+        // What the formats differ in is for writers only.
         return Ok(Opened { database, disk });
     }
     if verify {
@@ -189,6 +191,9 @@ fn open_existing(
         }
     }
     disk.release().map_err(|e| io_error(path, e))?;
+    if format < FORMAT {
+        migrate(path, &database, format)?;
+    }
     Ok(Opened { database, disk })
 }
 
@@ -210,8 +215,8 @@ fn build(options: &Options, disk: &Disk) -> Result<Database, OpenError> {
         .map_err(|e| database_error(&options.path, e))
 }
 
-/// Whether a redb file is ours, and of a format that this version reads.
-fn check_format(path: &Path, database: &Database) -> Result<(), OpenError> {
+/// Whether a redb file is ours, and of a format that this version reads: which.
+fn check_format(path: &Path, database: &Database) -> Result<u32, OpenError> {
     let foreign = || OpenError::Foreign {
         path: path.to_owned(),
         found: "it is a redb database of another program".to_owned(),
@@ -236,7 +241,7 @@ fn check_format(path: &Path, database: &Database) -> Result<(), OpenError> {
         .map(u32::from_le_bytes)
         .map_err(|_| foreign())?;
     match format {
-        FORMAT => Ok(()),
+        1..=FORMAT => Ok(format),
         newer if newer > FORMAT => Err(OpenError::NewerFormat {
             path: path.to_owned(),
             found: newer,
@@ -365,6 +370,7 @@ fn initialise(options: &Options, database: &Database) -> Result<(), redb::Error>
         transaction.open_table(tables::OUTBOX)?;
         transaction.open_table(tables::REQUESTS)?;
         transaction.open_table(tables::SEEN)?;
+        transaction.open_table(tables::SEEN_BY_RUN)?;
     }
     transaction.commit()?;
     Ok(())
@@ -409,7 +415,7 @@ fn io_error(path: &Path, source: io::Error) -> OpenError {
     }
 }
 
-fn storage_error(path: &Path, error: StorageError) -> OpenError {
+pub(crate) fn storage_error(path: &Path, error: StorageError) -> OpenError {
     match error {
         StorageError::Io(error) => io_error(path, error),
         error => OpenError::Corrupt {

@@ -72,6 +72,10 @@ pub(crate) const REQUESTS: TableDefinition<'_, (u32, u128, &str), &[u8]> =
 pub(crate) const SEEN: TableDefinition<'_, (u32, &str, u128, u64), &[u8]> =
     TableDefinition::new("outbox_seen_v1");
 
+/// (namespace, receiver's run, sender's run, order) -> nothing: the rows of [`SEEN`] that go with a run. Its workflow id is theirs.
+pub(crate) const SEEN_BY_RUN: TableDefinition<'_, (u32, u128, u128, u64), ()> =
+    TableDefinition::new("outbox_seen_by_run_v1");
+
 /// The version byte of rows that hold a caller's bytes and nothing else.
 pub(crate) const RAW_VERSION: u8 = 1;
 

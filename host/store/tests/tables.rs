@@ -3,11 +3,21 @@
 
 mod common;
 
+use std::{
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
 use common::{Bench, NS, append, close, execution, put};
 use longhaul_store::{
-    Change, Clock, Current, ExecutionRecord, ModuleRecord, NamespaceId, NamespaceRecord, Parked, Pending,
-    Row, RowKey, RunId, Seen, SeenKey, Snapshot, Status, TimerKey, TypeDescription,
+    Change, Clock, Current, ExecutionRecord, ModuleRecord, NamespaceId, NamespaceRecord, Options, Parked,
+    Pending, Row, RowKey, RunId, Seen, SeenKey, Snapshot, Status, Store, TimerKey, TypeDescription,
+    faults::FaultyDisk,
 };
+use redb::StorageBackend;
 
 fn row(workflow_id: &str, body: &[u8]) -> Row {
     Row {
@@ -380,6 +390,80 @@ fn deletion_leaves_nothing_of_a_run_and_all_of_the_others() {
             .unwrap()
             .unwrap(),
         [2]
+    );
+}
+
+/// A disk that counts what is read of it.
+#[derive(Debug, Clone, Default)]
+struct CountingDisk {
+    disk: FaultyDisk,
+    reads: Arc<AtomicU64>,
+}
+
+impl StorageBackend for CountingDisk {
+    fn len(&self) -> io::Result<u64> {
+        self.disk.len()
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        self.reads.fetch_add(1, Ordering::Relaxed);
+        self.disk.read(offset, out)
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.disk.set_len(len)
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        self.disk.sync_data()
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        self.disk.write(offset, data)
+    }
+}
+
+// E9
+#[test]
+fn a_deletion_costs_by_what_the_run_has_taken_and_not_by_what_others_of_its_id_have() {
+    let reads = |letters_to_others: u64| {
+        let disk = CountingDisk::default();
+        let options = Options {
+            // Every page is read from the disk.
+            cache_size_bytes: 0,
+            ..common::options()
+        };
+        let mut bench = Bench::on(Store::open_with_backend(options, disk.clone()).unwrap());
+        for (run, letters) in [(1, 3), (2, letters_to_others)] {
+            let mut record = execution("w", run, 1);
+            let mut changes = vec![append(&mut record, 1, b"event")];
+            close(&mut record, Status::Completed, 2);
+            changes.push(put(&record));
+            for order in 0..letters {
+                let key = SeenKey {
+                    namespace: NS,
+                    workflow_id: "w".into(),
+                    sender_run_id: RunId(100 + run),
+                    order,
+                };
+                let seen = Seen {
+                    receiver_run_id: RunId(run),
+                    body: b"answer".to_vec(),
+                };
+                changes.push(Change::PutSeen(key, seen));
+            }
+            bench.write(changes);
+        }
+        let before = disk.reads.load(Ordering::Relaxed);
+        bench.write(vec![Change::DeleteExecution(execution("w", 1, 1).key())]);
+        disk.reads.load(Ordering::Relaxed) - before
+    };
+    let (few, many) = (reads(10), reads(40_000));
+    assert!(few > 0, "nothing is read from memory");
+    // The tables are deeper, and no more.
+    assert!(
+        many < few * 3,
+        "{few} reads, and with many letters to others {many}"
     );
 }
 

@@ -9,6 +9,7 @@ mod error;
 mod guests;
 mod process;
 mod python;
+mod soak;
 mod tally;
 mod test;
 mod workspace;
@@ -37,7 +38,8 @@ enum Chore {
     Demo,
     /// Run all tests, and print how many passed and failed
     ///
-    /// LONGHAUL_TEST_CYCLES is the number of cycles of the tests that kill the server at random; its default is 30.
+    /// LONGHAUL_TEST_CYCLES is how often the tests that draw from a seed do so: seeds of random programs (default 1,000), cycles of the
+    /// test that kills the server (default 30).
     Test,
     /// Build for release and run `longhaul bench` with the given arguments
     #[command(disable_help_flag = true)]
@@ -46,6 +48,10 @@ enum Chore {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<OsString>,
     },
+    /// Play random programs under random crashes, seed after seed, until one fails
+    ///
+    /// Prints how far it is. A failure prints its seed, and the command that plays that seed again.
+    Soak(soak::Arguments),
     /// Everything that a change must pass: formatting, clippy, documentation, tests
     Ci,
 }
@@ -57,6 +63,7 @@ fn main() -> ExitCode {
         Chore::Demo => demo::run(&workspace),
         Chore::Test => test::run(&workspace),
         Chore::Bench { arguments } => bench::run(&workspace, &arguments),
+        Chore::Soak(arguments) => soak::run(&workspace, &arguments),
         Chore::Ci => ci::run(&workspace),
     });
     match result {

@@ -5,6 +5,7 @@
 mod delete;
 mod look;
 mod options;
+mod requests;
 mod reset;
 mod search_attributes;
 mod start;

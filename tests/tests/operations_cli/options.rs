@@ -33,8 +33,10 @@ fn a_run_moves_to_a_version_that_replays_its_history_and_to_no_other() {
         "the code did ActivityTaskScheduled",
         "hostile/src/lib.rs:",
     ]);
-    move_to(&server, "h", "hostile@9").refused(&["\"hostile\" has no version \"9\"", "longhaul module list"]);
-    move_to(&server, "h", "nobody@1").refused(&["\"nobody\" has no version \"1\"", "longhaul module list"]);
+    let no_version = "\"hostile\" has no version 9; it has 1, 2, 3";
+    move_to(&server, "h", "hostile@9").refused(&[no_version, "longhaul module list"]);
+    let no_module = "there is no module \"nobody\"; known modules: hostile";
+    move_to(&server, "h", "nobody@1").refused(&[no_module, "longhaul module list"]);
     move_to(&server, "h", "hostile").wrong_usage(&["names no version", "hostile@2"]);
     move_to(&server, "h", "hostile@0").wrong_usage(&["hostile@0"]);
     move_to(&server, "nobody", "hostile@2").refused(&[NOT_FOUND]);

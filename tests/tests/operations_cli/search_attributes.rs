@@ -1,8 +1,6 @@
 //! Search attributes: given with a start, searched by, and the operator's calls.
 
-use std::process::Command;
-
-use longhaul_tests::{Answer, Server, artifacts};
+use longhaul_tests::{Answer, Server, python};
 
 use crate::{count, described, kill_and_restart, server, workflow};
 
@@ -70,17 +68,8 @@ fn executions_are_found_by_their_attributes() {
 fn the_python_client_lists_and_adds_attributes() {
     let server = server(&["counter"]);
     start(&server, "red", &[r#"Colour="red""#]).ok();
-    let script = artifacts::package().join("python/search_attributes.py");
-    let mut command = Command::new(artifacts::python());
-    command
-        .arg("-B")
-        .arg(script)
-        .arg(server.address())
-        .env_remove("PYTHONPATH");
-    assert_eq!(
-        Answer::of(&mut command).ok().trim(),
-        "attributes are listed and added"
-    );
+    let printed = python::run("python/search_attributes.py", &server);
+    assert_eq!(printed.trim(), "attributes are listed and added");
     // Added by the script: a double, which an integer is too.
     start(&server, "x", &["Weight=2.5"]).ok();
     assert_eq!(count(&server, "Weight > 2"), 1);

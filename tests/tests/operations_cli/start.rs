@@ -94,3 +94,56 @@ fn a_run_that_takes_too_long_times_out() {
     assert!(answer.stdout.contains("TIMED_OUT"), "{answer:?}");
     answer.refused(&["TIMED_OUT"]);
 }
+
+// E1, B2: what people read of an execution is kept with its first event, whichever verb starts it, and has limits of its own.
+#[test]
+fn a_summary_and_details_are_kept_and_shown() {
+    let mut server = server(&["counter"]);
+    let about = [
+        "--static-summary",
+        "tea for two",
+        "--static-details",
+        "# Tea\n- hot",
+    ];
+    let start = |verb: &str, id: &str, more: &[&str]| {
+        let words = ["--type", "Counter", "-w", id];
+        workflow(&server, verb, &[&words, &about, more].concat()).ok()
+    };
+    start("start", "plain", &[]);
+    start(
+        "signal-with-start",
+        "signalled",
+        &["--signal-name", "add", "--signal-input", "5"],
+    );
+    let update = ["--update-name", "add_and_get", "--update-input", "5"];
+    start("execute-update-with-start", "updated", &update);
+    server.signal("updated", "finish", &[]).ok();
+    server.result("updated").ok();
+    kill_and_restart(&mut server);
+    for id in ["plain", "signalled", "updated"] {
+        let text = described(&server, id);
+        assert!(
+            text.contains("About:\n  Summary  tea for two\n  Details  # Tea\n           - hot\n"),
+            "{text}"
+        );
+        let json = workflow(&server, "describe", &["-w", id, "-o", "json"]).json();
+        let metadata = &json["executionConfig"]["userMetadata"];
+        assert_eq!(metadata["summary"], "tea for two", "{json}");
+        assert_eq!(metadata["details"], "# Tea\n- hot", "{json}");
+        let history = server.history(id);
+        let first = history.lines().next().unwrap();
+        assert!(first.contains("summary=\"tea for two\""), "{history}");
+    }
+    let refused = |flag: &str, bytes: usize, words: &[&str]| {
+        let text = "x".repeat(bytes);
+        let start = ["--type", "Counter", "-w", "long", flag, &text];
+        workflow(&server, "start", &start).refused(words);
+    };
+    refused("--static-summary", 400, &["user_metadata.summary", "at most 400"]);
+    refused(
+        "--static-details",
+        20_000,
+        &["user_metadata.details", "at most 20000"],
+    );
+    assert_eq!(count(&server, "WorkflowId = 'long'"), 0);
+}

@@ -1,11 +1,9 @@
 //! `endless`: workflows that continue as new.
 
-use std::process::{Child, Stdio};
-
-use longhaul_tests::{Client, Server, client::success, export};
+use longhaul_tests::{Background, Client, Server, client::success, export};
 use serde_json::json;
 
-use crate::{eventually, server};
+use crate::{eventually, python, server};
 
 /// Updates by which a history comes to where continuing is suggested (4,096 events): each payment leaves ten or more.
 const ENOUGH_PAYMENTS: usize = 500;
@@ -25,29 +23,6 @@ fn run_id(server: &Server, id: &str) -> String {
         .to_owned()
 }
 
-/// A client that waits for a result: while it does, time is skipped. Killed when it is dropped.
-struct Waiting(Child);
-
-impl Waiting {
-    fn for_result(server: &Server, id: &str) -> Self {
-        let mut command = server.command(&["workflow", "result", "-w", id]);
-        Self(
-            command
-                .stdout(Stdio::null())
-                .stderr(Stdio::null())
-                .spawn()
-                .unwrap(),
-        )
-    }
-}
-
-impl Drop for Waiting {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
 // E3, S9: hundreds of hours later there is another run, which knows what the first has reached and takes its signals.
 #[test]
 fn an_hourly_loop_goes_on_in_a_new_run() {
@@ -63,7 +38,7 @@ fn an_hourly_loop_goes_on_in_a_new_run() {
             )
             .ok();
     }
-    let waiting = Waiting::for_result(&server, "l");
+    let waiting = Background::waiting_for_result(&server, "l");
     eventually("the workflow continues as new", || run_id(&server, "l") != first);
     drop(waiting);
 
@@ -114,4 +89,20 @@ fn a_payment_is_made_once_over_all_runs() {
     assert_ne!(run_id(&server, "i"), first);
     assert_eq!(server.ask("i", "get_processed_count"), ENOUGH_PAYMENTS);
     export::histories(&server, "endless_payments");
+}
+
+// E3, E4, U4
+#[test]
+#[ignore = "needs the Python environment that `cargo xtask test` makes"]
+fn the_python_client_follows_the_runs() {
+    let server = endless();
+    let expected = "\
+The first run has continued as new
+Items in all runs: 3
+Cancelled
+Receipt: receipt_p1
+Receipt: receipt_p1
+Payments processed: 1
+";
+    assert_eq!(python(&server, "endless.py"), expected);
 }

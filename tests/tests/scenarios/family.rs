@@ -3,7 +3,7 @@
 use longhaul_tests::{Server, export};
 use serde_json::{Value, json};
 
-use crate::{completed, count, eventually, server};
+use crate::{completed, count, eventually, python, server};
 
 const MEMBERS: [&str; 6] = [
     "ann",
@@ -168,4 +168,19 @@ fn children_leave_with_their_parent() {
     }
     tell(&server, "ann", "Bob has left", true);
     hears(&server, "ann/cid/fay", "Bob has left", "ann/cid", "ann");
+}
+
+// E5, E7
+#[test]
+#[ignore = "needs the Python environment that `cargo xtask test` makes"]
+fn the_python_client_tells_a_family_some_news() {
+    let server = server(&["family"], "families");
+    let expected = "\
+ann has heard from ann: It rains
+ann/bob has heard from ann: It rains
+ann/bob/dan has heard from ann/bob: It rains
+Ann has left; news: 1
+Bob has left with her
+";
+    assert_eq!(python(&server, "family.py"), expected);
 }

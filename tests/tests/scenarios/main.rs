@@ -20,12 +20,11 @@ mod saga;
 mod stages;
 
 use std::{
-    process::Command,
     thread,
     time::{Duration, Instant},
 };
 
-use longhaul_tests::{Answer, Server, artifacts};
+use longhaul_tests::{Server, python};
 use serde_json::Value;
 
 /// Whatever a test waits for comes within this time, or never.
@@ -99,12 +98,5 @@ fn completed(server: &Server, id: &str) -> Value {
 /// Runs a script of `tests/python/scenarios/` against a server. What it prints.
 #[track_caller]
 fn python(server: &Server, script: &str) -> String {
-    let path = artifacts::package().join("python/scenarios").join(script);
-    let mut command = Command::new(artifacts::python());
-    command
-        .arg("-B")
-        .arg(path)
-        .arg(server.address())
-        .env_remove("PYTHONPATH");
-    Answer::of(&mut command).ok()
+    python::run(&format!("python/scenarios/{script}"), server)
 }

@@ -2,7 +2,7 @@
 
 use longhaul_tests::{Server, export};
 
-use crate::{completed, count, eventually, scheduled, server};
+use crate::{completed, count, eventually, python, scheduled, server};
 
 const ACTIVITIES: [&str; 3] = ["start_validation", "start_transformation", "finalize_pipeline"];
 
@@ -51,4 +51,15 @@ fn early_events_are_kept() {
         .ok();
     assert_eq!(completed(&server, "p"), "Pipeline p completed successfully");
     assert_eq!(scheduled(&server, "p"), ACTIVITIES);
+}
+
+// S1, S3
+#[test]
+#[ignore = "needs the Python environment that `cargo xtask test` makes"]
+fn the_python_client_tells_what_others_have_done() {
+    let server = server(&["pipeline"], "pipelines");
+    assert_eq!(
+        python(&server, "pipeline.py"),
+        "Pipeline 42 completed successfully\n"
+    );
 }

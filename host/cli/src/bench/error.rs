@@ -18,7 +18,7 @@ pub enum Error {
         source: io::Error,
     },
 
-    /// Operations failed; the figures that were printed count them as if they had not.
+    /// Operations failed; the rates that were printed leave them out, the times do not.
     #[error("{failed} operations failed; the first one: {first}")]
     Failed {
         /// How many, over all cases.

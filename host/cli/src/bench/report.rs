@@ -178,6 +178,9 @@ impl Load {
         count: u64,
     ) -> Self {
         let seconds = measured.elapsed.as_secs_f64();
+        // What failed is no work done: only the rest is a rate.
+        let operations = measured.latencies.count();
+        let share = operations.saturating_sub(measured.errors) as f64 / operations.max(1) as f64;
         Self {
             case: case.into(),
             unit,
@@ -185,7 +188,7 @@ impl Load {
             // No more callers than operations had something to do.
             callers: callers.min(usize::try_from(measured.latencies.count()).unwrap_or(callers)),
             seconds,
-            per_second: per_second(count, measured.elapsed),
+            per_second: share * per_second(count, measured.elapsed),
             times: None,
             errors: measured.errors,
             commits: None,
@@ -461,6 +464,16 @@ mod tests {
         assert!(load(Aim::PerSecond(101.0)).ends_with("(aim 101/s: missed)"));
         assert!(load(Aim::P50(Duration::from_millis(2))).ends_with("(aim p50 < 2.00 ms: reached)"));
         assert!(load(Aim::P50(Duration::from_millis(1))).ends_with("(aim p50 < 1.00 ms: missed)"));
+    }
+
+    #[test]
+    fn what_failed_is_no_part_of_the_rate() {
+        let times = Measured {
+            errors: 3,
+            ..measured(vec![1; 4], Duration::from_secs(1))
+        };
+        assert!((Load::new("empty", "executions", 1, &times).rate() - 1.0).abs() < 1e-9);
+        assert!((Load::of_parts("children", "children", 1, &times, 4_000).rate() - 1_000.0).abs() < 1e-9);
     }
 
     #[test]

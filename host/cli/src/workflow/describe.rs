@@ -67,6 +67,7 @@ fn print(answer: &DescribeWorkflowExecutionResponse, output: &mut Output) -> Res
     })?;
     output.heading("Execution:")?;
     output.card(2, &execution(info))?;
+    about(answer, output)?;
     let limits = limits(answer);
     if limits.iter().any(|(_, value)| !value.is_empty()) {
         output.line("")?;
@@ -127,8 +128,34 @@ fn execution(info: &WorkflowExecutionInfo) -> Vec<(&'static str, String)> {
         ("Duration", output::span(duration)),
         ("Parent", relative(info.parent_execution.as_ref())),
         ("Root", relative(root)),
-        ("History", format!("{} events, {size}", info.history_length)),
+        ("History", format!("{}, {size}", events(info.history_length))),
     ]
+}
+
+fn events(count: i64) -> String {
+    match count {
+        1 => "1 event".to_owned(),
+        count => format!("{count} events"),
+    }
+}
+
+/// What its starter wrote of it, for people.
+fn about(answer: &DescribeWorkflowExecutionResponse, output: &mut Output) -> Result<(), Error> {
+    let config = answer.execution_config.as_ref();
+    let metadata = config
+        .and_then(|config| config.user_metadata.clone())
+        .unwrap_or_default();
+    let shown = |part: Option<Payload>| part.as_ref().map(text).unwrap_or_default();
+    let rows = [
+        ("Summary", shown(metadata.summary)),
+        ("Details", shown(metadata.details)),
+    ];
+    if rows.iter().all(|(_, value)| value.is_empty()) {
+        return Ok(());
+    }
+    output.line("")?;
+    output.heading("About:")?;
+    output.card(2, &rows)
 }
 
 /// Another execution of the family; empty if there is none.

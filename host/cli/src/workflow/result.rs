@@ -187,24 +187,18 @@ impl Closed {
         }
     }
 
-    /// Why it did not complete, a line a cause.
-    fn trouble(&self) -> Vec<String> {
+    /// Why it did not complete, a line a cause; empty if there is nothing to say.
+    fn trouble(&self) -> String {
         match &self.event.attributes {
             Some(Attributes::WorkflowExecutionFailedEventAttributes(a)) => {
-                a.failure.as_ref().map(failure::chain).unwrap_or_default()
+                let causes = a.failure.as_ref().map(failure::chain).unwrap_or_default();
+                causes.join("\ncaused by: ")
             }
-            Some(Attributes::WorkflowExecutionTerminatedEventAttributes(a)) if !a.reason.is_empty() => {
-                vec![a.reason.clone()]
-            }
+            Some(Attributes::WorkflowExecutionTerminatedEventAttributes(a)) => a.reason.clone(),
             Some(Attributes::WorkflowExecutionCanceledEventAttributes(a)) => {
-                let details = payload::list(a.details.as_ref());
-                if details.is_empty() {
-                    Vec::new()
-                } else {
-                    vec![details]
-                }
+                payload::list(a.details.as_ref())
             }
-            _ => Vec::new(),
+            _ => String::new(),
         }
     }
 
@@ -224,11 +218,6 @@ impl Closed {
             Format::None => {}
             Format::Json => output.json(&self.json(execution)?)?,
             Format::Text => {
-                let mut causes = self.trouble().into_iter();
-                let failure = causes
-                    .next()
-                    .into_iter()
-                    .chain(causes.map(|cause| format!("caused by: {cause}")));
                 output.card(
                     2,
                     &[
@@ -239,7 +228,7 @@ impl Closed {
                                 .map(|result| result.get().to_owned())
                                 .unwrap_or_default(),
                         ),
-                        ("Failure", failure.collect::<Vec<_>>().join("\n")),
+                        ("Failure", self.trouble()),
                     ],
                 )?;
             }
@@ -252,9 +241,6 @@ impl Closed {
         if let Some(result) = self.result() {
             output.line(result.get())?;
         }
-        for cause in self.trouble().iter().skip(1) {
-            output.note(&format!("caused by: {cause}"));
-        }
         self.verdict()
     }
 
@@ -264,7 +250,7 @@ impl Closed {
         }
         Err(Error::WorkflowFailed {
             status: status_name(self.status),
-            message: self.trouble().into_iter().next(),
+            message: Some(self.trouble()).filter(|trouble| !trouble.is_empty()),
         })
     }
 }
@@ -329,6 +315,10 @@ mod tests {
     fn all_other_ends_are_errors_that_say_how() {
         let failure = Failure {
             message: "no tea".to_owned(),
+            cause: Some(Box::new(Failure {
+                message: "no water".to_owned(),
+                ..Default::default()
+            })),
             ..Default::default()
         };
         for (attributes, text) in [
@@ -337,7 +327,7 @@ mod tests {
                     failure: Some(failure),
                     ..Default::default()
                 }),
-                "workflow FAILED: no tea",
+                "workflow FAILED: no tea\ncaused by: no water",
             ),
             (
                 Attributes::WorkflowExecutionTerminatedEventAttributes(

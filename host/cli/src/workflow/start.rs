@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use clap::ValueEnum;
+use longhaul_history::payload::json_payload;
 use serde::Serialize;
 
 use crate::{
@@ -13,6 +14,7 @@ use crate::{
     proto::{
         common::v1::{Memo, SearchAttributes, WorkflowExecution},
         enums::v1::{WorkflowIdConflictPolicy, WorkflowIdReusePolicy},
+        sdk::v1::UserMetadata,
         taskqueue::v1::TaskQueue,
         workflowservice::v1::{DescribeWorkflowExecutionRequest, StartWorkflowExecutionRequest},
     },
@@ -71,6 +73,12 @@ pub(crate) struct Start {
     /// A value to search by; repeatable
     #[arg(long, value_name = "KEY=JSON")]
     search_attribute: Vec<String>,
+    /// One line, for people, that says what this execution is about; at most 400 bytes as it is sent
+    #[arg(long, value_name = "TEXT")]
+    static_summary: Option<String>,
+    /// More about it, may have many lines; at most 20,000 bytes as it is sent
+    #[arg(long, value_name = "TEXT")]
+    static_details: Option<String>,
 }
 
 /// Start a workflow, wait for its end and print its result
@@ -296,8 +304,16 @@ pub(crate) fn request(args: &Start, global: &Global) -> Result<StartWorkflowExec
         search_attributes: (!attributes.is_empty()).then_some(SearchAttributes {
             indexed_fields: attributes,
         }),
+        user_metadata: user_metadata(args),
         ..simple
     })
+}
+
+/// What people read of the execution; texts are JSON strings, as Temporal's clients send them.
+fn user_metadata(args: &Start) -> Option<UserMetadata> {
+    let text = |text: &Option<String>| text.as_deref().map(|text| json_payload(&text.into()));
+    let (summary, details) = (text(&args.static_summary), text(&args.static_details));
+    (summary.is_some() || details.is_some()).then_some(UserMetadata { summary, details })
 }
 
 /// The request for a start with nothing but a type, an id and arguments.
@@ -337,10 +353,10 @@ mod tests {
 
     fn parsed(arguments: &str) -> Result<StartWorkflowExecutionRequest, Error> {
         let cli = Cli::try_parse_from(arguments.split(' ')).unwrap();
-        let Command::Workflow(workflow::Args {
-            verb: workflow::Verb::Start(start),
-        }) = cli.command
-        else {
+        let Command::Workflow(args) = cli.command else {
+            panic!("not of a workflow: {arguments}");
+        };
+        let workflow::Verb::Start(start) = args.verb else {
             panic!("not a start: {arguments}");
         };
         request(&start, &cli.global)
@@ -351,9 +367,12 @@ mod tests {
         let request = parsed(
             "longhaul workflow start --type Order -w order-1 -t q -i 1 -i [2] --id-reuse-policy rejectduplicate \
              --id-conflict-policy use-existing --execution-timeout 30d --run-timeout 1h30m --task-timeout 500ms \
-             --memo a=1 --search-attribute City=\"Rome\" -n other",
+             --memo a=1 --search-attribute City=\"Rome\" --static-summary tea --static-details # -n other",
         )
         .unwrap();
+        let metadata = request.user_metadata.unwrap();
+        assert_eq!(metadata.summary.unwrap().data, b"\"tea\"");
+        assert_eq!(metadata.details.unwrap().data, b"\"#\"");
         assert_eq!(request.namespace, "other");
         assert_eq!(request.workflow_id, "order-1");
         assert_eq!(request.workflow_type.unwrap().name, "Order");
@@ -384,6 +403,7 @@ mod tests {
         assert_eq!(request.request_id.len(), 36);
         assert!(request.task_queue.is_none() && request.input.is_none() && request.memo.is_none());
         assert!(request.workflow_execution_timeout.is_none() && request.search_attributes.is_none());
+        assert!(request.user_metadata.is_none());
         assert_eq!(
             (
                 request.workflow_id_reuse_policy,

@@ -117,6 +117,7 @@ pub(crate) async fn signal(
         memo: start.memo,
         search_attributes: start.search_attributes,
         workflow_start_delay: start.workflow_start_delay,
+        user_metadata: start.user_metadata,
         ..Default::default()
     };
     let answer = client.signal_with_start_workflow_execution(request).await?;

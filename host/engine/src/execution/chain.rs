@@ -237,6 +237,7 @@ impl Execution {
             expires_ns: self.chain_expires_ns(),
             last_failure: None,
             last_completion_result: start.last_completion_result.clone(),
+            user_metadata: None,
         }
     }
 

@@ -67,6 +67,7 @@ impl Execution {
             initiated_event_id,
             attributes: child.attributes().cloned(),
             root: self.start.root_workflow_execution.clone(),
+            user_metadata: child.user_metadata().cloned(),
         })
     }
 
@@ -136,74 +137,41 @@ impl Execution {
         let Some(child) = self.children.get(&initiated_event_id) else {
             return false;
         };
-        let namespace = self.identity.namespace.to_string();
-        let workflow_execution = closed.child.clone();
-        let workflow_type = child.attributes().and_then(|a| a.workflow_type.clone());
-        let started_event_id = child.started.as_ref().map_or(0, |(event_id, _)| *event_id);
+        // The five events that end a child differ in how it ended alone.
+        macro_rules! ended {
+            ($event:ident { $($field:ident: $value:expr),* }) => {
+                Attributes::$event($event {
+                    $($field: $value,)*
+                    namespace: self.identity.namespace.to_string(),
+                    workflow_execution: closed.child.clone(),
+                    workflow_type: child.attributes().and_then(|a| a.workflow_type.clone()),
+                    initiated_event_id,
+                    started_event_id: child.started.as_ref().map_or(0, |(event_id, _)| *event_id),
+                    ..Default::default()
+                })
+            };
+        }
         use Attributes as A;
         let attributes = match closed.close.as_ref().and_then(|event| event.attributes.clone()) {
             Some(A::WorkflowExecutionCompletedEventAttributes(a)) => {
-                A::ChildWorkflowExecutionCompletedEventAttributes(
-                    ChildWorkflowExecutionCompletedEventAttributes {
-                        result: a.result,
-                        namespace,
-                        workflow_execution,
-                        workflow_type,
-                        initiated_event_id,
-                        started_event_id,
-                        ..Default::default()
-                    },
-                )
+                ended!(ChildWorkflowExecutionCompletedEventAttributes { result: a.result })
             }
             Some(A::WorkflowExecutionFailedEventAttributes(a)) => {
-                A::ChildWorkflowExecutionFailedEventAttributes(ChildWorkflowExecutionFailedEventAttributes {
+                ended!(ChildWorkflowExecutionFailedEventAttributes {
                     failure: a.failure,
-                    namespace,
-                    workflow_execution,
-                    workflow_type,
-                    initiated_event_id,
-                    started_event_id,
-                    retry_state: a.retry_state,
-                    ..Default::default()
+                    retry_state: a.retry_state
                 })
             }
             Some(A::WorkflowExecutionCanceledEventAttributes(a)) => {
-                A::ChildWorkflowExecutionCanceledEventAttributes(
-                    ChildWorkflowExecutionCanceledEventAttributes {
-                        details: a.details,
-                        namespace,
-                        workflow_execution,
-                        workflow_type,
-                        initiated_event_id,
-                        started_event_id,
-                        ..Default::default()
-                    },
-                )
+                ended!(ChildWorkflowExecutionCanceledEventAttributes { details: a.details })
             }
             Some(A::WorkflowExecutionTimedOutEventAttributes(a)) => {
-                A::ChildWorkflowExecutionTimedOutEventAttributes(
-                    ChildWorkflowExecutionTimedOutEventAttributes {
-                        namespace,
-                        workflow_execution,
-                        workflow_type,
-                        initiated_event_id,
-                        started_event_id,
-                        retry_state: a.retry_state,
-                        ..Default::default()
-                    },
-                )
+                ended!(ChildWorkflowExecutionTimedOutEventAttributes {
+                    retry_state: a.retry_state
+                })
             }
             Some(A::WorkflowExecutionTerminatedEventAttributes(_)) => {
-                A::ChildWorkflowExecutionTerminatedEventAttributes(
-                    ChildWorkflowExecutionTerminatedEventAttributes {
-                        namespace,
-                        workflow_execution,
-                        workflow_type,
-                        initiated_event_id,
-                        started_event_id,
-                        ..Default::default()
-                    },
-                )
+                ended!(ChildWorkflowExecutionTerminatedEventAttributes {})
             }
             // A run that goes on has not ended, and nothing else closes one.
             _ => return false,

@@ -114,6 +114,7 @@ impl Execution {
                 input: signal.input.clone(),
                 header: signal.header.clone(),
                 child_only: signal.child_workflow_only,
+                request_id: format!("{}/{order}", self.identity.run_id),
             });
             return Some(self.message(target.workflow_id, target.run_id, message));
         }
@@ -222,6 +223,7 @@ impl Execution {
                     header: signal.header.clone(),
                     identity: SERVER.into(),
                     external_workflow_execution: outgoing.sender.clone(),
+                    request_id: signal.request_id.clone(),
                     ..Default::default()
                 };
                 match self.signal(turn, attributes, limits) {

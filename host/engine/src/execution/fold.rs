@@ -42,6 +42,7 @@ impl Execution {
         Ok(Self {
             identity,
             start: Box::new(WorkflowExecutionStartedEventAttributes::clone(start)),
+            user_metadata: event.user_metadata.clone().map(Box::new),
             start_time_ns: now_ns,
             status: Status::Running,
             close_time_ns: None,

@@ -94,6 +94,7 @@ impl Default for Limits {
 pub struct Execution {
     identity: Identity,
     start: Box<WorkflowExecutionStartedEventAttributes>,
+    user_metadata: Option<Box<UserMetadata>>,
     start_time_ns: u64,
     status: Status,
     close_time_ns: Option<u64>,

@@ -15,6 +15,8 @@ use longhaul_history::proto::{
     update::v1 as wire,
 };
 
+use prost::Message as _;
+
 use super::{Execution, Identity};
 use crate::{Effect, Refused, Turn, error::BadReset, outgoing::SERVER, workflow_task::State};
 
@@ -77,9 +79,30 @@ pub fn point(events: &[Arc<HistoryEvent>], workflow_task_event_id: i64) -> Resul
     }
 }
 
-/// What came with these events and is applied again: signals, and updates that were accepted or admitted, in their order.
-pub fn reapply(events: &[Arc<HistoryEvent>], exclude: Exclude) -> Vec<Reapply> {
+/// The run that goes on where this event has closed one.
+pub fn next_run(event: &HistoryEvent) -> Option<&str> {
     use Attributes as A;
+    let run_id = match event.attributes.as_ref()? {
+        A::WorkflowExecutionCompletedEventAttributes(a) => &a.new_execution_run_id,
+        A::WorkflowExecutionFailedEventAttributes(a) => &a.new_execution_run_id,
+        A::WorkflowExecutionTimedOutEventAttributes(a) => &a.new_execution_run_id,
+        A::WorkflowExecutionContinuedAsNewEventAttributes(a) => &a.new_execution_run_id,
+        _ => return None,
+    };
+    Some(run_id.as_str()).filter(|run_id| !run_id.is_empty())
+}
+
+/// What came with these events and is applied again: signals, and updates that were accepted or admitted, in their order.
+///
+/// `goes_on`: they end a run, and those of the run that goes on with its chain are read as well. What the closed run has handed on
+/// to it stands in both, and is taken from there.
+pub fn reapply(events: &[Arc<HistoryEvent>], exclude: Exclude, goes_on: bool) -> Vec<Reapply> {
+    use Attributes as A;
+    let seen = events.iter().rev().find_map(|event| match &event.attributes {
+        Some(A::WorkflowTaskCompletedEventAttributes(a)) => Some(a.started_event_id),
+        _ => None,
+    });
+    let handed_on = |event: &HistoryEvent| goes_on && seen.is_none_or(|seen| event.event_id > seen);
     let update = |request: &Option<wire::Request>| {
         let request = request.clone().filter(|_| !exclude.updates)?;
         Some(Reapply::Update(Box::new(request)))
@@ -87,7 +110,9 @@ pub fn reapply(events: &[Arc<HistoryEvent>], exclude: Exclude) -> Vec<Reapply> {
     events
         .iter()
         .filter_map(|event| match &event.attributes {
-            Some(A::WorkflowExecutionSignaledEventAttributes(signal)) if !exclude.signals => {
+            Some(A::WorkflowExecutionSignaledEventAttributes(signal))
+                if !exclude.signals && !handed_on(event) =>
+            {
                 Some(Reapply::Signal(Box::new(signal.clone())))
             }
             Some(A::WorkflowExecutionUpdateAcceptedEventAttributes(a)) => update(&a.accepted_request),
@@ -95,6 +120,16 @@ pub fn reapply(events: &[Arc<HistoryEvent>], exclude: Exclude) -> Vec<Reapply> {
             _ => None,
         })
         .collect()
+}
+
+impl Reapply {
+    /// Its size as it was sent, in bytes.
+    pub fn encoded_len(&self) -> usize {
+        match self {
+            Self::Signal(signal) => signal.encoded_len(),
+            Self::Update(update) => update.encoded_len(),
+        }
+    }
 }
 
 impl Execution {

@@ -8,6 +8,7 @@ use longhaul_history::{
         enums::v1::ContinueAsNewInitiator,
         failure::v1::Failure,
         history::v1::{WorkflowExecutionStartedEventAttributes, history_event::Attributes},
+        sdk::v1::UserMetadata,
         taskqueue::v1::TaskQueue,
     },
     time,
@@ -66,6 +67,8 @@ pub struct Start {
     pub last_failure: Option<Failure>,
     /// What the last run that completed has answered (cron).
     pub last_completion_result: Option<common::Payloads>,
+    /// A summary and details for people to read. The next run of a chain has none, as on Temporal's server.
+    pub user_metadata: Option<UserMetadata>,
 }
 
 /// The run that has started a child.
@@ -167,11 +170,10 @@ impl Execution {
             ..Default::default()
         };
         attributes.set_initiator(start.initiator);
-        let event = Arc::new(turn::event(
-            1,
-            turn.now_ns,
-            Attributes::WorkflowExecutionStartedEventAttributes(attributes),
-        ));
+        let attributes = Attributes::WorkflowExecutionStartedEventAttributes(attributes);
+        let mut event = turn::event(1, turn.now_ns, attributes);
+        event.user_metadata = start.user_metadata;
+        let event = Arc::new(event);
         let execution = match Self::from_first(identity, &event, Self::measure(&event)) {
             Ok(execution) => execution,
             // The event above is WorkflowExecutionStarted with id 1, which is all that `from_first` asks for.
@@ -179,6 +181,11 @@ impl Execution {
         };
         turn.events.push(event);
         execution
+    }
+
+    /// The summary and the details that it was started with.
+    pub fn user_metadata(&self) -> Option<&UserMetadata> {
+        self.user_metadata.as_deref()
     }
 
     /// The run that has started this one as its child.

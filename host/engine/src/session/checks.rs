@@ -8,9 +8,12 @@ use crate::{
     execution::Limits, retry,
 };
 
+/// Characters of a name that an error quotes.
+const EXCERPT_CHARS: usize = 100;
+
 pub(super) fn check_activity(seq: u32, options: &ActivityOptions, limits: &Limits) -> Result<(), Violation> {
     let bad = |why: &str| Violation::BadActivity {
-        activity_type: options.activity_type.clone(),
+        activity_type: excerpt(&options.activity_type),
         seq,
         why: why.to_owned(),
     };
@@ -24,7 +27,7 @@ pub(super) fn check_activity(seq: u32, options: &ActivityOptions, limits: &Limit
         ));
     }
     let too_long = |what: &str| Violation::BadActivity {
-        activity_type: options.activity_type.clone(),
+        activity_type: excerpt(&options.activity_type),
         seq,
         why: format!("its {what} has more than {} characters", MAX_ID_CHARS),
     };
@@ -63,7 +66,7 @@ pub(super) fn check_size(
 
 pub(super) fn check_child(seq: u32, options: &ChildOptions, limits: &Limits) -> Result<(), Violation> {
     let bad = |why: String| Violation::BadChild {
-        workflow_id: options.workflow_id.clone(),
+        workflow_id: excerpt(&options.workflow_id),
         seq,
         why,
     };
@@ -107,8 +110,8 @@ pub(super) fn check_signal(
     limits: &Limits,
 ) -> Result<(), Violation> {
     let bad = |why: String| Violation::BadSignal {
-        name: signal.name.clone(),
-        workflow_id: target.workflow_id.clone(),
+        name: excerpt(&signal.name),
+        workflow_id: excerpt(&target.workflow_id),
         seq,
         why,
     };
@@ -128,7 +131,7 @@ pub(super) fn check_signal(
 
 pub(super) fn check_cancel(seq: u32, target: &Target) -> Result<(), Violation> {
     check_target(target).map_err(|why| Violation::BadCancel {
-        workflow_id: target.workflow_id.clone(),
+        workflow_id: excerpt(&target.workflow_id),
         seq,
         why,
     })
@@ -192,6 +195,14 @@ pub(super) fn check_memo(
 
 pub(super) fn check_patch(id: &str) -> Result<(), Violation> {
     check_name("patch id", id).map_err(Violation::BadPatch)
+}
+
+/// A name as an error quotes it: one that is too long would hide why it was refused.
+fn excerpt(name: &str) -> String {
+    match name.char_indices().nth(EXCERPT_CHARS) {
+        Some((end, _)) => format!("{}...", &name[..end]),
+        None => name.to_owned(),
+    }
 }
 
 pub(super) fn check_name(what: &str, name: &str) -> Result<(), String> {

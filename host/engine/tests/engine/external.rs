@@ -169,6 +169,28 @@ fn a_second_delivery_and_a_second_answer_change_nothing() {
 }
 
 #[test]
+fn a_signal_of_another_execution_is_known_by_its_sender_and_its_number() {
+    // S5, E6: also by a run that has it from the one before it, and that nothing tells that it was delivered.
+    let mut town = two();
+    town.task(
+        "a",
+        [signal_external(1, "b", "note"), signal_external(2, "b", "note")],
+    );
+    let first = town.world("a").execution.outgoing(5).unwrap();
+    let second = town.world("a").execution.outgoing(6).unwrap();
+    let mut receive = |outgoing| {
+        town.with("b", |b| {
+            b.step(|execution, turn, limits| execution.receive(turn, outgoing, limits))
+        });
+        town.world("b").history.len()
+    };
+    assert_eq!(receive(&first), 2);
+    assert_eq!(receive(&first), 2, "it is known");
+    assert_eq!(receive(&second), 3);
+    town.check();
+}
+
+#[test]
 fn a_message_is_known_again_after_a_restart() {
     // E6
     let mut town = two();

@@ -199,7 +199,7 @@ fn what_came_later_is_applied_again_unless_excluded() {
     base.signal("second", "").unwrap();
     base.cancel("enough").unwrap();
     let later = |exclude| {
-        reapply(&base.history[3..], exclude)
+        reapply(&base.history[3..], exclude, false)
             .into_iter()
             .map(|again| match again {
                 Reapply::Signal(signal) => signal.signal_name,
@@ -224,7 +224,7 @@ fn what_came_later_is_applied_again_unless_excluded() {
     );
 
     let (mut world, kept) = of(&base, 4);
-    for again in reapply(&base.history[kept..], Exclude::default()) {
+    for again in reapply(&base.history[kept..], Exclude::default(), false) {
         world.step(|execution, turn, limits| match again {
             Reapply::Signal(signal) => drop(execution.signal(turn, *signal, limits).unwrap()),
             Reapply::Update(request) => drop(execution.admit_update(turn, *request, limits).unwrap()),

@@ -211,7 +211,7 @@ impl Builder {
 
     /// ExternalWorkflowExecutionSignaled.
     pub fn add_external_signaled(&mut self, seq: u32) -> i64 {
-        let initiated_event_id = self.externals.get(&seq).copied().unwrap_or(0);
+        let initiated_event_id = self.external(seq);
         self.push(ExternalWorkflowExecutionSignaledEventAttributes {
             initiated_event_id,
             ..Default::default()
@@ -224,7 +224,7 @@ impl Builder {
         seq: u32,
         cause: SignalExternalWorkflowExecutionFailedCause,
     ) -> i64 {
-        let initiated_event_id = self.externals.get(&seq).copied().unwrap_or(0);
+        let initiated_event_id = self.external(seq);
         self.push(SignalExternalWorkflowExecutionFailedEventAttributes {
             cause: cause.into(),
             workflow_task_completed_event_id: self.task_completed,
@@ -255,7 +255,7 @@ impl Builder {
 
     /// ExternalWorkflowExecutionCancelRequested.
     pub fn add_external_cancel_requested(&mut self, seq: u32) -> i64 {
-        let initiated_event_id = self.externals.get(&seq).copied().unwrap_or(0);
+        let initiated_event_id = self.external(seq);
         self.push(ExternalWorkflowExecutionCancelRequestedEventAttributes {
             initiated_event_id,
             ..Default::default()
@@ -268,7 +268,7 @@ impl Builder {
         seq: u32,
         cause: CancelExternalWorkflowExecutionFailedCause,
     ) -> i64 {
-        let initiated_event_id = self.externals.get(&seq).copied().unwrap_or(0);
+        let initiated_event_id = self.external(seq);
         self.push(RequestCancelExternalWorkflowExecutionFailedEventAttributes {
             cause: cause.into(),
             workflow_task_completed_event_id: self.task_completed,
@@ -352,6 +352,11 @@ impl Builder {
                 indexed_fields: [("TemporalChangeVersion".to_owned(), versions)].into(),
             }),
         })
+    }
+
+    /// The event that initiated a message to another execution.
+    fn external(&self, seq: u32) -> i64 {
+        self.externals.get(&seq).copied().unwrap_or(0)
     }
 
     fn child(&self, seq: u32) -> Child {

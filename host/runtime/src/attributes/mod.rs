@@ -9,7 +9,7 @@ mod value;
 
 use std::fmt;
 
-pub(crate) use registry::{Known, Registry, indexed, term, values};
+pub(crate) use registry::{Known, Registry, indexed, is_built_in, term, values};
 pub(crate) use value::{Finite, Value};
 
 /// The metadata key of an attribute's type, as Temporal's clients and servers write it.

@@ -18,6 +18,11 @@ pub(crate) type Known = BTreeMap<String, Kind>;
 /// Attributes that Temporal's SDKs write without asking anybody.
 const BUILT_IN: [(&str, Kind); 1] = [("TemporalChangeVersion", Kind::KeywordList)];
 
+/// Whether every namespace has the attribute.
+pub(crate) fn is_built_in(name: &str) -> bool {
+    BUILT_IN.iter().any(|(built_in, _)| *built_in == name)
+}
+
 /// The attributes of all namespaces.
 #[derive(Debug, Default)]
 pub(crate) struct Registry(RwLock<HashMap<NamespaceId, Namespace>>);

@@ -7,7 +7,7 @@ use longhaul_engine::proto::{
 use longhaul_history::time;
 use tokio::sync::oneshot;
 
-use super::{answered, check};
+use super::{answered, check, modules::not_found};
 use crate::{
     Error, Runtime,
     shard::{Message, Move, Place, Request, Reset},
@@ -102,7 +102,7 @@ impl Runtime {
             .core
             .registry
             .version(target.namespace, &name, number)
-            .ok_or_else(|| Error::NotFound(format!("module {name:?} has no version {build:?}")))?;
+            .ok_or_else(|| not_found(&self.inner.core, target.namespace, &name, number))?;
         let (identity, now_ns) = (request.identity, self.inner.core.clock.now_ns());
         let number = version.number;
         self.ask(target, |reply| {

@@ -1,6 +1,6 @@
 //! Search attributes: what there is, and what starts bring along.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use longhaul_engine::proto::{
     common::v1::SearchAttributes,
@@ -14,7 +14,7 @@ use longhaul_store::{Change, NamespaceId, Transition};
 
 use crate::{
     Error, Runtime,
-    attributes::{Kind, Known},
+    attributes::{Kind, Known, is_built_in},
     core::Core,
     filter,
 };
@@ -47,15 +47,17 @@ impl Runtime {
     ) -> Result<ListSearchAttributesResponse, Error> {
         let namespace = self.namespace_id(&request.namespace)?;
         let known = self.inner.core.attributes.of(namespace);
+        // What clients write without having added it is the system's, as on Temporal's server.
+        let (built_in, custom_attributes) = known
+            .iter()
+            .map(|(name, kind)| (name.clone(), *kind as i32))
+            .partition(|(name, _)| is_built_in(name));
+        let mut system_attributes: HashMap<_, _> = built_in;
+        let fields = filter::Field::ALL.iter();
+        system_attributes.extend(fields.map(|(name, field)| ((*name).to_owned(), system_type(field) as i32)));
         Ok(ListSearchAttributesResponse {
-            custom_attributes: known
-                .iter()
-                .map(|(name, kind)| (name.clone(), *kind as i32))
-                .collect(),
-            system_attributes: filter::Field::ALL
-                .iter()
-                .map(|(name, field)| ((*name).to_owned(), system_type(field) as i32))
-                .collect(),
+            custom_attributes,
+            system_attributes,
             ..Default::default()
         })
     }

@@ -1,6 +1,9 @@
 //! Checks of what clients send (B1, B2): the limits of history, as refusals.
 
-use longhaul_engine::proto::common::v1::{Header, Memo, Payloads, SearchAttributes};
+use longhaul_engine::proto::{
+    common::v1::{Header, Memo, Payloads, SearchAttributes},
+    sdk::v1::UserMetadata,
+};
 use longhaul_history::{Limits, limits::Size};
 use prost::Message;
 
@@ -56,6 +59,11 @@ pub(crate) fn memo(
         attributes.map_or(0, Message::encoded_len),
         limits.memo_bytes,
     )
+}
+
+/// The summary and the details of what is started.
+pub(crate) fn user_metadata(limits: &Limits, metadata: Option<&UserMetadata>) -> Result<(), Error> {
+    Ok(metadata.map_or(Ok(()), |metadata| limits.check_user_metadata(metadata))?)
 }
 
 fn size(what: &str, bytes: usize, limit: usize) -> Result<(), Error> {

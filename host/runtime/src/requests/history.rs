@@ -15,22 +15,22 @@ use crate::{Error, Runtime, executions};
 
 /// Where a reader is: the run, and the next event. Opaque to clients.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Place {
-    run_id: RunId,
-    next_event_id: u64,
+pub(super) struct Place {
+    pub(super) run_id: RunId,
+    pub(super) next_event_id: u64,
 }
 
 impl Place {
     const VERSION: u8 = 1;
 
-    fn to_bytes(self) -> Vec<u8> {
+    pub(super) fn to_bytes(self) -> Vec<u8> {
         let mut bytes = vec![Self::VERSION];
         bytes.extend_from_slice(&self.run_id.0.to_be_bytes());
         bytes.extend_from_slice(&self.next_event_id.to_be_bytes());
         bytes
     }
 
-    fn from_bytes(bytes: &[u8]) -> Result<Self, Error> {
+    pub(super) fn from_bytes(bytes: &[u8]) -> Result<Self, Error> {
         let bad = || Error::InvalidArgument("Invalid NextPageToken.".into());
         let [Self::VERSION, rest @ ..] = bytes else {
             return Err(bad());
@@ -209,7 +209,10 @@ impl Runtime {
             .core
             .snapshot()?
             .execution(key.namespace, &key.workflow_id, key.run_id)?;
-        record.ok_or_else(|| Error::WorkflowNotFound(key.workflow_id.clone()))
+        record.ok_or_else(|| Error::RunNotFound {
+            workflow_id: key.workflow_id.clone(),
+            run_id: key.run_id.to_string(),
+        })
     }
 
     /// The whole durable history of a run, for exports and tests.

@@ -93,7 +93,8 @@ async fn blocking<T: Send + 'static>(
     done.unwrap_or_else(|error| Err(Error::Internal(format!("the request has panicked: {error}"))))
 }
 
-fn not_found(core: &Core, namespace: NamespaceId, name: &str, version: u32) -> Error {
+/// Why there is no such version; where the module exists, with the versions that it has.
+pub(super) fn not_found(core: &Core, namespace: NamespaceId, name: &str, version: u32) -> Error {
     let numbers = core.registry.numbers(namespace, name);
     if numbers.is_empty() {
         let modules: Vec<String> = core

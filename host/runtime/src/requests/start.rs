@@ -1,6 +1,9 @@
 //! Start, and what starts and does something more in one step: signal-with-start (S8) and update-with-start (U9).
 
-use longhaul_engine::proto::{enums::v1::WorkflowIdConflictPolicy, workflowservice::v1 as wire};
+use longhaul_engine::proto::{
+    enums::v1::{WorkflowIdConflictPolicy, WorkflowIdReusePolicy},
+    workflowservice::v1 as wire,
+};
 use longhaul_history::time;
 use longhaul_store::NamespaceId;
 use tokio::sync::oneshot;
@@ -143,6 +146,7 @@ impl Runtime {
         check::payloads(limits, "Input", request.input.as_ref())?;
         check::header(limits, request.header.as_ref())?;
         check::memo(limits, request.memo.as_ref(), request.search_attributes.as_ref())?;
+        check::user_metadata(limits, request.user_metadata.as_ref())?;
         let durations = [
             ("WorkflowExecutionTimeout", &request.workflow_execution_timeout),
             ("WorkflowRunTimeout", &request.workflow_run_timeout),
@@ -158,14 +162,26 @@ impl Runtime {
                 )));
             }
         }
-        let not_offered = [
-            ("CompletionCallbacks", !request.completion_callbacks.is_empty()),
-            ("VersioningOverride", request.versioning_override.is_some()),
-        ];
-        if let Some((what, _)) = not_offered.iter().find(|(_, set)| *set) {
-            return Err(Error::Unimplemented(format!(
-                "{what} of a workflow is not offered yet; start it without"
-            )));
+        if !request.completion_callbacks.is_empty() {
+            return Err(Error::Unimplemented(
+                "completion callbacks are not offered by this version: start the workflow without them, and learn of its end by \
+                 waiting for its result, or from a parent workflow"
+                    .into(),
+            ));
+        }
+        if request.versioning_override.is_some() {
+            return Err(Error::Unimplemented(
+                "a versioning override at the start is not offered by this version: start the workflow without one, on the newest \
+                 version of its module, then move it with UpdateWorkflowExecutionOptions (`longhaul workflow update-options`)"
+                    .into(),
+            ));
+        }
+        if names_two_policies(request) {
+            return Err(Error::InvalidArgument(
+                "WorkflowIdReusePolicy TERMINATE_IF_RUNNING cannot be used together with a WorkflowIdConflictPolicy: use \
+                 ALLOW_DUPLICATE with TERMINATE_EXISTING"
+                    .into(),
+            ));
         }
         self.admit_attributes(namespace, request.search_attributes.as_ref())
             .await?;
@@ -200,6 +216,17 @@ impl Runtime {
             ..Default::default()
         })
     }
+}
+
+/// The reuse policy of old clients that says what a conflict policy says.
+fn names_two_policies(request: &wire::StartWorkflowExecutionRequest) -> bool {
+    #[expect(
+        deprecated,
+        reason = "old clients still send it, and Temporal's server still serves it"
+    )]
+    let terminate = WorkflowIdReusePolicy::TerminateIfRunning;
+    request.workflow_id_reuse_policy() == terminate
+        && request.workflow_id_conflict_policy() != WorkflowIdConflictPolicy::Unspecified
 }
 
 fn response(started: &Started) -> wire::StartWorkflowExecutionResponse {

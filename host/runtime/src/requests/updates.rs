@@ -27,6 +27,7 @@ impl Runtime {
         let ticket = self
             .ask(target, |reply| Message::Update {
                 request: Box::new(update),
+                chain: request.first_execution_run_id,
                 reply,
             })
             .await?;

@@ -88,17 +88,16 @@ impl Runtime {
         &self,
         record: &longhaul_store::ExecutionRecord,
     ) -> Result<wire::DescribeWorkflowExecutionResponse, Error> {
-        let first = self.events(&record.key(), 1, 1)?;
-        let Some(Attributes::WorkflowExecutionStartedEventAttributes(start)) =
-            first.into_iter().next().and_then(|event| event.attributes)
-        else {
+        let first = self.events(&record.key(), 1, 1)?.into_iter().next();
+        let (attributes, metadata) = first.map(|event| (event.attributes, event.user_metadata)).unzip();
+        let Some(Attributes::WorkflowExecutionStartedEventAttributes(start)) = attributes.flatten() else {
             return Err(Error::Internal(format!(
                 "the history of run {} has no beginning",
                 record.run_id
             )));
         };
         Ok(wire::DescribeWorkflowExecutionResponse {
-            execution_config: Some(executions::config(&start)),
+            execution_config: Some(executions::config(&start, metadata.flatten().as_ref())),
             workflow_execution_info: Some(executions::info(record)?),
             ..Default::default()
         })

@@ -25,7 +25,7 @@ impl Shard {
         start_request_id: String,
         start: Start,
     ) -> (Box<Run>, Turn) {
-        let mut turn = Turn::new(self.now_ns(), self.core.new_run_id().to_string());
+        let mut turn = self.turn_at(self.now_ns());
         let identity = Identity {
             namespace: self.core.namespace_name(place.namespace).into(),
             workflow_id: place.workflow_id.clone(),

@@ -6,7 +6,7 @@ use std::{
 };
 
 use longhaul_engine::{Effect, Turn, outgoing};
-use longhaul_history::{codec, time};
+use longhaul_history::{Attributes, HistoryEvent, codec, time};
 use longhaul_store::{
     Append, Change, ExecutionRecord, Pending, Row, RowKey, RunId, SeenKey, SubmitError, Submitter, TimerKey,
     Transition,
@@ -288,6 +288,12 @@ impl Shard {
                 bytes: codec::encode_batch(&turn.events),
             }));
             debug_assert_eq!(last.event_id + 1, run.execution.next_event_id());
+            if turn.events.iter().any(|event| changes_search_attributes(event)) {
+                run.indexed = None;
+            }
+            if run.indexed.is_none() {
+                run.indexed = Some(index_of(run, &self.core));
+            }
             changes.push(Change::PutExecution(Box::new(record_of(run, &self.core)?)));
         }
         for effect in &turn.effects {
@@ -355,7 +361,7 @@ impl Shard {
                     run.letters.push(envelope);
                 }
                 Effect::OutboxGone { order } => {
-                    self.outbox.take_back(run_id, *order);
+                    self.take_back(run, *order);
                     let key = RowKey {
                         namespace,
                         run_id,
@@ -446,11 +452,9 @@ pub(super) fn record_of(run: &Run, core: &Core) -> Result<ExecutionRecord, Error
     let execution = &run.execution;
     let start = execution.start();
     let status = core.status_of(execution.status())?;
-    let fields = &execution.search_attributes().indexed_fields;
-    let (terms, search_attributes) = if fields.is_empty() {
-        (Vec::new(), Vec::new())
-    } else {
-        attributes::indexed(&core.attributes.of(run.namespace), fields)
+    let (terms, search_attributes) = match &run.indexed {
+        Some(indexed) => indexed.clone(),
+        None => index_of(run, core),
     };
     let backoff_ns = start.first_workflow_task_backoff.as_ref();
     let backoff_ns = backoff_ns.and_then(time::ns_from_duration).unwrap_or(0);
@@ -479,6 +483,22 @@ pub(super) fn record_of(run: &Run, core: &Core) -> Result<ExecutionRecord, Error
         start_request_id: run.start_request_id.clone(),
         state: extra.encode_to_vec(),
     })
+}
+
+/// What a run's search attributes are found by, and how they are shown.
+fn index_of(run: &Run, core: &Core) -> (Vec<String>, Vec<u8>) {
+    let fields = &run.execution.search_attributes().indexed_fields;
+    if fields.is_empty() {
+        return (Vec::new(), Vec::new());
+    }
+    attributes::indexed(&core.attributes.of(run.namespace), fields)
+}
+
+fn changes_search_attributes(event: &HistoryEvent) -> bool {
+    matches!(
+        event.attributes,
+        Some(Attributes::UpsertWorkflowSearchAttributesEventAttributes(_))
+    )
 }
 
 /// Event ids count from 1; nothing here is negative.

@@ -83,7 +83,7 @@ impl Shard {
         });
         Ok(wire::DescribeWorkflowExecutionResponse {
             pending_children: pending_children.collect(),
-            execution_config: Some(executions::config(start)),
+            execution_config: Some(executions::config(start, execution.user_metadata())),
             workflow_execution_info: Some(described),
             pending_activities,
             pending_workflow_task,

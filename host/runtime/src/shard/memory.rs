@@ -7,6 +7,7 @@ use longhaul_store::RunId;
 use super::{
     Place, Shard,
     commit::Held,
+    message::Input,
     run::{Code, Run},
 };
 use crate::{Error, options::Options};
@@ -116,7 +117,10 @@ impl Shard {
         self.leaves(&run.place(), run.run_id, run.ticket);
         let gone = Error::WorkflowNotFound(run.workflow_id.to_string());
         for input in run.inbox {
-            input.refuse(&gone);
+            match input {
+                Input::Answered { envelope, .. } => self.drop_letter(envelope),
+                input => input.refuse(&gone),
+            }
         }
         for question in run.questions {
             question.refuse(gone.clone());

@@ -54,6 +54,8 @@ pub(crate) enum Message {
     },
     Update {
         request: Box<longhaul_history::proto::update::v1::Request>,
+        /// See [`Message::chain`].
+        chain: String,
         reply: Reply<UpdateTicket>,
     },
     FindUpdate {
@@ -86,6 +88,18 @@ pub(crate) struct UpdateTicket {
 }
 
 impl Message {
+    /// The first run of the chain that it is for, if it names one: whoever holds a handle to an execution does not mean another that
+    /// has got the same id since.
+    pub(crate) fn chain(&self) -> Option<&str> {
+        let chain = match self {
+            Self::Cancel { request, .. } => &request.first_execution_run_id,
+            Self::Terminate { request, .. } => &request.first_execution_run_id,
+            Self::Update { chain, .. } => chain,
+            _ => return None,
+        };
+        Some(chain.as_str()).filter(|chain| !chain.is_empty())
+    }
+
     /// Refuse it.
     pub(crate) fn refuse(self, error: Error) {
         // A receiver that has gone needs no answer.
@@ -244,6 +258,8 @@ pub(crate) enum Notice {
     },
     /// A letter for an execution of this shard.
     Letter(Delivery),
+    /// The start of a child, which is on its way here or waits here, is not wanted any more.
+    TakenBack(Arc<Envelope>),
     /// What became of a letter of this shard; none: it could not be taken, and is sent again.
     Answered {
         envelope: Arc<Envelope>,

@@ -90,6 +90,8 @@ pub(crate) struct Shard {
     validations: u64,
     /// The next turn of this execution shall panic. For tests.
     pub(crate) panic_in_turn_of: Option<String>,
+    /// The id of the next run with which a chain goes on.
+    next_run_id: String,
     stopping: bool,
 }
 
@@ -125,6 +127,7 @@ impl Shard {
         let commits = Commits::new(&core, &mailbox);
         let slots = core.options.activity_slots.div_ceil(core.options.shards.get());
         let memory = Memory::new(&core.options);
+        let next_run_id = core.new_run_id().to_string();
         Self {
             core,
             index,
@@ -145,6 +148,7 @@ impl Shard {
             astray: HashSet::new(),
             validations: 0,
             panic_in_turn_of: None,
+            next_run_id,
             stopping: false,
         }
     }

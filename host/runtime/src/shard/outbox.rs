@@ -8,11 +8,11 @@
 //! children, signals and cancels.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{BTreeMap, HashMap, VecDeque},
     sync::Arc,
 };
 
-use longhaul_engine::outgoing::Answer;
+use longhaul_engine::outgoing::{Answer, Message};
 use longhaul_store::{Change, Pending, RunId};
 
 use super::{
@@ -33,8 +33,8 @@ pub(crate) struct Outbox {
     lines: HashMap<LineKey, Line>,
     /// Every letter that has a row, or is about to get it.
     known: HashMap<(RunId, i64), Arc<Envelope>>,
-    /// Children that wait for a module with their type.
-    pub(super) typeless: Vec<Beginning>,
+    /// Children that wait for a module with their type, by their parent's run and the letter's number.
+    pub(super) typeless: BTreeMap<(RunId, i64), Beginning>,
 }
 
 /// The sender's run and the receiver's workflow id.
@@ -67,17 +67,11 @@ impl Outbox {
     }
 
     /// The row is deleted in a transition that is about to be written: if the letter was not sent yet, it never is.
-    pub(super) fn take_back(&mut self, run_id: RunId, order: i64) {
-        let Some(envelope) = self.known.remove(&(run_id, order)) else {
-            return;
-        };
+    fn take_back(&mut self, run_id: RunId, order: i64) -> Option<(Arc<Envelope>, &Line)> {
+        let envelope = self.known.remove(&(run_id, order))?;
         envelope.take_back();
-        // Its line rested for its sake. The alarm will find nothing to send, so what comes next must not wait for it.
-        if let Some(line) = self.lines.get_mut(&line_of(&envelope))
-            && line.waiting.front().is_some_and(|front| front.is_gone())
-        {
-            line.resting = false;
-        }
+        let line = self.lines.get(&line_of(&envelope))?;
+        Some((envelope, line))
     }
 
     /// Forget what may not be durable; what is away still gets its answer.
@@ -141,18 +135,18 @@ pub(crate) fn letters_of(core: &Core, mut take: impl FnMut(Envelope)) -> Result<
 }
 
 impl Shard {
-    /// A letter's row is durable: send it.
+    /// A letter's row is durable: send it. Or its end is, before it could be sent.
     pub(super) fn send(&mut self, envelope: Arc<Envelope>) {
-        if envelope.is_gone() {
-            return;
-        }
         let key = line_of(&envelope);
-        self.outbox
-            .lines
-            .entry(key.clone())
-            .or_default()
-            .waiting
-            .push_back(envelope);
+        if !envelope.is_gone() {
+            let line = self.outbox.lines.entry(key.clone()).or_default();
+            line.waiting.push_back(envelope);
+        } else if let Some(line) = self.outbox.lines.get_mut(&key)
+            && line.waiting.front().is_some_and(|front| front.is_gone())
+        {
+            // It was taken back while its line rested for its sake: what comes next does not.
+            line.resting = false;
+        }
         self.send_next(&key);
     }
 
@@ -285,16 +279,23 @@ impl Shard {
         let (run_id, place) = (envelope.sender_run, envelope.sender.clone());
         let in_memory = self.runs.contains_key(&run_id) || self.loading.contains_key(&run_id);
         let open = in_memory
-            || match self.is_open(&place, run_id) {
-                Ok(open) => open,
-                Err(error) => {
-                    tracing::warn!(%run_id, "the sender of a message could not be read: {error}");
-                    return self.send_later(envelope);
-                }
-            };
+            || !self.leaving.contains(&run_id)
+                && match self.is_open(&place, run_id) {
+                    Ok(open) => open,
+                    Err(error) => {
+                        tracing::warn!(%run_id, "the sender of a message could not be read: {error}");
+                        return self.send_later(envelope);
+                    }
+                };
         if open {
             return self.deliver(run_id, &place, Input::Answered { envelope, answer });
         }
+        self.drop_letter(envelope);
+    }
+
+    /// Nobody waits for what becomes of a letter: its row goes, without an event.
+    pub(super) fn drop_letter(&mut self, envelope: Arc<Envelope>) {
+        let run_id = envelope.sender_run;
         let gone = Change::DeletePending(Pending::Outbox, envelope.key());
         match self.commits.submit(vec![gone]) {
             Ok(_) => drop(self.outbox.known.remove(&(run_id, envelope.order))),
@@ -304,6 +305,42 @@ impl Shard {
                 self.send_later(envelope);
             }
         }
+    }
+
+    /// As [`Outbox::take_back`], and what waits behind the letter does not wait for it any longer.
+    pub(super) fn take_back(&mut self, run: &mut Run, order: i64) {
+        let Some((envelope, line)) = self.outbox.take_back(run.run_id, order) else {
+            return;
+        };
+        if line.away.as_ref().is_some_and(|away| away.order == order) {
+            // A child may wait at its receiver for a module, for which it would wait for ever.
+            if matches!(envelope.letter.message, Some(Message::StartChild(_)))
+                // The mailboxes are there from before the first message on.
+                && let Some(mailboxes) = self.core.mailboxes.get()
+            {
+                let receiver = self.core.shard_of(&envelope.receiver());
+                mailboxes[receiver].notice(Notice::TakenBack(envelope));
+            }
+        } else if line.resting && line.waiting.front().is_some_and(|front| front.is_gone()) {
+            // The line rests for its sake, and the alarm will find nothing to send.
+            run.letters.push(envelope);
+        }
+    }
+
+    /// A child waits for a module with its type.
+    pub(super) fn wait_for_type(&mut self, envelope: &Envelope, beginning: Beginning) {
+        // What was taken back is dropped, and with it its slip goes back.
+        if !envelope.is_gone() {
+            let key = (envelope.sender_run, envelope.order);
+            self.outbox.typeless.insert(key, beginning);
+        }
+    }
+
+    /// The start of a child was taken back after it was sent.
+    pub(super) fn on_taken_back(&mut self, envelope: &Envelope) {
+        self.outbox
+            .typeless
+            .remove(&(envelope.sender_run, envelope.order));
     }
 
     /// Whether a run that is not in memory is open.
@@ -317,7 +354,7 @@ impl Shard {
 
     /// Children that waited for a module with their type are tried again.
     pub(super) fn try_typeless(&mut self) {
-        for beginning in std::mem::take(&mut self.outbox.typeless) {
+        for beginning in std::mem::take(&mut self.outbox.typeless).into_values() {
             self.start(beginning);
         }
     }

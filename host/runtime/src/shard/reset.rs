@@ -7,7 +7,7 @@ use longhaul_engine::{
     execution::reset::{self, Exclude, Reapply, Reset as Cause},
     proto::{
         enums::v1::{ResetReapplyExcludeType, ResetReapplyType},
-        history::v1::{HistoryEvent, WorkflowExecutionSignaledEventAttributes, history_event::Attributes},
+        history::v1::{HistoryEvent, WorkflowExecutionSignaledEventAttributes},
         workflow::v1::post_reset_operation::Variant,
         workflowservice::v1 as wire,
     },
@@ -29,6 +29,9 @@ use crate::{Error, core::Core, registry::Version};
 const KEPT_BYTES_MAX: u64 = 128 << 20;
 /// Messages of the runs after the reset one's that are read to be applied again, but for those of the last run that is read.
 const REAPPLIED_MAX: usize = 10_000;
+/// Encoded size of all messages that are applied again, in bytes: they are written in one transition with what is kept, and both stay
+/// below the 256 MiB that the store takes.
+const REAPPLIED_BYTES_MAX: usize = 64 << 20;
 /// Events in one append of what is kept.
 const APPEND_EVENTS: usize = 1_000;
 /// A run that goes on faster than it can be read is not reset for ever: after so many readings the request is refused.
@@ -235,7 +238,7 @@ impl Shard {
         let last_ns = read.kept.last().and_then(|event| event.event_time.as_ref());
         let last_ns = last_ns.and_then(longhaul_history::time::ns_from_timestamp);
         let now_ns = self.now_ns().max(last_ns.unwrap_or(0));
-        let mut turn = Turn::new(now_ns, self.core.new_run_id().to_string());
+        let mut turn = self.turn_at(now_ns);
         let identity = Identity {
             namespace: self.core.namespace_name(place.namespace).into(),
             workflow_id: place.workflow_id.clone(),
@@ -314,11 +317,13 @@ fn read(core: &Core, reset: &Reset, newest: RunId) -> Result<Read, Error> {
             .parse()
             .map_err(|_| Error::InvalidArgument("Invalid RunId.".into()))?,
     };
-    let not_found = || Error::WorkflowNotFound(place.workflow_id.to_string());
-    let record_of = |run_id| -> Result<_, Error> {
+    let record_of = |run_id: RunId| -> Result<_, Error> {
         snapshot
             .execution(place.namespace, &place.workflow_id, run_id)?
-            .ok_or_else(not_found)
+            .ok_or_else(|| Error::RunNotFound {
+                workflow_id: place.workflow_id.to_string(),
+                run_id: run_id.to_string(),
+            })
     };
     let record = record_of(base)?;
     let mut kept = read_events(&snapshot, place.namespace, base)?;
@@ -335,17 +340,31 @@ fn read(core: &Core, reset: &Reset, newest: RunId) -> Result<Read, Error> {
              workflow task"
         )));
     }
-    let exclude = exclude(request);
-    let mut again = reset::reapply(&later, exclude);
-    while let Some(next) = later.last().and_then(|event| next_run(event)) {
+    let (exclude, mut again, mut again_bytes) = (exclude(request), Vec::new(), 0);
+    loop {
+        let next = later.last().and_then(|event| reset::next_run(event));
+        let next = match next.and_then(|next| next.parse().ok()) {
+            Some(next) => read_events(&snapshot, place.namespace, next)?,
+            None => Vec::new(),
+        };
+        for message in reset::reapply(&later, exclude, !next.is_empty()) {
+            again_bytes += message.encoded_len();
+            if again_bytes > REAPPLIED_BYTES_MAX {
+                return Err(too_much(&format!(
+                    "signals and updates of more than {REAPPLIED_BYTES_MAX} bytes"
+                )));
+            }
+            again.push(message);
+        }
+        if next.is_empty() {
+            break;
+        }
         if again.len() > REAPPLIED_MAX {
-            return Err(Error::FailedPrecondition(format!(
-                "more than {REAPPLIED_MAX} signals and updates came after that point: reset to a later one, or to a later run, or \
-                 exclude them from being applied again"
+            return Err(too_much(&format!(
+                "more than {REAPPLIED_MAX} signals and updates"
             )));
         }
-        later = read_events(&snapshot, place.namespace, next)?;
-        again.extend(reset::reapply(&later, exclude));
+        later = next;
     }
     Ok(Read {
         base,
@@ -355,6 +374,12 @@ fn read(core: &Core, reset: &Reset, newest: RunId) -> Result<Read, Error> {
         newest,
         next_event_id: record_of(newest)?.next_event_id,
     })
+}
+
+fn too_much(what: &str) -> Error {
+    Error::FailedPrecondition(format!(
+        "{what} came after that point: reset to a later one, or to a later run, or exclude them from being applied again"
+    ))
 }
 
 /// What is not applied again.
@@ -367,17 +392,4 @@ fn exclude(request: &wire::ResetWorkflowExecutionRequest) -> Exclude {
         signals: none || types.contains(&ResetReapplyExcludeType::Signal),
         updates: none || kind == ResetReapplyType::Signal || types.contains(&ResetReapplyExcludeType::Update),
     }
-}
-
-/// The run that goes on where this event has closed one.
-fn next_run(event: &HistoryEvent) -> Option<RunId> {
-    use Attributes as A;
-    let run_id = match event.attributes.as_ref()? {
-        A::WorkflowExecutionCompletedEventAttributes(a) => &a.new_execution_run_id,
-        A::WorkflowExecutionFailedEventAttributes(a) => &a.new_execution_run_id,
-        A::WorkflowExecutionTimedOutEventAttributes(a) => &a.new_execution_run_id,
-        A::WorkflowExecutionContinuedAsNewEventAttributes(a) => &a.new_execution_run_id,
-        _ => return None,
-    };
-    run_id.parse().ok()
 }

@@ -88,6 +88,7 @@ impl Shard {
             Notice::Sweep => self.sweep(),
             Notice::Expired { run_id, place, done } => self.expire(run_id, &place, done),
             Notice::Letter(delivery) => self.on_letter(delivery),
+            Notice::TakenBack(envelope) => self.on_taken_back(&envelope),
             Notice::Answered { envelope, answer } => self.on_answered(envelope, answer),
             // A start is handed to the writer in the step that takes it. Whoever asks may have gone.
             Notice::Barrier(passed) => drop(passed.send(())),
@@ -109,7 +110,7 @@ impl Shard {
                 .snapshot()?
                 .execution(target.namespace, &target.workflow_id, run_id)?;
             let record = record.filter(|_| !self.leaving.contains(&run_id));
-            return record.map(|_| run_id).ok_or_else(not_found);
+            return record.map(|_| run_id).ok_or_else(|| no_run(target, run_id));
         }
         let place = Place {
             namespace: target.namespace,
@@ -124,10 +125,10 @@ impl Shard {
                 place.workflow_id != target.workflow_id || place.namespace != target.namespace
             }) =>
             {
-                Err(Error::WorkflowNotFound(target.workflow_id.to_string()))
+                Err(no_run(target, run_id))
             }
             Some(run) if run.workflow_id != target.workflow_id || run.namespace != target.namespace => {
-                Err(Error::WorkflowNotFound(target.workflow_id.to_string()))
+                Err(no_run(target, run_id))
             }
             _ => Ok(run_id),
         }
@@ -226,5 +227,12 @@ impl Shard {
 
     pub(super) fn core(&self) -> Arc<crate::core::Core> {
         self.core.clone()
+    }
+}
+
+fn no_run(target: &Target, run_id: RunId) -> Error {
+    Error::RunNotFound {
+        workflow_id: target.workflow_id.to_string(),
+        run_id: run_id.to_string(),
     }
 }

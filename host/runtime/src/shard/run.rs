@@ -65,6 +65,8 @@ pub(crate) struct Run {
     pub(crate) successor: Option<Box<Run>>,
     /// Letters whose rows are in the transition that is being made; sent when that is durable.
     pub(crate) letters: Vec<Arc<Envelope>>,
+    /// What its search attributes are indexed by and shown as, since they last changed.
+    pub(crate) indexed: Option<(Vec<String>, Vec<u8>)>,
     /// The alarm that is set for each activity.
     pub(crate) activity_alarms: HashMap<i64, u64>,
     /// What the instance takes, in bytes, when it was last measured.
@@ -124,6 +126,7 @@ impl Run {
             deleted: false,
             successor: None,
             letters: Vec::new(),
+            indexed: None,
             activity_alarms: HashMap::new(),
             instance_bytes: 0,
             tasks_since_measured: 0,

@@ -128,9 +128,10 @@ impl Shard {
     /// A type that is gone holds a child back until there is a module for it; anybody else is told.
     fn refuse_start(&mut self, beginning: Beginning, error: Error) {
         match beginning.with {
-            With::Parent { .. } => {
+            With::Parent { ref delivery } => {
                 tracing::warn!(workflow_id = %beginning.request.workflow_id, "a child waits: {error}");
-                self.outbox.typeless.push(beginning);
+                let envelope = delivery.envelope.clone();
+                self.wait_for_type(&envelope, beginning);
             }
             with => with.refuse(error),
         }
@@ -326,6 +327,7 @@ impl Shard {
                 first_task_backoff_ns: limit(request.workflow_start_delay.as_ref()),
                 last_failure: request.continued_failure,
                 last_completion_result: request.last_completion_result,
+                user_metadata: request.user_metadata,
                 ..Start::default()
             },
         };

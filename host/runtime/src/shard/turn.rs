@@ -131,8 +131,12 @@ impl Shard {
 
     /// A turn of a run, now.
     pub(super) fn turn_of(&self, run: &Run) -> Turn {
-        let now_ns = self.now_ns().max(run.execution.last_event_time_ns());
-        Turn::new(now_ns, self.core.new_run_id().to_string())
+        self.turn_at(self.now_ns().max(run.execution.last_event_time_ns()))
+    }
+
+    /// A turn at this time. All have the same id for a run that follows, until one has used it.
+    pub(super) fn turn_at(&self, now_ns: u64) -> Turn {
+        Turn::new(now_ns, self.next_run_id.as_str())
     }
 
     /// Hand the transition over and settle the run; and the one that goes on where this one closes.
@@ -147,7 +151,10 @@ impl Shard {
         let mut changes = extra;
         changes.extend(self.changes_of(run, &turn)?);
         let next_turn = match turn.successor.take() {
-            Some(successor) => Some(self.succeed(run, *successor, &mut changes)?),
+            Some(successor) => {
+                self.next_run_id = self.core.new_run_id().to_string();
+                Some(self.succeed(run, *successor, &mut changes)?)
+            }
             None => None,
         };
         if run.deleted {
@@ -171,10 +178,13 @@ impl Shard {
 
     /// Hold what a turn has to tell until its transition is durable.
     pub(super) fn settle(&mut self, run: &mut Run, turn: &Turn, tellings: &mut Tellings) {
-        for held in std::mem::take(&mut tellings.0) {
-            if let Held::Seen(key, answer) = &held {
+        // Before anything that might fail: a letter that was taken must be known when it comes again.
+        for held in &tellings.0 {
+            if let Held::Seen(key, answer) = held {
                 self.seen.insert(key.clone(), (run.ticket, answer.clone()));
             }
+        }
+        for held in std::mem::take(&mut tellings.0) {
             self.hold(run.ticket, held);
         }
         for envelope in std::mem::take(&mut run.letters) {
@@ -229,6 +239,16 @@ impl Shard {
         questions: &mut Vec<Message>,
         input: Input,
     ) {
+        if let Input::Message { message, .. } = &input
+            && let Some(chain) = message.chain()
+            && chain != run.execution.first_run_id()
+        {
+            let error = Error::RunNotFound {
+                workflow_id: run.workflow_id.to_string(),
+                run_id: chain.to_owned(),
+            };
+            return input.refuse(&error);
+        }
         let input = match self.pass_on(run, input) {
             Some(input) => input,
             None => return,
@@ -270,7 +290,7 @@ impl Shard {
                 tellings.answer(reply, answer);
             }
             Input::Message {
-                message: Message::Update { request, reply },
+                message: Message::Update { request, reply, .. },
                 ..
             } => {
                 self.take_update(run, turn, tellings, *request, reply);
@@ -298,7 +318,7 @@ impl Shard {
                 if !run.execution.answered(turn, envelope.order, &answer) {
                     // Nothing waits for it: the row goes, without an event.
                     extra.push(Change::DeletePending(Pending::Outbox, envelope.key()));
-                    self.outbox.take_back(run.run_id, envelope.order);
+                    self.take_back(run, envelope.order);
                 }
             }
             Input::Alarm(alarm) => match alarm.kind {

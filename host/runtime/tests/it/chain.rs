@@ -227,7 +227,7 @@ async fn a_delayed_start_waits_and_a_signal_ends_the_wait() {
 fn chained(rt: longhaul_runtime::Runtime, number: usize) -> Option<Step> {
     const NOTES: usize = 4;
     match number {
-        0 => Some(Box::pin(async move {
+        0 => Some(Step::request(async move {
             // Every run takes what there is for it, logs it, and goes on as soon as there was one note.
             let mut program = json!({"steps": [{"op": "wait", "notes": 1}]});
             for _ in 1..NOTES {
@@ -237,14 +237,14 @@ fn chained(rt: longhaul_runtime::Runtime, number: usize) -> Option<Step> {
             common::start(rt, "a", "Lab", "lab", &[program]).await?;
             Ok(Value::Null)
         })),
-        1 => Some(Box::pin(async move {
+        1 => Some(Step::request(async move {
             let note = |number: usize| json!({"op": "signal", "id": "a", "name": "note", "args": [number.to_string()]});
             let steps: Vec<Value> = (1..=NOTES).map(note).collect();
             common::start(rt, "b", "Lab", "lab", &[json!({"steps": steps})]).await?;
             Ok(Value::Null)
         })),
-        2 => Some(Box::pin(async move { common::result(rt, "b").await })),
-        3 => Some(Box::pin(async move { common::result(rt, "a").await })),
+        2 => Some(Step::request(async move { common::result(rt, "b").await })),
+        3 => Some(Step::request(async move { common::result(rt, "a").await })),
         _ => None,
     }
 }
@@ -253,10 +253,11 @@ fn chained(rt: longhaul_runtime::Runtime, number: usize) -> Option<Step> {
 async fn a_crash_after_any_commit_of_a_chain_loses_no_signal() {
     // S9, E3
     let script = Script {
-        modules: &["lab"],
+        modules: &[("lab", "lab")],
         shards: 2,
         steps: &chained,
         executions: &["a", "b"],
+        ..Script::default()
     };
     let (seen, crashes) = script.crash_everywhere(Crash::AfterCommit).await;
     assert_eq!(

@@ -274,14 +274,14 @@ async fn a_family_of_a_thousand_is_started_told_and_ended() {
 fn family(rt: Runtime, number: usize) -> Option<Step> {
     let start = |id: &'static str, program: Value| -> Option<Step> {
         let rt = rt.clone();
-        Some(Box::pin(async move {
+        Some(Step::request(async move {
             common::start(rt, id, "Lab", "lab", &[program]).await?;
             Ok(Value::Null)
         }))
     };
     let result = |id: &'static str| -> Option<Step> {
         let rt = rt.clone();
-        Some(Box::pin(async move { common::result(rt, id).await }))
+        Some(Step::request(async move { common::result(rt, id).await }))
     };
     match number {
         0 => start("hub", json!({"steps": [{"op": "wait", "notes": 3}]})),
@@ -307,7 +307,7 @@ fn family(rt: Runtime, number: usize) -> Option<Step> {
         3 => result("hub"),
         4 => {
             let rt = rt.clone();
-            Some(Box::pin(async move { closed(rt, "left").await }))
+            Some(Step::request(async move { closed(rt, "left").await }))
         }
         _ => None,
     }
@@ -339,10 +339,11 @@ async fn a_crash_after_any_commit_of_a_family_loses_nothing_and_doubles_nothing(
     // E5, E6, E3, S9
     for shards in [1, 3] {
         let script = Script {
-            modules: &["lab"],
+            modules: &[("lab", "lab")],
             shards,
             steps: &family,
             executions: &["parent", "hub", "one", "two", "left"],
+            ..Script::default()
         };
         let (seen, crashes) = script.crash_everywhere(Crash::AfterCommit).await;
         assert_eq!(
@@ -370,10 +371,11 @@ async fn a_crash_after_any_commit_of_a_family_loses_nothing_and_doubles_nothing(
 async fn a_power_cut_at_any_sync_of_a_family_loses_nothing_and_doubles_nothing() {
     // E5, E6, E3, S9
     let script = Script {
-        modules: &["lab"],
+        modules: &[("lab", "lab")],
         shards: 3,
         steps: &family,
         executions: &["parent", "hub", "one", "two", "left"],
+        ..Script::default()
     };
     let (seen, cuts) = script.crash_everywhere(Crash::AtSync).await;
     assert_eq!(

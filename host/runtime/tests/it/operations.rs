@@ -267,14 +267,14 @@ async fn a_signal_with_start_for_a_run_that_closes_just_then_starts_another() {
 
 fn lazily(rt: longhaul_runtime::Runtime, number: usize) -> Option<Step> {
     match number {
-        0 | 1 => Some(Box::pin(async move {
+        0 | 1 => Some(Step::request(async move {
             let text = number.to_string();
             rt.signal_with_start(signal_with_start("a", &text, &format!("r{number}")))
                 .await?;
             Ok(Value::Null)
         })),
-        2 => Some(Box::pin(async move { common::query(rt, "a", "log").await })),
-        3 => Some(Box::pin(async move {
+        2 => Some(Step::request(async move { common::query(rt, "a", "log").await })),
+        3 => Some(Step::request(async move {
             let request = add_with_start("b", 2, "u", Conflict::UseExisting);
             Ok(json!(both(rt.execute_multi_operation(request).await?).1))
         })),
@@ -286,10 +286,11 @@ fn lazily(rt: longhaul_runtime::Runtime, number: usize) -> Option<Step> {
 async fn a_crash_after_any_commit_of_these_doubles_nothing() {
     // S8, U9, S5, U4
     let script = Script {
-        modules: &["lab"],
+        modules: &[("lab", "lab")],
         shards: 2,
         steps: &lazily,
         executions: &["a", "b"],
+        ..Script::default()
     };
     let (seen, crashes) = script.crash_everywhere(Crash::AfterCommit).await;
     assert_eq!(seen.answers[2], json!(["note:0", "note:1"]));

@@ -21,6 +21,10 @@ async fn world() -> World {
     world
 }
 
+fn seconds(seconds: u64) -> longhaul_history::time::Duration {
+    longhaul_history::time::duration_from_ns(seconds * longhaul_history::time::NS_PER_SECOND)
+}
+
 fn reset(to: i64, request_id: &str) -> wire::ResetWorkflowExecutionRequest {
     wire::ResetWorkflowExecutionRequest {
         namespace: "default".into(),
@@ -192,4 +196,102 @@ async fn more_updates_than_may_be_in_flight_are_applied_again() {
     let at = task.split_whitespace().next().unwrap().parse().unwrap();
     world.drive(rt.reset_workflow(reset(at, "r1"))).await.unwrap();
     assert_eq!(world.query("a", "total", &[]).await.unwrap(), json!(78));
+}
+
+/// The signals in the history of the run that has the id, in order: who has sent each.
+fn senders(world: &World, id: &str) -> Vec<String> {
+    use longhaul_history::Attributes as A;
+    let history = world.rt().whole_history("default", id, "").unwrap();
+    let sender = |event: &longhaul_history::HistoryEvent| match &event.attributes {
+        Some(A::WorkflowExecutionSignaledEventAttributes(signal)) => {
+            let sender = signal.external_workflow_execution.as_ref();
+            Some(
+                sender
+                    .map_or("client", |sender| sender.workflow_id.as_str())
+                    .to_owned(),
+            )
+        }
+        _ => None,
+    };
+    history.events.iter().filter_map(sender).collect()
+}
+
+#[tokio::test]
+async fn what_a_run_has_handed_on_to_the_next_is_applied_again_once() {
+    // E9, S5, S9, E6
+    let mut world = World::of("lab").await;
+    // Its second task fails again and again, and then the time of the run is over.
+    let unknown = json!({"op": "child", "id": "k", "type": "Labb", "program": {}});
+    let steps = json!([{"op": "wait", "notes": 1}, unknown]);
+    let mut request = start_request("a", "Lab", &[json!({"steps": steps})]);
+    request.workflow_run_timeout = Some(seconds(60));
+    request.retry_policy = Some(longhaul_history::proto::common::v1::RetryPolicy {
+        initial_interval: Some(seconds(1)),
+        maximum_attempts: 2,
+        ..Default::default()
+    });
+    let first = world.start_with(request).await.unwrap().run_id;
+    world.signal("a", "note", &[json!("one")]).await.unwrap();
+    assert!(world.parked("a").await.is_some());
+    let note = json!({"op": "signal", "id": "a", "name": "note", "args": ["two"]});
+    world
+        .start("b", "Lab", &[json!({"steps": [note]})])
+        .await
+        .unwrap();
+    world.result("b").await;
+    world.advance(61 * SECOND).await;
+    world.advance(SECOND).await;
+    let second = world.describe("a").await.workflow_execution_info.unwrap();
+    assert_ne!(second.execution.unwrap().run_id, first);
+    assert_eq!(senders(&world, "a"), ["client", "b"], "S9: the next run has them");
+    let mut request = reset(4, "r1");
+    request.workflow_execution.as_mut().unwrap().run_id = first;
+    let rt = world.rt();
+    world.drive(rt.reset_workflow(request)).await.unwrap();
+    world.sim.settle().await;
+    assert!(world.history("a").contains("cause=ResetWorkflow"));
+    assert_eq!(senders(&world, "a"), ["client", "b"]);
+}
+
+#[tokio::test]
+async fn what_is_applied_again_has_a_limit_in_bytes() {
+    // E9, B1
+    const SIGNALS: usize = 36;
+    let mut world = World::of("lab").await;
+    let steps = json!([{"op": "wait", "notes": 2 * SIGNALS}]);
+    world.start("a", "Lab", &[json!({"steps": steps})]).await.unwrap();
+    let large = longhaul_history::payload::from_values(&[json!("x".repeat(1_900_000))]);
+    for _ in 0..SIGNALS {
+        let header = longhaul_history::proto::common::v1::Header {
+            fields: [("large".to_owned(), large.payloads[0].clone())].into(),
+        };
+        let request = wire::SignalWorkflowExecutionRequest {
+            namespace: "default".into(),
+            workflow_execution: common::execution("a"),
+            signal_name: "note".into(),
+            input: common::values(&[json!("x")]),
+            header: Some(header),
+            ..Default::default()
+        };
+        let rt = world.rt();
+        world.drive(rt.signal_workflow(request)).await.unwrap();
+    }
+    let rt = world.rt();
+    let refused = world.drive(rt.reset_workflow(reset(4, "r1"))).await;
+    let Err(Error::FailedPrecondition(message)) = refused else {
+        panic!("{refused:?}")
+    };
+    assert!(
+        message.contains("more than 67108864 bytes") && message.contains("exclude them"),
+        "{message}"
+    );
+    // From the fourth task on it is less.
+    let rt = world.rt();
+    let fourth = 4 + 3 * 4;
+    world.drive(rt.reset_workflow(reset(fourth, "r2"))).await.unwrap();
+    assert_eq!(senders(&world, "a").len(), SIGNALS);
+    let mut request = reset(4, "r3");
+    request.reset_reapply_exclude_types = vec![ResetReapplyExcludeType::Signal as i32];
+    let rt = world.rt();
+    world.drive(rt.reset_workflow(request)).await.unwrap();
 }

@@ -6,20 +6,7 @@ use longhaul_runtime::{Error, Runtime};
 use longhaul_store::faults::Loss;
 use serde_json::{Value, json};
 
-use crate::{common, crashes::unanswered, world::*};
-
-/// Numbers from a seed (splitmix64).
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, limit: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        (z ^ (z >> 31)) % limit
-    }
-}
+use crate::{common, crashes::unanswered, programs::random::Random, world::*};
 
 /// Programs, with what they will have told the hub when all have ended.
 struct Family {
@@ -89,7 +76,7 @@ async fn request(rt: Runtime, number: usize, roots: &[Value], hub: &Value) -> Re
 /// Play the family of a seed.
 async fn play(seed: u64) {
     let mut family = Family {
-        random: Random(seed),
+        random: Random::new(seed),
         notes: Vec::new(),
         executions: Vec::new(),
     };

@@ -20,7 +20,7 @@ use longhaul_history::{
         workflowservice::v1 as wire,
     },
 };
-use longhaul_runtime::{Clock, Error, Options, Runtime, Simulation, modules::Upload};
+use longhaul_runtime::{Clock, Error, Options, Runtime, Simulation, Warm, modules::Upload};
 use longhaul_store::{
     Store,
     faults::{FaultyDisk, Loss},
@@ -54,6 +54,8 @@ pub(crate) struct World {
     /// What the machine's clock shows; the runtime's own adds what it has skipped.
     wall_ns: u64,
     uploads: HashMap<String, Upload>,
+    /// A sandbox that is there already.
+    warm: Option<Warm>,
 }
 
 impl World {
@@ -67,9 +69,13 @@ impl World {
 
     /// A world whose server has several shards.
     pub(crate) fn sharded(options: Options, shards: usize) -> Self {
-        let disk = FaultyDisk::new();
+        Self::on(FaultyDisk::new(), options, shards, None)
+    }
+
+    /// A world on a disk that may hold something, and with a sandbox that is there already.
+    pub(crate) fn on(disk: FaultyDisk, options: Options, shards: usize, warm: Option<Warm>) -> Self {
         let shards = NonZeroUsize::new(shards).unwrap();
-        let sim = open(&options, disk.clone(), EPOCH_NS, 1, shards);
+        let sim = open(&options, disk.clone(), EPOCH_NS, 1, shards, warm.as_ref());
         Self {
             sim,
             disk,
@@ -78,6 +84,7 @@ impl World {
             lives: 1,
             wall_ns: EPOCH_NS,
             uploads: HashMap::new(),
+            warm,
         }
     }
 
@@ -194,7 +201,8 @@ impl World {
         self.disk = self.disk.crash(loss);
         self.lives += 1;
         let (disk, wall_ns) = (self.disk.clone(), self.wall_ns);
-        self.sim = open(&self.options, disk, wall_ns, self.lives, self.shards);
+        let warm = self.warm.as_ref();
+        self.sim = open(&self.options, disk, wall_ns, self.lives, self.shards, warm);
     }
 
     pub(crate) async fn upload(&mut self, module: &str, queue: &str) {
@@ -391,9 +399,21 @@ impl World {
     }
 }
 
-fn open(options: &Options, disk: FaultyDisk, now_ns: u64, seed: u64, shards: NonZeroUsize) -> Simulation {
+fn open(
+    options: &Options,
+    disk: FaultyDisk,
+    now_ns: u64,
+    seed: u64,
+    shards: NonZeroUsize,
+    warm: Option<&Warm>,
+) -> Simulation {
     let store = Store::open_with_backend(options.store.clone(), disk).unwrap();
-    Simulation::open_sharded(options.clone(), store, Clock::simulated(now_ns), seed, shards).unwrap()
+    let (options, clock) = (options.clone(), Clock::simulated(now_ns));
+    match warm {
+        Some(warm) => Simulation::open_warm(options, store, clock, seed, shards, warm),
+        None => Simulation::open_sharded(options, store, clock, seed, shards),
+    }
+    .unwrap()
 }
 
 /// A component, compiled into the tests' cache: once in a process, however many tests ask at once.

@@ -67,6 +67,34 @@ async fn system_info_claims_only_what_is_honoured() {
     server.end().await;
 }
 
+#[tokio::test]
+async fn the_one_namespace_is_listed() {
+    let server = Running::start(options()).await;
+    let mut client = server.workflows().await;
+    let listed = client
+        .list_namespaces(ListNamespacesRequest::default())
+        .await
+        .unwrap();
+    let described = client
+        .describe_namespace(DescribeNamespaceRequest {
+            namespace: "default".into(),
+            ..Default::default()
+        })
+        .await
+        .unwrap();
+    assert_eq!(listed.into_inner().namespaces, [described.into_inner()]);
+    let beyond = ListNamespacesRequest {
+        next_page_token: vec![1],
+        ..Default::default()
+    };
+    let refused = client.list_namespaces(beyond).await.unwrap_err();
+    assert_eq!(
+        (refused.code(), refused.message()),
+        (Code::InvalidArgument, "Invalid NextPageToken.")
+    );
+    server.end().await;
+}
+
 // B1
 #[tokio::test]
 async fn a_request_without_namespace_is_refused_in_temporals_words() {
@@ -89,8 +117,15 @@ async fn a_request_without_namespace_is_refused_in_temporals_words() {
             ..Default::default()
         });
         get_workflow_execution_history(GetWorkflowExecutionHistoryRequest { execution: execution(), ..Default::default() });
+        get_workflow_execution_history_reverse(GetWorkflowExecutionHistoryReverseRequest {
+            execution: execution(),
+            ..Default::default()
+        });
         describe_workflow_execution(DescribeWorkflowExecutionRequest { execution: execution(), ..Default::default() });
         list_workflow_executions(ListWorkflowExecutionsRequest::default());
+        list_open_workflow_executions(ListOpenWorkflowExecutionsRequest::default());
+        list_closed_workflow_executions(ListClosedWorkflowExecutionsRequest::default());
+        scan_workflow_executions(ScanWorkflowExecutionsRequest::default());
         count_workflow_executions(CountWorkflowExecutionsRequest::default());
         request_cancel_workflow_execution(RequestCancelWorkflowExecutionRequest {
             workflow_execution: execution(),
@@ -101,7 +136,7 @@ async fn a_request_without_namespace_is_refused_in_temporals_words() {
             ..Default::default()
         });
     }
-    assert_eq!(answers.len(), 12);
+    assert_eq!(answers.len(), 16);
     for (method, status) in answers {
         assert_eq!(
             (status.code(), status.message()),
@@ -228,7 +263,7 @@ struct Method {
 
 static METHODS: &[Method] = &include!(concat!(env!("OUT_DIR"), "/methods.rs"));
 
-const OFFERED: [&str; 19] = [
+const OFFERED: [&str; 24] = [
     "CountWorkflowExecutions",
     "DeleteWorkflowExecution",
     "DescribeNamespace",
@@ -237,11 +272,16 @@ const OFFERED: [&str; 19] = [
     "GetClusterInfo",
     "GetSystemInfo",
     "GetWorkflowExecutionHistory",
+    "GetWorkflowExecutionHistoryReverse",
+    "ListClosedWorkflowExecutions",
+    "ListNamespaces",
+    "ListOpenWorkflowExecutions",
     "ListWorkflowExecutions",
     "PollWorkflowExecutionUpdate",
     "QueryWorkflow",
     "RequestCancelWorkflowExecution",
     "ResetWorkflowExecution",
+    "ScanWorkflowExecutions",
     "SignalWithStartWorkflowExecution",
     "SignalWorkflowExecution",
     "StartWorkflowExecution",
@@ -401,6 +441,12 @@ async fn search_attributes_are_added_and_listed() {
         listed.system_attributes["StartTime"],
         i32::from(IndexedValueType::Datetime)
     );
+    // Clients write it without asking; nobody has added it.
+    assert_eq!(
+        listed.system_attributes["TemporalChangeVersion"],
+        i32::from(IndexedValueType::KeywordList)
+    );
+    assert_eq!(listed.custom_attributes.len(), 1);
     for (request, text) in [
         (add(IndexedValueType::Int), "type is Keyword"),
         (add(IndexedValueType::Unspecified), "Unable to parse"),

@@ -39,6 +39,17 @@ impl Snapshot {
         self.event_range(namespace, run_id, index, run(start)..=run(u64::MAX))
     }
 
+    /// Batches of a run's history up to the one that holds event `last`, to be read from their end.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be read.
+    pub fn events_to(&self, namespace: NamespaceId, run_id: RunId, last: u64) -> Result<Events, ReadError> {
+        let index = self.0.open_table(tables::JOURNAL_INDEX)?;
+        let run = |first: u64| (namespace.0, run_id.0, first);
+        self.event_range(namespace, run_id, index, run(0)..=run(last))
+    }
+
     /// The last batch of a run's history: where it is closed, the one with its closing event.
     pub fn last_events(
         &self,

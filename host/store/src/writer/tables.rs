@@ -36,6 +36,7 @@ pub(crate) struct Tables<'t> {
     pending: [Option<PendingRows<'t>>; 4],
     requests: Lazy<'t, (u32, u128, &'static str), &'static [u8]>,
     seen: Lazy<'t, (u32, &'static str, u128, u64), &'static [u8]>,
+    seen_by_run: Lazy<'t, (u32, u128, u128, u64), ()>,
     modules: Lazy<'t, (u32, &'static str, u32), &'static [u8]>,
     components: Lazy<'t, [u8; 32], &'static [u8]>,
     workflow_types: Lazy<'t, (u32, &'static str), &'static str>,
@@ -67,6 +68,7 @@ accessors! {
     timers: (u32, u64, u128, u8, u64) => &'static [u8], t::TIMERS;
     requests: (u32, u128, &'static str) => &'static [u8], t::REQUESTS;
     seen: (u32, &'static str, u128, u64) => &'static [u8], t::SEEN;
+    seen_by_run: (u32, u128, u128, u64) => (), t::SEEN_BY_RUN;
     modules: (u32, &'static str, u32) => &'static [u8], t::MODULES;
     components: [u8; 32] => &'static [u8], t::COMPONENTS;
     workflow_types: (u32, &'static str) => &'static str, t::WORKFLOW_TYPES;
@@ -103,6 +105,7 @@ impl<'t> Tables<'t> {
             pending: [const { None }; 4],
             requests: None,
             seen: None,
+            seen_by_run: None,
             modules: None,
             components: None,
             workflow_types: None,

@@ -3,7 +3,8 @@
 use redb::ReadableTable;
 
 use crate::{
-    ExecutionKey, ExecutionRecord, NamespaceId, Pending, ReadError, RunId, Seen, Status, Violation, codec,
+    ExecutionKey, ExecutionRecord, NamespaceId, Pending, ReadError, RunId, Seen, SeenKey, Status, Violation,
+    codec,
     record::{ExecutionHeader, ExecutionRow, decode_execution, encode_execution},
     tables::Facet,
     writer::{apply::Refusal, tables::Tables},
@@ -216,28 +217,39 @@ fn delete_requests(tables: &mut Tables<'_>, namespace: u32, run_id: u128) -> Res
     Ok(())
 }
 
-/// The messages that this run took, among those of its workflow id.
+/// Remembers a message that a run took.
+pub(super) fn put_seen(tables: &mut Tables<'_>, key: &SeenKey, seen: &Seen) -> Result<(), Refusal> {
+    let (namespace, sender, order) = (key.namespace.0, key.sender_run_id.0, key.order);
+    let before = {
+        let row = (namespace, key.workflow_id.as_str(), sender, order);
+        let old = tables.seen()?.insert(row, codec::encode(seen).as_slice())?;
+        old.map(|old| codec::decode::<Seen>("outbox_seen", || format!("{key:?}"), old.value()))
+            .transpose()?
+    };
+    let by_run = tables.seen_by_run()?;
+    if let Some(before) = before {
+        by_run.remove((namespace, before.receiver_run_id.0, sender, order))?;
+    }
+    by_run.insert((namespace, seen.receiver_run_id.0, sender, order), ())?;
+    Ok(())
+}
+
+/// The messages that this run took.
 fn delete_seen(tables: &mut Tables<'_>, key: &ExecutionKey) -> Result<(), Refusal> {
-    let workflow_id = key.workflow_id.as_str();
-    let range = (key.namespace.0, workflow_id, 0, 0)..=(key.namespace.0, workflow_id, u128::MAX, u64::MAX);
-    let mut unreadable = None;
-    tables.seen()?.retain_in(range, |(_, _, sender, order), value| {
-        let name = || {
-            format!(
-                "{}, workflow {workflow_id:?}, sender {}, {order}",
-                key.namespace,
-                RunId(sender)
-            )
-        };
-        match codec::decode::<Seen>("outbox_seen", name, value) {
-            Ok(seen) => seen.receiver_run_id != key.run_id,
-            Err(error) => {
-                unreadable = Some(error);
-                true
-            }
-        }
-    })?;
-    unreadable.map_or(Ok(()), |error| Err(error.into()))
+    let (namespace, run_id) = (key.namespace.0, key.run_id.0);
+    let run = (namespace, run_id, 0, 0)..=(namespace, run_id, u128::MAX, u64::MAX);
+    let mut taken = Vec::new();
+    tables
+        .seen_by_run()?
+        .retain_in(run, |(_, _, sender, order), ()| {
+            taken.push((sender, order));
+            false
+        })?;
+    let seen = tables.seen()?;
+    for (sender, order) in taken {
+        seen.remove((namespace, key.workflow_id.as_str(), sender, order))?;
+    }
+    Ok(())
 }
 
 fn list(tables: &mut Tables<'_>, listed: &Listed<'_>) -> Result<(), Refusal> {

@@ -92,16 +92,7 @@ pub(crate) fn apply(tables: &mut Tables<'_>, change: &Change) -> Result<(), Refu
             fill(slot.as_mut(), body);
             Ok(())
         }
-        Change::PutSeen(key, seen) => {
-            let key = (
-                key.namespace.0,
-                key.workflow_id.as_str(),
-                key.sender_run_id.0,
-                key.order,
-            );
-            tables.seen()?.insert(key, codec::encode(seen).as_slice())?;
-            Ok(())
-        }
+        Change::PutSeen(key, seen) => execution::put_seen(tables, key, seen),
         Change::SetSkipped(skipped_ns) => {
             let clock = &mut tables.state.clock;
             clock.skipped_ns = clock.skipped_ns.max(*skipped_ns);
