@@ -1,5 +1,7 @@
 //! A test subject: a workflow that does what a workflow must not do.
 
+mod open;
+
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::hint::black_box;
@@ -279,4 +281,4 @@ fn recurse_in_memory(depth: u64) -> u64 {
     recurse_in_memory(depth + 1) ^ frame[usize::try_from(depth % 64).unwrap_or_default()]
 }
 
-longhaul_sdk::export!(Hostile);
+longhaul_sdk::export!(Hostile, open::Open);

@@ -274,6 +274,7 @@ fn an_instance_with_handles_of_its_own_cannot_be_forked() {
     assert!(instance.into_reader().is_ok());
 }
 
+// Q3
 #[test]
 fn a_component_with_state_in_a_global_cannot_be_forked() {
     let bytes = probe_with(

@@ -6,9 +6,9 @@ use super::host::Driver;
 use crate::data_converters::RawValue;
 use crate::host::Outcome;
 use crate::{
-    ActivityCancellationType, ActivityExecutionError, ActivityOptions, UntypedActivity, WaitConditionOptions,
-    WorkflowCancellationToken, WorkflowContext, WorkflowResult, WorkflowTermination, join, workflow,
-    workflow_methods,
+    ActivityCancellationType, ActivityExecutionError, ActivityOptions, ChildWorkflowOptions, UntypedActivity,
+    UntypedWorkflow, WaitConditionOptions, WorkflowCancellationToken, WorkflowContext, WorkflowResult,
+    WorkflowTermination, join, workflow, workflow_methods,
 };
 
 fn secs(seconds: u64) -> Duration {
@@ -100,6 +100,57 @@ impl Cancelled {
             other => panic!("{other}"),
         }
     }
+}
+
+/// Awaits something whose options say nothing of its cancellation.
+#[workflow]
+#[derive(Default)]
+struct Unsaid;
+
+#[workflow_methods]
+impl Unsaid {
+    #[run]
+    async fn run(ctx: &mut WorkflowContext<Self>, what: String) -> WorkflowResult<String> {
+        let failed = match what.as_str() {
+            "activity" => {
+                let options = ActivityOptions::start_to_close_timeout(secs(10));
+                let work = ctx.execute_activity(UntypedActivity::new("Work"), RawValue::empty(), options);
+                work.await.is_err()
+            }
+            "child" => {
+                let options = ChildWorkflowOptions::workflow_id("kid".to_owned());
+                let child = ctx.start_child_workflow(UntypedWorkflow::new("Kid"), RawValue::empty(), options);
+                match child.await {
+                    Ok(child) => child.result().await.is_err(),
+                    Err(error) => panic!("it was started: {error}"),
+                }
+            }
+            other => panic!("{other}"),
+        };
+        Ok(format!("failed {failed}"))
+    }
+}
+
+// E4, E5
+#[test]
+fn by_default_an_activity_is_not_waited_for_and_a_child_is() {
+    let driver = Driver::start::<Unsaid>(&["\"activity\""]);
+    driver.advance();
+    assert_eq!(
+        driver.cancel("stop").advance(),
+        ["cancel-activity 1", "complete [\"failed true\"]"]
+    );
+    let driver = Driver::start::<Unsaid>(&["\"child\""]);
+    driver.advance();
+    driver
+        .resolve(1, Outcome::ChildStarted("kid-run".to_owned()))
+        .advance();
+    assert_eq!(driver.cancel("stop").advance(), ["cancel-child 1 stop"]);
+    let stopped = crate::failure::Failure::cancelled("stopped").into_wit();
+    assert_eq!(
+        driver.resolve(1, Outcome::Cancelled(stopped)).advance(),
+        ["complete [\"failed true\"]"]
+    );
 }
 
 // E4

@@ -75,7 +75,7 @@ impl Order {
     }
 }
 
-// S3
+// S3, S4
 #[test]
 fn handlers_run_before_the_main_routine_and_up_to_their_first_wait() {
     let driver = Driver::start::<Order>(&[]);
@@ -111,6 +111,22 @@ fn conditions_are_tried_in_order_and_again_from_the_first() {
     driver.signal("reach", &["\"b\"", "1", "2"]);
     driver.signal("set", &["1"]).advance();
     assert_eq!(driver.query("log", &[]).unwrap(), "\"run, b at 1, c at 2\"");
+}
+
+// W1
+#[test]
+fn a_condition_that_began_earlier_goes_before_a_later_one_whoever_made_them_true() {
+    let driver = Driver::start::<Order>(&[]);
+    driver.advance();
+    // b makes both others true: the one before it has its turn first.
+    driver.signal("reach", &["\"a\"", "2", "2"]);
+    driver.signal("reach", &["\"b\"", "1", "2"]);
+    driver.signal("reach", &["\"c\"", "2", "2"]);
+    driver.signal("set", &["1"]).advance();
+    assert_eq!(
+        driver.query("log", &[]).unwrap(),
+        "\"run, b at 1, a at 2, c at 2\""
+    );
 }
 
 // W1

@@ -205,6 +205,13 @@ fn it_is_done_once_one_of_the_others_has_it() {
     driver
         .signal("tell", &["\"greeting\"", "false", "true", "true", "false"])
         .advance();
+    driver.complete(3, &[]).advance();
+    assert_eq!(log(&driver), "\"told\"", "the other one is still on its way");
+
+    let driver = member(1);
+    driver
+        .signal("tell", &["\"greeting\"", "false", "true", "true", "false"])
+        .advance();
     driver
         .resolve(2, Outcome::Failed(closed()))
         .resolve(3, Outcome::Failed(closed()))

@@ -10,3 +10,4 @@ mod messages;
 mod operations;
 mod own_cancellation;
 mod sync;
+mod wait_signal;

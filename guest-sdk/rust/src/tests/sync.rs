@@ -104,6 +104,7 @@ fn a_mutex_lets_one_pass_and_serves_in_order() {
     assert_eq!(log(&driver), "\"a in, a out, b in, b out, c in\"");
 }
 
+// U5
 #[test]
 fn whoever_gives_up_is_passed_over() {
     let driver = Driver::start::<Locks>(&[]);
@@ -117,6 +118,7 @@ fn whoever_gives_up_is_passed_over() {
     assert_eq!(log(&driver), "\"a in, b false, a out, c in\"");
 }
 
+// U5
 #[test]
 fn a_semaphore_lets_so_many_pass() {
     let driver = Driver::start::<Locks>(&[]);
@@ -129,6 +131,23 @@ fn a_semaphore_lets_so_many_pass() {
     assert_eq!(log(&driver), "\"a in, b in, c in\"");
 }
 
+// U5
+#[test]
+fn a_queue_gives_what_came_first_first() {
+    let queue = Queue::new(3);
+    for value in 1..=3 {
+        queue.try_push(value).unwrap();
+    }
+    assert_eq!(queue.try_push(4), Err(4));
+    assert_eq!([queue.try_pop(), queue.try_pop()], [Some(1), Some(2)]);
+    queue.try_push(5).unwrap();
+    assert_eq!(
+        [queue.try_pop(), queue.try_pop(), queue.try_pop()],
+        [Some(3), Some(5), None]
+    );
+}
+
+// U5
 #[test]
 fn a_queue_has_bounds_and_keeps_the_order() {
     let driver = Driver::start::<Locks>(&[]);

@@ -358,6 +358,28 @@ fn a_cron_run_is_followed_by_the_next() {
 }
 
 #[test]
+fn a_chain_out_of_time_goes_nowhere_also_by_its_schedule() {
+    // E2
+    let begun = Start {
+        cron_schedule: "0 * * * *".into(),
+        run_timeout_ns: seconds(60),
+        execution_timeout_ns: seconds(15),
+        ..start()
+    };
+    let mut world = World::with(Scripted::default(), begun);
+    assert_eq!(
+        world.execution.start().workflow_run_timeout,
+        Some(time::duration_from_ns(seconds(15))),
+        "a run has no more time than its chain"
+    );
+    assert_eq!(world.execution.chain_expires_ns(), Some(at(3_615)));
+    world.now_ns = at(3_615);
+    assert!(world.step(|execution, turn, _| execution.run_timed_out(turn)));
+    assert_eq!(last(&world), "2 WorkflowExecutionTimedOut retry-state=Timeout");
+    assert_eq!(world.successor, None);
+}
+
+#[test]
 fn a_runs_time_counts_from_its_first_task_and_its_chains_from_the_start() {
     // E2
     let begun = Start {
@@ -389,7 +411,7 @@ fn a_runs_time_counts_from_its_first_task_and_its_chains_from_the_start() {
 
 #[test]
 fn no_acknowledged_signal_is_lost_between_runs() {
-    // S9, U7
+    // S5, S9, U7
     let begun = Start {
         run_timeout_ns: seconds(10),
         ..retried(0)

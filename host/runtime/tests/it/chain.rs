@@ -297,3 +297,96 @@ async fn what_comes_while_a_run_continues_as_new_goes_to_the_next() {
     let result = world.result("a").await;
     assert_eq!(result, json!(["note:1", "note:2", "waited"]));
 }
+
+#[tokio::test]
+async fn what_another_execution_sends_while_a_run_continues_as_new_goes_to_the_next() {
+    // S9, E6
+    for (forks, rounds) in (0..8).flat_map(|rounds| [(true, rounds), (false, rounds)]) {
+        // Where no fork can be made, what comes after an update waits until its validator was asked.
+        let mut world = World::new();
+        if forks {
+            world.upload("lab", "lab").await;
+        } else {
+            world.upload_unforkable("lab", "lab").await;
+        }
+        let next = json!({"steps": [{"op": "wait", "notes": 100}]});
+        let program = json!({"steps": [{"op": "wait", "notes": 1}, {"op": "continue", "program": next}]});
+        world.start_with(lab("a", program)).await.unwrap();
+        let (rt, other) = (world.rt(), world.rt());
+        // The note of b arrives sooner or later than the update whose task ends the run.
+        let sender = tokio::spawn(async move {
+            let note = json!({"op": "signal", "id": "a", "name": "note", "args": ["b"]});
+            common::start(rt, "b", "Lab", "lab", &[json!({"steps": [note]})]).await
+        });
+        for _ in 0..rounds {
+            tokio::task::yield_now().await;
+            world.sim.round();
+        }
+        let (note, one) = ([json!("client")], [json!(1)]);
+        let together = async {
+            tokio::join!(
+                common::signal(other.clone(), "a", "note", &note, ""),
+                common::update(other.clone(), "a", "add", &one, "u"),
+                sender,
+            )
+        };
+        let (signalled, updated, started) = world.drive(together).await;
+        signalled.unwrap();
+        updated.unwrap().unwrap();
+        started.unwrap().unwrap();
+        let when = format!("forks: {forks}, {rounds} rounds");
+        assert_eq!(world.result("b").await, json!(["signalled"]), "{when}");
+        let log = world.query("a", "log", &[]).await.unwrap();
+        for note in ["note:client", "note:b"] {
+            let times = log.as_array().unwrap().iter().filter(|line| **line == note);
+            assert_eq!(times.count(), 1, "{note}, {when}: {log}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_signal_to_a_run_that_has_just_ended_is_not_for_the_next() {
+    // S6, S9
+    let mut world = world().await;
+    let next = json!({"steps": [{"op": "wait", "notes": 100}]});
+    let program = json!({"steps": [{"op": "wait", "notes": 1}, {"op": "continue", "program": next}]});
+    let first = world.start_with(lab("a", program)).await.unwrap().run_id;
+    let (rt, note, one) = (world.rt(), [json!("first")], [json!(1)]);
+    let mut named = wire::SignalWorkflowExecutionRequest {
+        namespace: "default".into(),
+        workflow_execution: common::execution("a"),
+        signal_name: "note".into(),
+        input: common::values(&[json!("late")]),
+        ..Default::default()
+    };
+    named.workflow_execution.as_mut().unwrap().run_id = first;
+    let together = async {
+        tokio::join!(
+            common::signal(rt.clone(), "a", "note", &note, ""),
+            common::update(rt.clone(), "a", "add", &one, "u"),
+            rt.signal_workflow(named),
+        )
+    };
+    let (signalled, updated, late) = world.drive(together).await;
+    signalled.unwrap();
+    updated.unwrap().unwrap();
+    assert!(matches!(late, Err(Error::AlreadyCompleted)), "{late:?}");
+    let log = world.query("a", "log", &[]).await.unwrap();
+    assert!(!log.to_string().contains("late"), "{log}");
+}
+
+#[tokio::test]
+async fn the_request_that_has_started_a_chain_finds_the_run_that_it_has_started() {
+    // E1, E3
+    let mut world = world().await;
+    let next = json!({"steps": [{"op": "wait", "notes": 1}]});
+    let program = json!({"steps": [{"op": "continue", "program": next}]});
+    let first = world.start_with(lab("a", program.clone())).await.unwrap();
+    world.sim.settle().await;
+    assert_eq!(runs(&mut world, "a").await.len(), 2);
+    for _ in ["in memory", "from the store"] {
+        let again = world.start_with(lab("a", program.clone())).await.unwrap();
+        assert_eq!((&again.run_id, again.started), (&first.run_id, true));
+        world.crash(Loss::All, SECOND);
+    }
+}

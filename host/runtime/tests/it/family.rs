@@ -76,6 +76,12 @@ async fn a_childs_failure_and_a_taken_id_are_failures_of_the_parents_wait() {
     )
     .await;
     assert_eq!(world.result("b").await, json!(["child failed: exists"]));
+    let history = world.history("b");
+    assert!(
+        history.contains("StartChildWorkflowExecutionFailed")
+            && history.contains("cause=WorkflowAlreadyExists"),
+        "{history}"
+    );
     // Its own id and those of its ancestors are taken as well: nobody is among his own ancestors.
     let own = json!({"op": "child", "id": "c", "program": {"steps": []}});
     let cycle = json!({"steps": [{"op": "child", "id": "d", "program": {"steps": [own.clone()]}}, own]});

@@ -285,7 +285,7 @@ async fn a_run_that_failed_by_its_own_fault_goes_on_when_the_fault_has_passed() 
 
 #[tokio::test]
 async fn a_run_whose_code_differs_from_its_history_goes_on_when_it_differs_no_longer() {
-    // W4, E11: what the code does depends on the memory that it gets, which is no part of history.
+    // W4, W6, E11: what the code does depends on the memory that it gets, which is no part of history.
     let mut little = options();
     little.sandbox.memory_max_bytes = 8 << 20;
     let mut world = World::with(little.clone());
@@ -529,7 +529,7 @@ async fn a_flood_of_log_lines_is_bounded() {
 
 #[tokio::test]
 async fn two_activities_in_flight_with_one_id_fail_the_task() {
-    // A2, E11
+    // A2, W6, E11
     let mut world = world().await;
     world.start("twice", "Hostile", &[json!("twice")]).await.unwrap();
     let parked = world.parked("twice").await.expect("it is parked");

@@ -112,7 +112,7 @@ async fn a_validator_runs_once_for_each_update_and_never_in_replay() {
 
 #[tokio::test]
 async fn a_long_history_is_warned_about_and_the_code_is_told_to_continue_as_new() {
-    // E10
+    // E3, E10
     let mut options = common::options();
     let limits = &mut options.limits.history;
     (limits.suggest_events, limits.warn_events) = (12, 20);

@@ -213,6 +213,38 @@ async fn an_update_with_start_starts_or_attaches_and_finds_what_a_closed_run_has
 }
 
 #[tokio::test]
+async fn an_update_with_start_whose_update_is_past_a_limit_starts_nothing() {
+    // U9, U10
+    let mut options = common::options();
+    options.limits.history.updates_in_flight_bytes = 1_000;
+    let mut world = World::with(options);
+    world.upload("lab", "lab").await;
+    let mut request = add_with_start("a", 1, "u", Conflict::UseExisting);
+    match request.operations[1].operation.as_mut().unwrap() {
+        operation::Operation::UpdateWorkflow(update) => {
+            let input = update.request.as_mut().unwrap().input.as_mut().unwrap();
+            input.args = common::values(&[json!("x".repeat(1_000))]);
+        }
+        other => panic!("{other:?}"),
+    }
+    let (rt, before) = (world.rt(), world.commits());
+    let refused = world.drive(rt.execute_multi_operation(request)).await;
+    let Err(Error::MultiOperation { statuses }) = refused else {
+        panic!("{refused:?}")
+    };
+    assert!(
+        statuses
+            .iter()
+            .flatten()
+            .any(|error| matches!(**error, Error::ResourceExhausted(_))),
+        "{statuses:?}"
+    );
+    assert_eq!(world.commits(), before, "nothing was written");
+    let nothing = world.rt().whole_history("default", "a", "");
+    assert!(matches!(nothing, Err(Error::WorkflowNotFound(_))), "{nothing:?}");
+}
+
+#[tokio::test]
 async fn an_update_with_start_of_another_form_is_refused() {
     // U9, B1
     let mut world = world().await;
@@ -376,6 +408,42 @@ async fn a_run_moves_to_a_version_that_replays_its_history_and_to_no_other() {
             "{refused:?}"
         );
     }
+}
+
+#[tokio::test]
+async fn a_move_loses_nothing_of_what_comes_while_the_history_is_replayed() {
+    // E11, S9
+    const NOTES: usize = 12;
+    let mut world = world().await;
+    world
+        .start("a", "Lab", &[json!({"steps": [{"op": "wait", "notes": 100}]})])
+        .await
+        .unwrap();
+    world
+        .upload_with("lab", "lab", "[limits]\nfuel_per_activation = 900000000\n")
+        .await;
+    let rt = world.rt();
+    let moving = tokio::spawn(async move { rt.update_workflow_options(move_to("a", "lab", "2")).await });
+    let mut signals = Vec::new();
+    for number in 0..NOTES {
+        let rt = world.rt();
+        let note = [json!(number.to_string())];
+        signals.push(tokio::spawn(async move {
+            common::signal(rt, "a", "note", &note, "").await
+        }));
+        tokio::task::yield_now().await;
+        world.sim.round();
+    }
+    let moved = world.drive(moving).await.unwrap();
+    for signal in signals {
+        world.drive(signal).await.unwrap().unwrap();
+    }
+    moved.unwrap();
+    let notes: Vec<String> = (0..NOTES).map(|number| format!("note:{number}")).collect();
+    assert_eq!(world.query("a", "log", &[]).await.unwrap(), json!(notes));
+    assert_eq!(world.history("a").matches("OptionsUpdated").count(), 1);
+    world.crash(Loss::All, SECOND);
+    assert_eq!(world.query("a", "log", &[]).await.unwrap(), json!(notes));
 }
 
 #[tokio::test]

@@ -57,6 +57,13 @@ async fn a_second_start_is_refused_and_says_which_run_has_the_id() {
         message,
         format!("Workflow execution is already running. WorkflowId: c, RunId: {run_id}.")
     );
+    let by_default = world
+        .start_with(again("c", Conflict::Unspecified, Reuse::Unspecified))
+        .await;
+    assert!(
+        matches!(&by_default, Err(Error::AlreadyStarted { run_id: taken, .. }) if *taken == run_id),
+        "a running id conflicts by default: {by_default:?}"
+    );
     let existing = world
         .start_with(again("c", Conflict::UseExisting, Reuse::AllowDuplicate))
         .await
@@ -153,6 +160,13 @@ async fn a_closed_id_is_used_again_as_the_policy_says() {
         .start_with(again("good", Conflict::Fail, Reuse::AllowDuplicate))
         .await
         .unwrap();
+    world.terminate("good").await.unwrap();
+    let mut by_default = again("good", Conflict::Unspecified, Reuse::Unspecified);
+    by_default.request_id = "by default".into();
+    assert!(
+        world.start_with(by_default).await.unwrap().started,
+        "a closed id is free by default"
+    );
 }
 
 #[tokio::test]
@@ -280,6 +294,19 @@ async fn queries_are_rejected_by_the_status_as_asked() {
         );
     }
     assert_eq!(world.query("c", "total", &[]).await.unwrap(), json!(0));
+    world.start("d", "Counter", &[]).await.unwrap();
+    world.signal("d", "finish", &[]).await.unwrap();
+    world.result("d").await;
+    let clean = world
+        .query_unless("d", "total", &[], QueryRejectCondition::NotCompletedCleanly)
+        .await
+        .unwrap();
+    assert!(clean.query_rejected.is_none(), "it has completed: {clean:?}");
+    let closed = world
+        .query_unless("d", "total", &[], QueryRejectCondition::NotOpen)
+        .await
+        .unwrap();
+    assert_eq!(closed.query_rejected.unwrap().status(), Status::Completed);
 }
 
 #[tokio::test]
@@ -472,6 +499,31 @@ async fn a_run_that_takes_too_long_times_out() {
             .status();
         assert_eq!(status, Status::TimedOut);
         world.export("run-timeout", "r");
+    }
+}
+
+#[tokio::test]
+async fn limits_of_time_are_the_documented_ones() {
+    // U3, E2, E9, E11
+    let options = longhaul_runtime::Options::new("simulated.redb");
+    let minute = 60 * SECOND;
+    assert_eq!(options.long_poll, 20 * SECOND);
+    assert_eq!(options.task_timeout, 10 * SECOND);
+    assert_eq!(options.retention, 3 * DAY);
+    assert_eq!(
+        (options.task_retry_initial, options.task_retry_maximum),
+        (SECOND, 10 * minute)
+    );
+    // They are what a run gets.
+    let mut world = World::of("counter").await;
+    world.start("default", "Counter", &[]).await.unwrap();
+    let mut asked = start_request("asked", "Counter", &[]);
+    asked.workflow_task_timeout = Some(longhaul_history::time::duration_from_ns(7_000_000_000));
+    world.start_with(asked).await.unwrap();
+    for (id, seconds) in [("default", 10), ("asked", 7)] {
+        let config = world.describe(id).await.execution_config.unwrap();
+        let timeout = config.default_workflow_task_timeout.unwrap();
+        assert_eq!((timeout.seconds, timeout.nanos), (seconds, 0), "{id}");
     }
 }
 

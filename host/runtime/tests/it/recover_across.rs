@@ -191,7 +191,7 @@ async fn a_run_goes_on_where_its_reset_or_its_deletion_was_lost() {
 
 #[tokio::test]
 async fn a_signal_behind_an_update_opens_the_next_task_also_when_the_code_is_away() {
-    // S9
+    // S2, S9
     let mut histories = Vec::new();
     for forks in [true, false] {
         let mut world = World::new();

@@ -8,7 +8,7 @@ use longhaul_runtime::Error;
 use longhaul_store::faults::Loss;
 use serde_json::{Value, json};
 
-use crate::{common, world::*};
+use crate::{captured::Captured, common, world::*};
 
 async fn world() -> World {
     let mut world = World::of("lab").await;
@@ -294,4 +294,49 @@ async fn what_is_applied_again_has_a_limit_in_bytes() {
     request.reset_reapply_exclude_types = vec![ResetReapplyExcludeType::Signal as i32];
     let rt = world.rt();
     world.drive(rt.reset_workflow(request)).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_came_to_the_runs_after_the_point_is_applied_again() {
+    // E9
+    let mut world = World::of("lab").await;
+    let last = json!({"steps": [{"op": "wait", "notes": 100}]});
+    let program = json!({"steps": [{"op": "wait", "notes": 1}, {"op": "continue", "program": last}]});
+    let first = world.start("a", "Lab", &[program]).await.unwrap();
+    for text in ["to the first", "to the second"] {
+        world.signal("a", "note", &[json!(text)]).await.unwrap();
+        world.sim.settle().await;
+    }
+    let mut request = reset(4, "r");
+    request.workflow_execution.as_mut().unwrap().run_id = first;
+    let rt = world.rt();
+    world.drive(rt.reset_workflow(request)).await.unwrap();
+    world.sim.settle().await;
+    assert_eq!(
+        world.query("a", "log", &[]).await.unwrap(),
+        json!(["note:to the first", "note:to the second", "waited"])
+    );
+}
+
+#[tokio::test]
+async fn a_run_that_was_reset_draws_other_random_numbers() {
+    // E9, W3
+    let mut world = World::of("hostile").await;
+    world.start("a", "Hostile", &[json!("wait")]).await.unwrap();
+    let log = Captured::begin();
+    world.signal("a", "act", &[json!("log")]).await.unwrap();
+    let before = log.of_guests();
+    assert_eq!(before.len(), 2, "{before:?}");
+    drop(log);
+    // No time passes: what the run logs again differs by its random numbers only.
+    let log = Captured::begin();
+    let rt = world.rt();
+    world.drive(rt.reset_workflow(reset(4, "r"))).await.unwrap();
+    world.sim.settle().await;
+    let after = log.of_guests();
+    drop(log);
+    assert_eq!(after.len(), 2, "the signal is applied again: {after:?}");
+    for ((_, before), (_, after)) in before.iter().zip(&after) {
+        assert_ne!(before, after);
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use longhaul_store::faults::Loss;
+use longhaul_store::{Store, faults::Loss};
 use serde_json::json;
 
 use crate::{common, world::*};
@@ -42,7 +42,27 @@ async fn timers_past_due_at_a_restart_fire_at_once_and_in_order() {
 }
 
 #[tokio::test]
+async fn a_timer_that_has_ended_leaves_nothing_in_the_store() {
+    // W2
+    let mut world = World::of("bench").await;
+    world.start("fired", "Sleep", &[ms(MINUTE)]).await.unwrap();
+    world.start("pending", "Sleep", &[ms(HOUR)]).await.unwrap();
+    let timers = |world: &World| {
+        let disk = world.disk.crash(Loss::All);
+        let store = Store::open_with_backend(common::options().store, disk).unwrap();
+        store.read().unwrap().timers().unwrap().count()
+    };
+    assert_eq!(timers(&world), 2);
+    world.pass(MINUTE);
+    assert_eq!(world.result("fired").await, ms(MINUTE));
+    assert_eq!(timers(&world), 1);
+    world.terminate("pending").await.unwrap();
+    assert_eq!(timers(&world), 0);
+}
+
+#[tokio::test]
 async fn a_clock_that_goes_back_at_a_restart_does_not_take_time_back() {
+    // W2, W3
     let mut world = World::of("bench").await;
     world.advance(HOUR).await;
     world.start("t", "Sleep", &[ms(MINUTE)]).await.unwrap();

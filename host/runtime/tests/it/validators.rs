@@ -13,7 +13,12 @@ use serde_json::json;
 use crate::{common, world::*};
 
 async fn world(forks: bool) -> World {
+    world_with(forks, common::options().long_poll).await
+}
+
+async fn world_with(forks: bool, long_poll: Duration) -> World {
     let mut options = common::options();
+    options.long_poll = long_poll;
     options.sandbox.fuel_per_read = 20_000_000;
     options.sandbox.activation_timeout = Duration::from_secs(120);
     let mut world = World::with(options);
@@ -106,7 +111,7 @@ async fn an_update_whose_validator_is_asked_when_the_power_goes_is_not_lost() {
 #[tokio::test]
 async fn a_parked_run_asks_its_validators_when_it_is_tried_again() {
     // E11, U1
-    let mut world = world(false).await;
+    let mut world = world_with(false, Duration::from_millis(50)).await;
     world.signal("h", "act", &[json!("panic")]).await.unwrap();
     let update = world
         .update_to(Stage::Accepted, "h", "validated", &[json!("nothing")], "u")
@@ -152,4 +157,31 @@ async fn a_shard_does_not_wait_for_a_validator() {
     let refused = spins.await.unwrap().unwrap_err();
     assert!(refused.contains("fuel"), "{refused}");
     tokio::task::spawn_blocking(move || rt.stop()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_validator_sees_what_the_update_before_it_has_done() {
+    // U1, U5
+    for forks in [true, false] {
+        let mut world = World::new();
+        if forks {
+            world.upload("cart", "cart").await;
+        } else {
+            world.upload_unforkable("cart", "cart").await;
+        }
+        world.start("c", "ShoppingCartWorkflow", &[]).await.unwrap();
+        let rt = world.rt();
+        let item = [json!({"sku": "one", "name": "Thing", "price": "7.50"})];
+        // Both in one workflow task: the second one's SKU is taken when its turn comes.
+        let both = async {
+            tokio::join!(
+                common::update(rt.clone(), "c", "add_item", &item, "u1"),
+                common::update(rt.clone(), "c", "add_item", &item, "u2"),
+            )
+        };
+        let (first, second) = world.drive(both).await;
+        assert!(first.as_ref().unwrap().is_ok(), "forks: {forks}: {first:?}");
+        assert!(second.as_ref().unwrap().is_err(), "forks: {forks}: {second:?}");
+        assert_eq!(world.history("c").matches("UpdateAccepted").count(), 1);
+    }
 }
