@@ -145,12 +145,20 @@ fn a_chain_is_measured_to_the_end_of_its_last_run() {
 }
 
 #[test]
-fn lists_are_measured_by_three_filters_and_no_page_is_short() {
+fn lists_are_measured_by_each_filter_and_no_page_is_short() {
     both_ways(&["list", "--count", "120"], |loads, _| {
         let cases: Vec<_> = loads.iter().map(|load| load["case"].as_str().unwrap()).collect();
         assert_eq!(
             cases,
-            ["list filling", "list status", "list type", "list attribute"]
+            [
+                "list filling",
+                "list status",
+                "list type",
+                "list attribute",
+                "list prefix",
+                "list close time",
+                "list deep"
+            ]
         );
         assert_eq!(
             (&loads[0]["unit"], &loads[0]["count"]),

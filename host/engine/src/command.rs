@@ -137,6 +137,11 @@ impl Command {
     }
 }
 
+/// A summary as the event of its command holds it.
+pub(crate) fn summary_payload(summary: &str) -> common::Payload {
+    longhaul_history::payload::json_payload(&serde_json::Value::String(summary.to_owned()))
+}
+
 /// What cancelling an operation means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CancellationType {

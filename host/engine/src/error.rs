@@ -219,9 +219,9 @@ pub enum Refused {
     /// It has closed.
     #[error("workflow execution already completed")]
     Closed,
-    /// Another update would pass a limit (U10).
+    /// Another update (U10) or signal would pass a limit.
     #[error(transparent)]
-    Update(#[from] longhaul_history::limits::Error),
+    Limit(#[from] longhaul_history::limits::Error),
     /// The history is at its hard limit.
     #[error(
         "the history has reached its limit of {events} events or {bytes} bytes; only cancel and terminate are taken"

@@ -80,6 +80,9 @@ pub struct ChildStart {
     /// The summary that the parent's code gives it.
     #[prost(message, optional, tag = "4")]
     pub user_metadata: Option<UserMetadata>,
+    /// The runs that the sender was reset from behind that event: a child that one of them has started by it is this child.
+    #[prost(string, repeated, tag = "5")]
+    pub bases: Vec<String>,
 }
 
 /// A signal.

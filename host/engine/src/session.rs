@@ -17,7 +17,7 @@ use longhaul_history::proto::{
     history::v1::{ActivityTaskScheduledEventAttributes, HistoryEvent, history_event::Attributes},
 };
 
-use self::checks::{check_activity, check_size};
+use self::checks::{check_activity, check_size, check_timer};
 use crate::{
     ActivityOptions, Call, CancellationType, ChildCancellationType, Command, InFlight, Violation,
     activity::Scheduled,
@@ -303,6 +303,7 @@ impl Session {
                     duration_ns,
                     summary,
                 } => {
+                    check_timer(seq, summary.as_deref(), limits)?;
                     self.open(seq, Kind::Timer)?;
                     self.open_timers += 1;
                     if self.open_timers > limits.timers_in_flight {
@@ -494,6 +495,12 @@ impl Session {
     /// What the code last said about its present state; empty if nothing.
     pub fn current_details(&self) -> &str {
         &self.current_details
+    }
+
+    /// The event that an operation of the code has become. None: it has no event yet, or the code knows its end.
+    pub fn event_of(&self, seq: u32) -> Option<i64> {
+        let event_id = self.operations.get(&seq)?.event_id;
+        (event_id > 0).then_some(event_id)
     }
 
     /// Accepted updates whose handlers have not ended.

@@ -23,13 +23,14 @@ const MIB: usize = 1_024 * KIB;
 pub struct Limits {
     /// Characters (not bytes) of an id or a name. Default: [`MAX_ID_CHARS`].
     pub id_chars: usize,
-    /// Bytes of one list of payloads (the input of a call, a result). Default: 2 MiB.
+    /// Bytes of one list of payloads (the input of a call, a result), of a header, and of the text with which workflow code says why it
+    /// cancels another execution. Default: 2 MiB.
     pub payload_bytes: usize,
     /// From this many bytes on a list of payloads is worth a warning. Default: 512 KiB.
     pub payload_warn_bytes: usize,
     /// Bytes of a whole request. Default: 4 MiB.
     pub request_bytes: usize,
-    /// Bytes of a memo. Default: 2 MiB.
+    /// Bytes of a memo, and of search attributes that are set together. Default: 2 MiB.
     pub memo_bytes: usize,
     /// Bytes of the summary that something is given for people to read, as its payload is encoded. Default: 400.
     pub summary_bytes: usize,
@@ -41,6 +42,9 @@ pub struct Limits {
     pub updates_in_flight_bytes: usize,
     /// Updates of a run in all. Default: 2,000.
     pub updates_per_run: usize,
+    /// Bytes of the signals of a run that none of its completed workflow tasks has shown to the code; further ones are refused. They go
+    /// on together where the run goes on as another. Default: 64 MiB. (Temporal has no such limit.)
+    pub unseen_signals_bytes: usize,
     /// From this many events on a run is told to continue as new. Default: 4,096.
     pub suggest_events: u64,
     /// From this many bytes of history on a run is told to continue as new. Default: 4 MiB.
@@ -70,6 +74,7 @@ impl Default for Limits {
             updates_in_flight: 10,
             updates_in_flight_bytes: 20 * MIB,
             updates_per_run: 2_000,
+            unseen_signals_bytes: 64 * MIB,
             suggest_events: 4_096,
             suggest_bytes: 4 << 20,
             suggest_updates: 1_800,
@@ -129,6 +134,17 @@ pub enum Error {
     )]
     UpdateBytesInFlight {
         /// Bytes of all updates in flight with the new one.
+        bytes: usize,
+        /// How many bytes they may take.
+        limit: usize,
+    },
+    /// The signals that wait to be seen are too large together.
+    #[error(
+        "limit on the size of signals that the workflow has not seen has been reached: they would take {bytes} bytes of {limit}; try \
+         again when its workflow task has completed"
+    )]
+    UnseenSignals {
+        /// Bytes of all such signals with the new one.
         bytes: usize,
         /// How many bytes they may take.
         limit: usize,
@@ -283,6 +299,21 @@ impl Limits {
             bytes if bytes > self.updates_in_flight_bytes => Err(Error::UpdateBytesInFlight {
                 bytes,
                 limit: self.updates_in_flight_bytes,
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    /// May a run take another signal of `bytes` bytes, if those that it has not seen take `unseen_bytes`?
+    ///
+    /// # Errors
+    ///
+    /// [`Error::UnseenSignals`].
+    pub fn check_signal(&self, unseen_bytes: usize, bytes: usize) -> Result<(), Error> {
+        match unseen_bytes.saturating_add(bytes) {
+            bytes if bytes > self.unseen_signals_bytes => Err(Error::UnseenSignals {
+                bytes,
+                limit: self.unseen_signals_bytes,
             }),
             _ => Ok(()),
         }
@@ -455,6 +486,19 @@ mod tests {
                 limit: 2_000
             })
         );
+    }
+
+    // E10
+    #[test]
+    fn signals_that_are_not_seen_are_bounded_together() {
+        let limits = Limits::default();
+        assert_eq!(limits.check_signal(0, 64 * MIB), Ok(()));
+        assert_eq!(limits.check_signal(64 * MIB - 5, 5), Ok(()));
+        let full = Error::UnseenSignals {
+            bytes: 64 * MIB + 1,
+            limit: 64 * MIB,
+        };
+        assert_eq!(limits.check_signal(64 * MIB - 5, 6), Err(full));
     }
 
     // E3

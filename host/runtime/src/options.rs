@@ -15,7 +15,9 @@ pub struct Options {
     pub sandbox: longhaul_sandbox::Options,
     /// Loops that share the executions among them. Default: one for each core; one with time skipping.
     pub shards: NonZeroUsize,
-    /// Requests that may wait in one shard's mailbox; more are refused with RESOURCE_EXHAUSTED. Default 10,000.
+    /// Requests that may wait in one shard's mailbox; more are refused with RESOURCE_EXHAUSTED. Of those that the shard has taken out
+    /// as many may wait for executions to be read, as many for code to be compiled, and as many for one execution in memory whose code
+    /// is away. Default 10,000.
     pub mailbox_capacity: usize,
     /// Let the clock jump to the next timer while nothing can run and a client waits for a result. For demos and tests.
     pub time_skipping: bool,

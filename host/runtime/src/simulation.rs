@@ -133,6 +133,12 @@ impl Simulation {
         }
     }
 
+    /// Let what the shards leave to other threads (reading, replaying, compiling, asking validators) wait, as on a machine that has
+    /// fallen behind, or go on.
+    pub fn hold_workers(&self, held: bool) {
+        self.runtime.inner.core.workers.hold(held);
+    }
+
     /// Runs in memory, and runs that the shards count towards their memory: equal whenever nothing is under way.
     pub fn runs_in_memory(&self) -> (usize, usize) {
         let counts = self.shards.iter().map(Shard::runs_in_memory);

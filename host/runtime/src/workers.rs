@@ -12,8 +12,8 @@ pub(crate) type Job = Box<dyn FnOnce() + Send>;
 
 /// A fixed number of threads and a queue.
 ///
-/// The queue has no limit of its own: each run has at most one job in it, each upload one, and runs and uploads in flight are
-/// bounded by the mailboxes.
+/// The queue has no limit of its own: each run has at most one job in it, each upload and each start that waits for machine code one,
+/// and uploads and requests that wait for runs or code to be read are bounded, each where it comes from.
 pub(crate) struct Workers {
     shared: Arc<Shared>,
     threads: Mutex<Vec<JoinHandle<()>>>,
@@ -30,6 +30,8 @@ struct State {
     jobs: VecDeque<Job>,
     running: usize,
     stopping: bool,
+    /// Without threads: what is asked for waits.
+    held: bool,
 }
 
 impl Workers {
@@ -60,11 +62,26 @@ impl Workers {
 
     /// Do something, soon.
     pub(crate) fn run(&self, job: Job) {
-        if self.threads().is_empty() {
+        let inline = self.threads().is_empty();
+        let mut state = self.shared.lock();
+        if inline && !state.held {
+            drop(state);
             return job();
         }
-        self.shared.lock().jobs.push_back(job);
+        state.jobs.push_back(job);
+        drop(state);
         self.shared.arrived.notify_one();
+    }
+
+    /// Without threads: let what is asked for wait, or do it after all, in its order.
+    pub(crate) fn hold(&self, held: bool) {
+        let mut state = self.shared.lock();
+        state.held = held;
+        while !held && let Some(job) = state.jobs.pop_front() {
+            drop(state);
+            job();
+            state = self.shared.lock();
+        }
     }
 
     /// Whether nothing is queued and nothing runs.

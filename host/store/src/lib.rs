@@ -22,7 +22,7 @@ pub use change::{Append, Change, Transition};
 pub use error::{OpenError, ReadError, SubmitError, Violation, WriteError};
 pub use ids::{ExecutionKey, NamespaceId, RowKey, RunId, SeenKey, TimerKey};
 pub use options::Options;
-pub use read::{Events, Filter, Group, Limit, OldestClosed, Page, Position, Snapshot};
+pub use read::{Events, Filter, Group, Limit, OldestClosed, Page, Position, Prefix, Snapshot};
 pub use record::{
     Clock, ComponentDigest, Current, EventBatch, ExecutionRecord, ModuleRecord, ModuleRef, NamespaceRecord,
     Parked, Pending, Row, Seen, Status, TypeDescription,

@@ -6,9 +6,9 @@ mod common;
 
 use std::{fs, path::Path};
 
-use common::{Bench, NS, append, close, execution, put};
-use longhaul_store::{Change, OpenError, Options, RunId, Seen, SeenKey, Status, Store};
-use redb::{Database, ReadableDatabase, ReadableTableMetadata, TableDefinition};
+use common::{Bench, NS, append, execution, put};
+use longhaul_store::{OpenError, Options, RunId, Store};
+use redb::{Database, ReadableDatabase, TableDefinition};
 
 fn options(path: &Path) -> Options {
     Options {
@@ -147,66 +147,6 @@ fn a_file_of_a_newer_version_is_left_as_it_was() {
             ..
         }
     ));
-}
-
-// B4, E9
-#[test]
-fn a_file_of_the_first_format_gets_what_the_second_has() {
-    const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("longhaul_meta");
-    const BY_RUN: TableDefinition<'_, (u32, u128, u128, u64), ()> =
-        TableDefinition::new("outbox_seen_by_run_v1");
-    const RUNS: [u128; 2] = [1, 2];
-    const LETTERS: u64 = 5;
-    let seen_by = |run: u128, order: u64| SeenKey {
-        namespace: NS,
-        workflow_id: "w".into(),
-        sender_run_id: RunId(100 + run),
-        order,
-    };
-    let folder = folder();
-    let path = folder.path().join("db");
-    let mut bench = Bench::on(Store::open(options(&path)).unwrap());
-    for run in RUNS {
-        let mut record = execution("w", run, 1);
-        let mut changes = vec![append(&mut record, 1, b"event")];
-        close(&mut record, Status::Completed, 2);
-        changes.push(put(&record));
-        for order in 0..LETTERS {
-            let seen = Seen {
-                receiver_run_id: RunId(run),
-                body: b"answer".to_vec(),
-            };
-            changes.push(Change::PutSeen(seen_by(run, order), seen));
-        }
-        bench.write(changes);
-    }
-    drop(bench);
-    // As a server of before has left it.
-    let database = Database::open(&path).unwrap();
-    let transaction = database.begin_write().unwrap();
-    assert!(transaction.delete_table(BY_RUN).unwrap());
-    let format = 1_u32.to_le_bytes();
-    transaction
-        .open_table(META)
-        .unwrap()
-        .insert("format", format.as_slice())
-        .unwrap();
-    transaction.commit().unwrap();
-    drop(database);
-
-    let mut bench = Bench::on(Store::open(options(&path)).unwrap());
-    bench.write(vec![Change::DeleteExecution(execution("w", 1, 1).key())]);
-    let read = bench.store.read().unwrap();
-    for order in 0..LETTERS {
-        assert_eq!(read.seen(&seen_by(1, order)).unwrap(), None);
-        assert!(read.seen(&seen_by(2, order)).unwrap().is_some());
-    }
-    drop((read, bench));
-    let database = Database::open(&path).unwrap();
-    let transaction = database.begin_read().unwrap();
-    let format = transaction.open_table(META).unwrap().get("format").unwrap();
-    assert_eq!(format.unwrap().value(), 2_u32.to_le_bytes());
-    assert_eq!(transaction.open_table(BY_RUN).unwrap().len().unwrap(), LETTERS);
 }
 
 #[test]

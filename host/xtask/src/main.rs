@@ -38,7 +38,7 @@ enum Chore {
     Demo,
     /// Run all tests, and print how many passed and failed
     ///
-    /// LONGHAUL_TEST_CYCLES is how often the tests that draw from a seed do so: seeds of random programs (default 1,000), cycles of the
+    /// LONGHAUL_TEST_CYCLES is how often the tests that draw from a seed do so: seeds of random programs (default 2,000), cycles of the
     /// test that kills the server (default 30).
     Test,
     /// Build for release and run `longhaul bench` with the given arguments

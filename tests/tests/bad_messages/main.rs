@@ -2,6 +2,7 @@
 //! holds no more than before. [`programs`]: what workflows themselves may not ask for.
 #![allow(clippy::unwrap_used, reason = "a test that fails may panic")]
 
+mod details;
 mod lists;
 mod operations;
 mod programs;
@@ -13,6 +14,7 @@ use std::{future::Future, time::Duration};
 
 use longhaul_history::proto;
 use longhaul_tests::Server;
+use prost::{Message, Name};
 use proto::{
     common::v1::{Memo, Payload, Payloads, RetryPolicy, SearchAttributes, WorkflowExecution},
     enums::v1::{
@@ -93,10 +95,62 @@ fn seconds(seconds: i64) -> Option<longhaul_history::time::Duration> {
     Some(longhaul_history::time::Duration { seconds, nanos: 0 })
 }
 
+/// A `google.rpc.Status`: how details travel.
+#[derive(Clone, PartialEq, Message)]
+struct Envelope {
+    #[prost(int32, tag = "1")]
+    code: i32,
+    #[prost(string, tag = "2")]
+    message: String,
+    #[prost(message, repeated, tag = "3")]
+    details: Vec<Detail>,
+}
+
+/// A `google.protobuf.Any`.
+#[derive(Clone, PartialEq, Message)]
+struct Detail {
+    #[prost(string, tag = "1")]
+    type_url: String,
+    #[prost(bytes = "vec", tag = "2")]
+    value: Vec<u8>,
+}
+
+impl Envelope {
+    /// Where there are details, their envelope repeats code and text.
+    #[track_caller]
+    fn of(status: &Status) -> Self {
+        let envelope = Self::decode(status.details()).unwrap();
+        if !status.details().is_empty() {
+            assert_eq!(envelope.code, i32::from(status.code()));
+            assert_eq!(envelope.message, status.message());
+        }
+        envelope
+    }
+}
+
+/// The kind of a detail without what all of Temporal's have in common: `errordetails.v1.NotFoundFailure`.
+fn kind_of(type_url: &str) -> &str {
+    type_url
+        .strip_prefix("type.googleapis.com/temporal.api.")
+        .unwrap_or(type_url)
+}
+
+/// The detail that Temporal's server sends with a code, unless it has a more special one.
+fn usual(code: Code) -> Option<&'static str> {
+    match code {
+        Code::NotFound => Some("NotFoundFailure"),
+        Code::AlreadyExists => Some("WorkflowExecutionAlreadyStartedFailure"),
+        Code::PermissionDenied => Some("PermissionDeniedFailure"),
+        Code::ResourceExhausted => Some("ResourceExhaustedFailure"),
+        _ => None,
+    }
+}
+
 /// What was asked, what it was answered, and what the refusal must hold.
 struct Refusals(Vec<String>);
 
 impl Refusals {
+    /// A refusal with the detail that its code has.
     async fn of<T>(
         &mut self,
         what: &str,
@@ -104,9 +158,31 @@ impl Refusals {
         code: Code,
         words: &[&str],
     ) {
+        self.with(what, answer, code, usual(code), words).await;
+    }
+
+    /// A refusal with another detail.
+    async fn with<T>(
+        &mut self,
+        what: &str,
+        answer: impl Future<Output = Result<Response<T>, Status>>,
+        code: Code,
+        detail: Option<&str>,
+        words: &[&str],
+    ) {
         match answer.await {
             Ok(_) => self.0.push(format!("{what}: was taken")),
             Err(status) => {
+                let details = Envelope::of(&status).details;
+                let kinds: Vec<_> = details.iter().map(|detail| kind_of(&detail.type_url)).collect();
+                let expected: Vec<_> = detail
+                    .map(|kind| format!("errordetails.v1.{kind}"))
+                    .into_iter()
+                    .collect();
+                if kinds != expected {
+                    self.0
+                        .push(format!("{what}: the details {kinds:?}, not {expected:?}"));
+                }
                 let missing: Vec<_> = words
                     .iter()
                     .filter(|word| !status.message().contains(**word))

@@ -161,8 +161,15 @@ fn a_start_that_is_wrong_in_one_place_is_refused() {
         let answer = client.start_workflow_execution(start(|r| r.workflow_id = ID.to_owned()));
         refusals.of("taken id", answer, Code::AlreadyExists, &[]).await;
         let answer = client.start_workflow_execution(start(|r| r.namespace = "elsewhere".to_owned()));
+        let detail = Some("NamespaceNotFoundFailure");
         refusals
-            .of("unknown namespace", answer, Code::NotFound, &["elsewhere"])
+            .with(
+                "unknown namespace",
+                answer,
+                Code::NotFound,
+                detail,
+                &["elsewhere"],
+            )
             .await;
     });
     refusals.none_is_missing();

@@ -17,7 +17,7 @@ fn busy() -> String {
     json!({"steps": [{"op": "parallel", "branches": branches}]}).to_string()
 }
 
-// Q5: where each task waits, and `describe` what for; nobody serves the activity, which is said.
+// Q5: where each task waits, for what and until when, and `describe` the same; nobody serves the activity, which is said.
 #[test]
 fn all_that_is_pending_is_shown() {
     let server = server(&["lab"]);
@@ -44,16 +44,23 @@ fn all_that_is_pending_is_shown() {
             "Stage     ACCEPTED",
         ],
     );
-    assert_eq!(text.matches("Fires").count(), 2, "{text}");
+    let fires: Vec<&str> = text
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("Fires"))
+        .map(str::trim)
+        .collect();
+    let [minute, hour] = fires.as_slice() else {
+        panic!("two timers wait: {text}")
+    };
 
     let stack = workflow(&server, "stack", &["-w", "lab"]).ok();
     assert_eq!(stack.lines().count(), 5, "{stack}");
     for waits in [
         "update run: waits for condition at lab/src/steps.rs:",
-        "run: waits for timer 1h at lab/src/steps.rs:",
-        "run: waits for timer 1m at lab/src/steps.rs:",
-        "run: waits for activity echo at lab/src/steps.rs:",
-        "run: waits for child Lab at lab/src/steps.rs:",
+        &format!("run: waits for timer 1h, due {hour} at lab/src/steps.rs:"),
+        &format!("run: waits for timer 1m, due {minute} at lab/src/steps.rs:"),
+        "run: waits for activity echo, attempt 1 (not started) at lab/src/steps.rs:",
+        "run: waits for child Lab, id kid (started) at lab/src/steps.rs:",
     ] {
         assert!(stack.contains(waits), "{waits:?} is missing: {stack}");
     }

@@ -3,6 +3,19 @@
 //! Each that goes to another execution is an external signal of its own, with a header that names the call and says in which
 //! directions its receiver passes it on. A receiver passes each call on once and never back to where it came from, so that
 //! each member of the family gets it once.
+//!
+//! In history a signal to the family has Temporal's events and no others:
+//!
+//! - The sender has a `SignalExternalWorkflowExecutionInitiated` for each receiver: for the parent by its workflow id alone, for a
+//!   child with `child_workflow_only`. Each ends in `ExternalWorkflowExecutionSignaled` or
+//!   `SignalExternalWorkflowExecutionFailed`.
+//! - The receiver has a `WorkflowExecutionSignaled` that names the sender. If it passes the signal on it is itself the sender of
+//!   further ones, in the workflow task that shows it the signal.
+//! - What a run sends to itself is in no event: it follows from the code, and a replay makes it again.
+//!
+//! The signal's header has the field `longhaul-family`, a JSON payload: `id` names the call, `workflowId` and `runId` who made it,
+//! `toParent` and `toChildren` whether the receiver passes it on. For code that does not know this field, such as that of another
+//! SDK, it is an ordinary signal, which it does not pass on.
 
 use std::cell::RefCell;
 use std::collections::{BTreeSet, VecDeque};

@@ -207,15 +207,20 @@ impl Caller {
         Ok(self.send_signal_with_start(request).await?.started)
     }
 
-    /// Ask for the first page of a list. Says how many executions it has.
-    pub(super) async fn list(&self, query: &str, page_size: i32) -> Result<u64, Error> {
+    /// Ask for the page of a list behind a token, which is empty for the first one.
+    pub(super) async fn list(
+        &self,
+        query: &str,
+        page_size: i32,
+        next_page_token: Vec<u8>,
+    ) -> Result<wire::ListWorkflowExecutionsResponse, Error> {
         let request = wire::ListWorkflowExecutionsRequest {
             namespace: self.namespace.clone(),
             page_size,
             query: query.to_owned(),
-            ..Default::default()
+            next_page_token,
         };
-        Ok(self.send_list(request).await?.executions.len() as u64)
+        self.send_list(request).await
     }
 
     /// Ask a `Signals` how many signals it has counted.

@@ -53,14 +53,16 @@ Cases:
   update             updates, from the request to the outcome
   children           parents that start many children and wait for all: children a second
   continue-as-new    one chain that continues as new many times: runs a second
-  list               pages of 100 executions by status, type and search attribute, after many have closed
+  list               pages of 100 executions by status, type, search attribute, beginning of the id and close time, and one
+                     deep in the list, after many have closed
   suspend            many idle executions: memory, disk, idle processor time, and reopening after kill -9
   replay             a long history, read from the database and replayed
   instantiate        the sandbox alone: new instances, forks and queries on them
   all                each of them
 
 list runs the executions that it lists, 1,000,000 unless --count says otherwise: that takes minutes and gigabytes of disk, in `all`
-as well. One in 100 is of the type asked for, one in 1,000 has the value.
+as well. One in 100 is of the type asked for, one in 1,000 has the value. The page by close time and the deep one begin behind half of
+the executions.
 
 suspend, replay and instantiate need no connection: they are the same with and without --in-process.
 

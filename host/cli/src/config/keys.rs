@@ -108,7 +108,8 @@ settings! {
         shards: Plain<NonZeroUsize> => runtime.shards;
         /// Threads that compile, replay and read for the shards.
         workers: Plain<NonZeroUsize> => runtime.workers;
-        /// Requests that may wait in one shard; more are refused with RESOURCE_EXHAUSTED.
+        /// Requests that may wait in one shard, as many again that wait there for what has to be read, as many for code to be compiled,
+        /// and as many for one execution; more are refused with RESOURCE_EXHAUSTED.
         mailbox: Count<usize> => runtime.mailbox_capacity;
         /// Memory of all live executions; above it the least recently used are dropped, and replayed when they are needed.
         instance_memory: Size<usize> => runtime.instance_bytes;
@@ -204,6 +205,8 @@ settings! {
         updates_in_flight_size: Size<usize> => runtime.limits.history.updates_in_flight_bytes;
         /// Updates of a run in all.
         updates_per_run: Count<usize> => runtime.limits.history.updates_per_run;
+        /// Size of the signals together that a run's code has not seen; further ones are refused with RESOURCE_EXHAUSTED.
+        unseen_signals_size: Size<usize> => runtime.limits.history.unseen_signals_bytes;
         /// From this many events on a run is told to continue as new.
         suggest_events: Count<u64> => runtime.limits.history.suggest_events;
         /// From this size on a run is told to continue as new.

@@ -242,10 +242,7 @@ impl Execution {
     }
 
     fn go_on(&self, turn: &mut Turn, start: Start) {
-        let signals = self.unseen.iter().filter_map(|event| match &event.attributes {
-            Some(Attributes::WorkflowExecutionSignaledEventAttributes(signal)) => Some(signal.clone()),
-            _ => None,
-        });
+        let signals = self.unseen_signals().cloned();
         let updates = self
             .admitted
             .iter()

@@ -68,10 +68,12 @@ impl Execution {
             attributes: child.attributes().cloned(),
             root: self.start.root_workflow_execution.clone(),
             user_metadata: child.user_metadata().cloned(),
+            bases: self.bases_with(initiated_event_id),
         })
     }
 
-    pub(super) fn child_started(&mut self, turn: &mut Turn, initiated_event_id: i64, run_id: &str) -> bool {
+    /// A child runs, or has run. `false`: it is known, or no such child is pending; nothing changes.
+    pub fn child_started(&mut self, turn: &mut Turn, initiated_event_id: i64, run_id: &str) -> bool {
         let Some(child) = self
             .children
             .get(&initiated_event_id)
@@ -131,7 +133,8 @@ impl Execution {
     }
 
     /// A child has closed for good. It may have closed before the answer to its start is here: then it has started all the same.
-    pub(super) fn child_closed(&mut self, turn: &mut Turn, closed: &ChildClosed) -> bool {
+    /// `false`: no such child is pending; nothing changes.
+    pub fn child_closed(&mut self, turn: &mut Turn, closed: &ChildClosed) -> bool {
         let initiated_event_id = closed.initiated_event_id;
         self.child_started(turn, initiated_event_id, &closed.first_run_id);
         let Some(child) = self.children.get(&initiated_event_id) else {

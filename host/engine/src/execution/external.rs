@@ -152,7 +152,7 @@ impl Execution {
                 workflow_id: self.identity.workflow_id.to_string(),
                 run_id: self.identity.run_id.to_string(),
             }),
-            sender_bases: self.reset_bases.clone(),
+            sender_bases: self.reset_bases.iter().map(|(base, _)| base.clone()).collect(),
             message: Some(message),
         }
     }
@@ -228,7 +228,9 @@ impl Execution {
                 };
                 match self.signal(turn, attributes, limits) {
                     Ok(_) => Answer::delivered(),
-                    Err(Refused::HistoryFull { .. }) => Answer::refused(Failed::SignalLimit),
+                    Err(Refused::HistoryFull { .. } | Refused::Limit(_)) => {
+                        Answer::refused(Failed::SignalLimit)
+                    }
                     Err(_) => Answer::refused(Failed::NotFound),
                 }
             }

@@ -6,6 +6,7 @@ use longhaul_history::{
     proto::history::v1::{HistoryEvent, WorkflowExecutionStartedEventAttributes, history_event::Attributes},
     time,
 };
+use prost::Message;
 
 use super::{Execution, Identity, Status, first_task::FirstTask, reset, upserts};
 use crate::{
@@ -53,6 +54,7 @@ impl Execution {
             failed_tasks: 0,
             completed_tasks: 0,
             unseen: vec![event.clone()],
+            unseen_signals_bytes: 0,
             timers: Default::default(),
             activities: Default::default(),
             updates: Default::default(),
@@ -150,6 +152,7 @@ impl Execution {
                 self.failed_tasks = 0;
                 // What came after the task had started was not shown to the guest.
                 self.unseen.retain(|unseen| unseen.event_id > a.started_event_id);
+                self.unseen_signals_bytes = self.unseen_signals().map(Message::encoded_len).sum();
             }
             A::WorkflowTaskFailedEventAttributes(a) => {
                 self.step_task(
@@ -180,6 +183,7 @@ impl Execution {
                 }
                 self.first_task = self.first_task.signaled(event, time_ns, self.start_time_ns);
                 self.unseen.push(event.clone());
+                self.unseen_signals_bytes += a.encoded_len();
             }
             A::WorkflowExecutionCancelRequestedEventAttributes(_) => {
                 self.cancel_requested = true;
@@ -404,6 +408,7 @@ impl Execution {
         self.close_time_ns = Some(time_ns);
         self.task = workflow_task::State::Idle;
         self.unseen.clear();
+        self.unseen_signals_bytes = 0;
         self.timers.clear();
         self.activities.clear();
         self.children.clear();

@@ -35,7 +35,7 @@ impl Execution {
     ///
     /// # Errors
     ///
-    /// The execution has closed (S6), or its history is full.
+    /// The execution has closed (S6), its history is full, or its code has too much to see already.
     pub fn signal(
         &mut self,
         turn: &mut Turn,
@@ -47,12 +47,43 @@ impl Execution {
             return Ok(false);
         }
         self.require_room(limits)?;
+        limits
+            .history
+            .check_signal(self.unseen_signals_bytes, signal.encoded_len())?;
+        self.take_signal(turn, signal);
+        Ok(true)
+    }
+
+    /// Take a signal that the run before this one had taken and its code has not seen (S9): it was acknowledged and within the limits
+    /// there, so nothing refuses it here.
+    ///
+    /// # Errors
+    ///
+    /// The execution has closed.
+    pub fn signal_again(
+        &mut self,
+        turn: &mut Turn,
+        signal: WorkflowExecutionSignaledEventAttributes,
+    ) -> Result<(), Refused> {
+        self.require_open()?;
+        self.take_signal(turn, signal);
+        Ok(())
+    }
+
+    fn take_signal(&mut self, turn: &mut Turn, signal: WorkflowExecutionSignaledEventAttributes) {
         let waited = self.waits_for_first_task();
         self.emit(turn, Attributes::WorkflowExecutionSignaledEventAttributes(signal));
         if waited && !self.waits_for_first_task() {
             turn.effects.push(Effect::FirstTaskReleased);
         }
-        Ok(true)
+    }
+
+    /// Signals that no completed task has shown to the code, in order.
+    pub(super) fn unseen_signals(&self) -> impl Iterator<Item = &WorkflowExecutionSignaledEventAttributes> {
+        self.unseen.iter().filter_map(|event| match &event.attributes {
+            Some(Attributes::WorkflowExecutionSignaledEventAttributes(signal)) => Some(signal),
+            _ => None,
+        })
     }
 
     /// Take a cancellation request. Idempotent: a second one changes nothing (E4).

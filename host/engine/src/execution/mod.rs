@@ -107,6 +107,8 @@ pub struct Execution {
     completed_tasks: u64,
     /// Events that no completed task has shown to the guest.
     unseen: Vec<Arc<HistoryEvent>>,
+    /// Bytes of the signals among them.
+    unseen_signals_bytes: usize,
     timers: BTreeMap<i64, Timer>,
     activities: BTreeMap<i64, Activity>,
     children: BTreeMap<i64, Child>,
@@ -122,8 +124,8 @@ pub struct Execution {
     first_task: first_task::FirstTask,
     memo: Memo,
     search_attributes: SearchAttributes,
-    /// The runs that this one was reset from, oldest first.
-    reset_bases: Vec<String>,
+    /// The runs that this one was reset from, oldest first, and this run's event from which on it is no longer that one.
+    reset_bases: Vec<(String, i64)>,
     /// When it was reset last: its limits of time count from there.
     reset_time_ns: Option<u64>,
 }

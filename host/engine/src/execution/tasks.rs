@@ -22,7 +22,7 @@ use longhaul_history::{
 };
 
 use super::{Execution, Limits};
-use crate::{ActivityOptions, Effect, Intent, Target, Turn, update};
+use crate::{ActivityOptions, Effect, Intent, Target, Turn, command::summary_payload, update};
 
 /// A workflow task that is about to run. Its events are written when it has ended, so that nothing has to be taken back.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -417,9 +417,8 @@ impl Execution {
         let Some(summary) = summary else {
             return self.emit(turn, attributes);
         };
-        let summary = longhaul_history::payload::json_payload(&serde_json::Value::String(summary));
         let metadata = UserMetadata {
-            summary: Some(summary),
+            summary: Some(summary_payload(&summary)),
             details: None,
         };
         self.emit_annotated(turn, attributes, Some(metadata))

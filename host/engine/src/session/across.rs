@@ -10,7 +10,9 @@ use longhaul_history::proto::{
 
 use super::{
     Intent, Intents, Job, Jobs, Kind, Outcome, Session, State,
-    checks::{check_cancel, check_child, check_memo, check_name, check_patch, check_signal},
+    checks::{
+        check_cancel, check_child, check_memo, check_patch, check_reason, check_signal, check_upserted,
+    },
     outcomes::{cancel_failed, child_cancelled, child_failure, done, signal_failed, terminated, timed_out},
 };
 use crate::{
@@ -226,7 +228,7 @@ impl Session {
                 Ok(())
             }
             Command::CancelExternal { seq, target, reason } => {
-                check_cancel(seq, &target)?;
+                check_cancel(seq, &target, &reason, concluded.limits)?;
                 self.open(seq, Kind::Cancel)?;
                 self.open_cancels += 1;
                 let limit = concluded.limits.cancels_in_flight;
@@ -252,9 +254,7 @@ impl Session {
                 Ok(())
             }
             Command::UpsertSearchAttributes(mut attributes) => {
-                for (name, _) in &attributes {
-                    check_name("name of a search attribute", name).map_err(Violation::BadSearchAttributes)?;
-                }
+                check_upserted(&attributes, concluded.limits)?;
                 // As with Temporal's Core SDK, the list of patches is not for the code to write; the command stands all the same.
                 attributes.retain(|(name, _)| name != CHANGE_VERSION);
                 concluded.push(Intent::UpsertSearchAttributes(attributes));
@@ -307,6 +307,11 @@ impl Session {
                 expected: "child workflow",
             });
         };
+        check_reason(
+            || format!("the reason for cancelling child workflow {seq}"),
+            &reason,
+            concluded.limits,
+        )?;
         if concluded.take_back(seq) {
             self.operations.remove(&seq);
             self.open_children -= 1;

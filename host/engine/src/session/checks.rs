@@ -4,8 +4,8 @@ use longhaul_history::{limits::MAX_ID_CHARS, proto::common::v1 as common};
 use prost::Message;
 
 use crate::{
-    ActivityOptions, ChildOptions, ContinueOptions, SignalOptions, Target, Violation, cron,
-    execution::Limits, retry,
+    ActivityOptions, ChildOptions, ContinueOptions, SignalOptions, Target, Violation,
+    command::summary_payload, cron, execution::Limits, retry,
 };
 
 /// Characters of a name that an error quotes.
@@ -41,11 +41,25 @@ pub(super) fn check_activity(seq: u32, options: &ActivityOptions, limits: &Limit
     {
         return Err(too_long("id"));
     }
-    check_size(
-        || format!("the input of activity {:?} (seq {seq})", options.activity_type),
-        &options.input,
-        limits,
-    )
+    if let Some(queue) = &options.task_queue {
+        if queue.is_empty() {
+            return Err(bad(
+                "its task queue has no name: name one, or leave it out to use the workflow's own",
+            ));
+        }
+        if queue.chars().count() > MAX_ID_CHARS {
+            return Err(too_long("task queue"));
+        }
+    }
+    let of = |part: &str| format!("the {part} of activity {:?} (seq {seq})", options.activity_type);
+    check_size(|| of("input"), &options.input, limits)?;
+    check_header(|| of("header"), options.header.as_ref(), limits)?;
+    check_summary(|| of("summary"), options.summary.as_deref(), limits)
+}
+
+/// A timer has nothing else that could be too large.
+pub(super) fn check_timer(seq: u32, summary: Option<&str>, limits: &Limits) -> Result<(), Violation> {
+    check_summary(|| format!("the summary of timer {seq}"), summary, limits)
 }
 
 pub(super) fn check_size(
@@ -53,12 +67,54 @@ pub(super) fn check_size(
     message: &impl Message,
     limits: &Limits,
 ) -> Result<(), Violation> {
-    let size = message.encoded_len();
-    if size > limits.history.payload_bytes {
+    check_bytes(what, message.encoded_len(), limits.history.payload_bytes)
+}
+
+/// A header counts like arguments, as it does where a client sends it.
+fn check_header(
+    what: impl FnOnce() -> String,
+    header: Option<&common::Header>,
+    limits: &Limits,
+) -> Result<(), Violation> {
+    header.map_or(Ok(()), |header| check_size(what, header, limits))
+}
+
+/// A summary is measured as the payload that its event holds.
+fn check_summary(
+    what: impl FnOnce() -> String,
+    summary: Option<&str>,
+    limits: &Limits,
+) -> Result<(), Violation> {
+    let Some(summary) = summary else { return Ok(()) };
+    let size = summary_payload(summary).encoded_len();
+    check_bytes(what, size, limits.history.summary_bytes)
+}
+
+/// Search attributes count like a memo, as they do where a client sends them.
+fn check_search_attributes(
+    what: impl FnOnce() -> String,
+    attributes: Option<&common::SearchAttributes>,
+    limits: &Limits,
+) -> Result<(), Violation> {
+    let size = attributes.map_or(0, Message::encoded_len);
+    check_bytes(what, size, limits.history.memo_bytes)
+}
+
+/// Why something is cancelled: text that the other execution's history takes, so it counts like arguments.
+pub(super) fn check_reason(
+    what: impl FnOnce() -> String,
+    reason: &str,
+    limits: &Limits,
+) -> Result<(), Violation> {
+    check_bytes(what, reason.len(), limits.history.payload_bytes)
+}
+
+fn check_bytes(what: impl FnOnce() -> String, size: usize, limit: usize) -> Result<(), Violation> {
+    if size > limit {
         return Err(Violation::TooLarge {
             what: what(),
             size,
-            limit: limits.history.payload_bytes,
+            limit,
         });
     }
     Ok(())
@@ -91,16 +147,12 @@ pub(super) fn check_child(seq: u32, options: &ChildOptions, limits: &Limits) -> 
             .check_memo(memo)
             .map_err(|why| bad(why.to_string()))?;
     }
-    check_size(
-        || {
-            format!(
-                "the input of child workflow {:?} (seq {seq})",
-                options.workflow_id
-            )
-        },
-        &options.input,
-        limits,
-    )
+    let of = |part: &str| format!("{part} of child workflow {:?} (seq {seq})", options.workflow_id);
+    let attributes = options.search_attributes.as_ref();
+    check_search_attributes(|| of("the search attributes"), attributes, limits)?;
+    check_size(|| of("the input"), &options.input, limits)?;
+    check_header(|| of("the header"), options.header.as_ref(), limits)?;
+    check_summary(|| of("the summary"), options.summary.as_deref(), limits)
 }
 
 pub(super) fn check_signal(
@@ -117,24 +169,34 @@ pub(super) fn check_signal(
     };
     check_name("signal name", &signal.name).map_err(bad)?;
     check_target(target).map_err(bad)?;
-    check_size(
-        || {
-            format!(
-                "the input of signal {:?} to workflow {:?} (seq {seq})",
-                signal.name, target.workflow_id
-            )
-        },
-        &signal.input,
-        limits,
-    )
+    let of = |part: &str| {
+        format!(
+            "the {part} of signal {:?} to workflow {:?} (seq {seq})",
+            signal.name, target.workflow_id
+        )
+    };
+    check_size(|| of("input"), &signal.input, limits)?;
+    check_header(|| of("header"), signal.header.as_ref(), limits)
 }
 
-pub(super) fn check_cancel(seq: u32, target: &Target) -> Result<(), Violation> {
+pub(super) fn check_cancel(
+    seq: u32,
+    target: &Target,
+    reason: &str,
+    limits: &Limits,
+) -> Result<(), Violation> {
     check_target(target).map_err(|why| Violation::BadCancel {
         workflow_id: excerpt(&target.workflow_id),
         seq,
         why,
-    })
+    })?;
+    let what = || {
+        format!(
+            "the reason for cancelling workflow {:?} (seq {seq})",
+            target.workflow_id
+        )
+    };
+    check_reason(what, reason, limits)
 }
 
 fn check_target(target: &Target) -> Result<(), String> {
@@ -170,7 +232,11 @@ pub(super) fn check_continue(options: &ContinueOptions, limits: &Limits) -> Resu
             .check_memo(memo)
             .map_err(|why| Violation::BadContinue(why.to_string()))?;
     }
-    check_size(|| "the input of the next run".into(), &options.input, limits)
+    let of = |part: &str| format!("the {part} of the next run");
+    let attributes = options.search_attributes.as_ref();
+    check_search_attributes(|| of("search attributes"), attributes, limits)?;
+    check_size(|| of("input"), &options.input, limits)?;
+    check_header(|| of("header"), options.header.as_ref(), limits)
 }
 
 pub(super) fn check_memo(
@@ -180,10 +246,7 @@ pub(super) fn check_memo(
     for (name, _) in fields {
         check_name("name of a memo field", name).map_err(Violation::BadMemo)?;
     }
-    let size: usize = fields
-        .iter()
-        .map(|(name, value)| name.len() + value.as_ref().map_or(0, Message::encoded_len))
-        .sum();
+    let size = fields_bytes(fields);
     let limit = limits.history.memo_bytes;
     if size > limit {
         return Err(Violation::BadMemo(format!(
@@ -191,6 +254,23 @@ pub(super) fn check_memo(
         )));
     }
     Ok(())
+}
+
+pub(super) fn check_upserted(
+    attributes: &[(String, Option<common::Payload>)],
+    limits: &Limits,
+) -> Result<(), Violation> {
+    for (name, _) in attributes {
+        check_name("name of a search attribute", name).map_err(Violation::BadSearchAttributes)?;
+    }
+    let what = || "what is upserted of the search attributes".to_owned();
+    check_bytes(what, fields_bytes(attributes), limits.history.memo_bytes)
+}
+
+fn fields_bytes(fields: &[(String, Option<common::Payload>)]) -> usize {
+    let bytes =
+        |(name, value): &(String, Option<_>)| name.len() + value.as_ref().map_or(0, Message::encoded_len);
+    fields.iter().map(bytes).sum()
 }
 
 pub(super) fn check_patch(id: &str) -> Result<(), Violation> {

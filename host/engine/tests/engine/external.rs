@@ -242,18 +242,23 @@ fn what_was_sent_before_the_close_still_arrives() {
 
 #[test]
 fn a_full_receiver_is_the_senders_failure() {
-    // E6
-    let mut town = two();
-    town.task("a", [signal_external(1, "b", "note")]);
-    town.with("b", |b| b.limits.history.stop_events = 1);
-    town.settle();
-    assert_eq!(
-        town.task("a", []),
-        [
-            "resolve 1 failed SignalCountLimitExceeded: Unable to signal external workflow because The per-workflow signal \
-          limit was exceeded"
-        ]
-    );
+    // E6, E10
+    for of_what_it_has_not_seen in [false, true] {
+        let mut town = two();
+        town.task("a", [signal_external(1, "b", "note")]);
+        town.with("b", |b| match of_what_it_has_not_seen {
+            false => b.limits.history.stop_events = 1,
+            true => b.limits.history.unseen_signals_bytes = 1,
+        });
+        town.settle();
+        assert_eq!(
+            town.task("a", []),
+            [
+                "resolve 1 failed SignalCountLimitExceeded: Unable to signal external workflow because The per-workflow signal \
+                 limit was exceeded"
+            ]
+        );
+    }
 }
 
 #[test]

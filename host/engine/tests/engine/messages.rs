@@ -1,6 +1,8 @@
 //! Start and signals.
 
 use longhaul_engine::{Effect, Refused, execution::Admission};
+use longhaul_history::limits;
+use prost::Message;
 use serde_json::json;
 
 use crate::{
@@ -168,6 +170,30 @@ fn a_full_history_takes_no_message_but_cancel_and_terminate() {
          5 WorkflowExecutionCancelRequested cause=enough
          6 WorkflowExecutionTerminated reason=enough",
     );
+}
+
+#[test]
+fn signals_that_the_code_has_not_seen_have_a_limit() {
+    // E10, S5, S9
+    let mut world = World::new();
+    let bytes = signal("go", "r1").encoded_len();
+    world.limits.history.unseen_signals_bytes = 2 * bytes;
+    let full = Err(Refused::Limit(limits::Error::UnseenSignals {
+        bytes: 3 * bytes,
+        limit: 2 * bytes,
+    }));
+    assert_eq!(world.signal("go", "r1"), Ok(true));
+    assert_eq!(world.signal("go", "r2"), Ok(true));
+    assert_eq!(world.signal("go", "r3"), full);
+    assert_eq!(world.signal("go", "r1"), Ok(false), "a repeat needs no room");
+    world.restart();
+    assert_eq!(world.signal("go", "r3"), full, "also after a restart");
+    world.task([]);
+    // What the code has seen makes room.
+    assert_eq!(world.signal("go", "r3"), Ok(true));
+    assert_eq!(world.signal("go", "r4"), Ok(true));
+    assert_eq!(world.signal("go", "r5"), full);
+    assert_eq!(world.task([]), ["signal go", "signal go"]);
 }
 
 #[test]

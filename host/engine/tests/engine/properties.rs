@@ -307,7 +307,7 @@ fn apply(world: &mut World<Random>, input: &Input) {
                 Ok(Admission::Known) => assert!(known),
                 Ok(Admission::Admitted) => assert!(open && !known),
                 Err(Refused::Closed) => assert!(!open && !known),
-                Err(Refused::Update(limits::Error::UpdatesInFlight { .. })) => assert!(open),
+                Err(Refused::Limit(limits::Error::UpdatesInFlight { .. })) => assert!(open),
                 Err(refused) => panic!("{refused}"),
             }
         }

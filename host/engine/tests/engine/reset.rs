@@ -6,7 +6,7 @@ use longhaul_engine::{
     Answer, BadReset, Effect, Execution, Failed, Identity, Status, Turn,
     execution::{
         AttemptEnd, Start,
-        reset::{Exclude, Reapply, Reset, point, reapply},
+        reset::{Exclude, Reapply, Reset, ended_child, pending_children, point, reapply},
     },
 };
 use serde_json::json;
@@ -17,7 +17,7 @@ use crate::{
     },
     world::{World, at, replay, start},
 };
-use longhaul_history::{HistoryEvent, builder::RUN_ID, time::NS_PER_SECOND};
+use longhaul_history::{Attributes, HistoryEvent, builder::RUN_ID, time::NS_PER_SECOND};
 
 const NEW_RUN_ID: &str = "0191a5d0-0000-7000-8000-0000000000ff";
 
@@ -199,7 +199,7 @@ fn what_came_later_is_applied_again_unless_excluded() {
     base.signal("second", "").unwrap();
     base.cancel("enough").unwrap();
     let later = |exclude| {
-        reapply(&base.history[3..], exclude, false)
+        reapply(&base.history[3..], 0, exclude, false)
             .into_iter()
             .map(|again| match again {
                 Reapply::Signal(signal) => signal.signal_name,
@@ -224,7 +224,7 @@ fn what_came_later_is_applied_again_unless_excluded() {
     );
 
     let (mut world, kept) = of(&base, 4);
-    for again in reapply(&base.history[kept..], Exclude::default(), false) {
+    for again in reapply(&base.history[kept..], 0, Exclude::default(), false) {
         world.step(|execution, turn, limits| match again {
             Reapply::Signal(signal) => drop(execution.signal(turn, *signal, limits).unwrap()),
             Reapply::Update(request) => drop(execution.admit_update(turn, *request, limits).unwrap()),
@@ -300,6 +300,79 @@ fn the_old_run_leaves_the_new_one_what_it_has_started() {
     };
     assert!(cancel.is_from_parent(&parent));
     world.check();
+}
+
+#[test]
+fn a_child_that_was_begun_behind_the_point_is_none_of_the_new_run() {
+    // E9, E5
+    let mut base = World::new();
+    base.task([child(1, "kept")]);
+    base.signal("first", "").unwrap();
+    base.task([child(2, "later")]);
+    let (mut world, _) = of(&base, 8);
+    let own = world.history.last().unwrap().event_id;
+    assert!(world.execution.has_child_of(RUN_ID, 5) && world.execution.has_child_of(NEW_RUN_ID, 5));
+    assert!(!world.execution.has_child_of(RUN_ID, own), "its own events begin");
+    assert!(world.execution.has_child_of(NEW_RUN_ID, own));
+    assert!(!world.execution.has_child_of("stranger", 5));
+    // What starts it says with whom it is shared.
+    world.task([child(2, "later")]);
+    let orders = world.execution.pending_orders();
+    let bases = |order| match world.execution.outgoing(order).unwrap().message {
+        Some(longhaul_engine::outgoing::Message::StartChild(start)) => start.bases,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(bases(orders[0]), [RUN_ID]);
+    assert_eq!(bases(orders[1]), [""; 0]);
+    world.check();
+}
+
+#[test]
+fn children_without_an_end_are_pending_at_the_point() {
+    // E9, E5
+    let mut base = World::new();
+    base.task([
+        child(1, "runs"),
+        child(2, "ends"),
+        child(3, "fails"),
+        child(4, "waits"),
+    ]);
+    for order in [5, 6] {
+        let answer = Answer::started(format!("run of {order}"));
+        assert!(base.step(|execution, turn, _| execution.answered(turn, order, &answer)));
+    }
+    let refused = Answer::refused(Failed::AlreadyExists);
+    assert!(base.step(|execution, turn, _| execution.answered(turn, 7, &refused)));
+    let mut source = World::new();
+    source.task([complete(json!("its result"))]);
+    let closed = longhaul_engine::outgoing::ChildClosed {
+        initiated_event_id: 6,
+        child: None,
+        first_run_id: "run of 6".into(),
+        close: source.history.last().map(|event| event.as_ref().clone()),
+    };
+    assert!(base.step(|execution, turn, _| execution.child_closed(turn, &closed)));
+    let pending = |to: usize| {
+        let pending = pending_children(&base.history[..to]).into_iter();
+        pending
+            .map(|child| (child.workflow_id, child.first_run_id))
+            .collect::<Vec<_>>()
+    };
+    let (runs, waits) = (("runs".into(), Some("run of 5".into())), ("waits".into(), None));
+    assert_eq!(pending(base.history.len()), [runs, waits]);
+    assert_eq!(pending(8).len(), 4);
+    // The history that tells a parent of an end tells it to the next run as well.
+    let ended = base.history.iter().find_map(|event| ended_child(event)).unwrap();
+    let attributes = |close: Option<HistoryEvent>| close.unwrap().attributes;
+    let (Some(Attributes::WorkflowExecutionCompletedEventAttributes(is)), Some(was)) =
+        (attributes(ended.close), attributes(closed.close))
+    else {
+        panic!("it has completed")
+    };
+    let Attributes::WorkflowExecutionCompletedEventAttributes(was) = was else {
+        panic!("{was:?}")
+    };
+    assert_eq!((ended.initiated_event_id, is.result), (6, was.result));
 }
 
 #[test]

@@ -1,12 +1,21 @@
 //! Workflow tasks that fail, and what a guest may not do.
 
-use longhaul_engine::{Command, InFlight, Violation};
-use longhaul_history::{limits::MAX_ID_CHARS, payload::plain_payload, proto::common::v1::Payloads};
+use longhaul_engine::{Command, ContinueOptions, InFlight, Violation};
+use longhaul_history::{
+    limits::MAX_ID_CHARS,
+    payload::{self, plain_payload},
+    proto::{
+        common::v1::{Header, Payloads, SearchAttributes},
+        enums::v1::WorkflowTaskFailedCause,
+    },
+};
+use prost::Message as _;
 use serde_json::json;
 
 use crate::{
     guest::{
-        Script, activity, activity_with, cancel_activity, cancel_timer, complete, complete_update, timer,
+        Script, activity, activity_with, cancel_activity, cancel_timer, child, child_with, complete,
+        complete_update, target, timer, to_send,
     },
     world::World,
 };
@@ -192,6 +201,15 @@ fn bad_activity_options_are_refused() {
     assert_eq!(why(activity(1, &long)), "its type has more than 1000 characters");
     let with_id = |id: String| activity_with(1, "charge", |options| options.activity_id = Some(id));
     assert_eq!(why(with_id(long.clone())), "its id has more than 1000 characters");
+    let queued = |queue: String| activity_with(1, "charge", |options| options.task_queue = Some(queue));
+    assert_eq!(
+        why(queued(long.clone())),
+        "its task queue has more than 1000 characters"
+    );
+    assert_eq!(
+        why(queued(String::new())),
+        "its task queue has no name: name one, or leave it out to use the workflow's own"
+    );
     world.task([with_id(long.chars().skip(1).collect())]);
     world.check();
 }
@@ -238,6 +256,116 @@ fn values_over_the_limit_are_refused() {
             Violation::TooLarge { what, .. } if what == "the result of update \"u\""
         ));
     }
+}
+
+#[test]
+fn summaries_headers_reasons_and_attributes_over_the_limit_are_refused() {
+    // B2
+    let mut world = World::new();
+    let fits = "x".repeat(30);
+    let measured = payload::json_payload(&json!(fits)).encoded_len();
+    world.limits.history.summary_bytes = measured;
+    world.limits.history.payload_bytes = 100;
+    world.limits.history.memo_bytes = 120;
+    let mut refused = |commands: Vec<Command>, what: &str, limit: usize| {
+        let violation = violation(&mut world, commands);
+        assert_eq!(violation.cause(), WorkflowTaskFailedCause::PayloadsTooLarge);
+        match violation {
+            Violation::TooLarge {
+                what: found,
+                size,
+                limit: at,
+            } => {
+                assert_eq!((found.as_str(), at), (what, limit));
+                assert!(size > limit, "{what}: {size}");
+            }
+            other => panic!("{what}: {other}"),
+        }
+    };
+
+    let summary = Some(format!("{fits}x"));
+    let timer_with = |summary| Command::StartTimer {
+        seq: 1,
+        duration_ns: 1,
+        summary,
+    };
+    refused(
+        vec![timer_with(summary.clone())],
+        "the summary of timer 1",
+        measured,
+    );
+    let command = activity_with(1, "charge", |o| o.summary = summary.clone());
+    refused(
+        vec![command],
+        "the summary of activity \"charge\" (seq 1)",
+        measured,
+    );
+    let command = child_with(1, "kid", |o| o.summary = summary.clone());
+    refused(
+        vec![command],
+        "the summary of child workflow \"kid\" (seq 1)",
+        measured,
+    );
+
+    let header = Some(Header {
+        fields: [("trace".to_owned(), plain_payload(vec![0; 100]))].into(),
+    });
+    let command = activity_with(1, "charge", |o| o.header = header.clone());
+    refused(vec![command], "the header of activity \"charge\" (seq 1)", 100);
+    let command = child_with(1, "kid", |o| o.header = header.clone());
+    refused(vec![command], "the header of child workflow \"kid\" (seq 1)", 100);
+    let mut signal = to_send("note");
+    signal.header = header.clone();
+    let command = Command::SignalExternal {
+        seq: 1,
+        target: target("b"),
+        signal,
+    };
+    let what = "the header of signal \"note\" to workflow \"b\" (seq 1)";
+    refused(vec![command], what, 100);
+    let next = ContinueOptions {
+        header,
+        ..Default::default()
+    };
+    let command = Command::ContinueAsNew(Box::new(next));
+    refused(vec![command], "the header of the next run", 100);
+
+    let reason = "x".repeat(101);
+    let command = Command::CancelExternal {
+        seq: 1,
+        target: target("b"),
+        reason: reason.clone(),
+    };
+    refused(
+        vec![command],
+        "the reason for cancelling workflow \"b\" (seq 1)",
+        100,
+    );
+    let commands = vec![child(1, "kid"), Command::CancelChild { seq: 1, reason }];
+    refused(commands, "the reason for cancelling child workflow 1", 100);
+
+    let value = plain_payload(vec![0; 120]);
+    let attributes = SearchAttributes {
+        indexed_fields: [("Colour".to_owned(), value.clone())].into(),
+    };
+    let command = child_with(1, "kid", |o| o.search_attributes = Some(attributes.clone()));
+    let what = "the search attributes of child workflow \"kid\" (seq 1)";
+    refused(vec![command], what, 120);
+    let next = ContinueOptions {
+        search_attributes: Some(attributes),
+        ..Default::default()
+    };
+    let command = Command::ContinueAsNew(Box::new(next));
+    refused(vec![command], "the search attributes of the next run", 120);
+    let command = Command::UpsertSearchAttributes(vec![("Colour".to_owned(), Some(value))]);
+    refused(vec![command], "what is upserted of the search attributes", 120);
+
+    // At the limit they go.
+    let fits = Some(fits);
+    let activity = activity_with(2, "charge", |o| o.summary = fits.clone());
+    let child = child_with(3, "kid", |o| o.summary = fits.clone());
+    world.task([timer_with(fits.clone()), activity, child]);
+    world.check();
 }
 
 #[test]

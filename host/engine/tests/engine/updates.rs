@@ -146,7 +146,7 @@ fn updates_in_flight_are_limited_in_number_and_bytes() {
     world.update("b", "add").unwrap();
     assert_eq!(
         world.update("c", "add"),
-        Err(Refused::Update(limits::Error::UpdatesInFlight {
+        Err(Refused::Limit(limits::Error::UpdatesInFlight {
             in_flight: 2,
             limit: 2
         }))
@@ -163,7 +163,7 @@ fn updates_in_flight_are_limited_in_number_and_bytes() {
     world.limits.history.updates_in_flight_bytes = 2 * bytes - 1;
     assert_eq!(
         world.update("b", "add"),
-        Err(Refused::Update(limits::Error::UpdateBytesInFlight {
+        Err(Refused::Limit(limits::Error::UpdateBytesInFlight {
             bytes: 2 * bytes,
             limit: 2 * bytes - 1
         }))
@@ -182,7 +182,7 @@ fn updates_of_a_run_are_limited() {
     world.update("b", "add").unwrap();
     assert_eq!(
         world.update("c", "add"),
-        Err(Refused::Update(limits::Error::UpdatesPerRun {
+        Err(Refused::Limit(limits::Error::UpdatesPerRun {
             count: 2,
             limit: 2
         }))
@@ -196,7 +196,7 @@ fn updates_of_a_run_are_limited() {
     world.restart();
     assert_eq!(
         world.update("d", "add"),
-        Err(Refused::Update(limits::Error::UpdatesPerRun {
+        Err(Refused::Limit(limits::Error::UpdatesPerRun {
             count: 2,
             limit: 2
         }))

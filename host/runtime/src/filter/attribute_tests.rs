@@ -165,7 +165,7 @@ proptest! {
     #[test]
     fn the_index_finds_what_reading_everything_finds(
         rows in prop::collection::vec((0..4_u8, 0..4_i64, 0..8_u8), 0..30),
-        filters in prop::collection::vec((0..8_u8, 0..4_u8, 0..4_i64), 10),
+        filters in prop::collection::vec((0..12_u8, 0..4_u8, 0..4_i64), 10),
         size in 1..5_usize,
         examined in 1..10_usize,
     ) {
@@ -188,6 +188,10 @@ proptest! {
                 4 => format!("NOT Tags = 't{city}'"),
                 5 => format!("City = 'c{city}' OR Size > {number}"),
                 6 => format!("Size IS NULL AND City != 'c{city}'"),
+                7 => format!("City STARTS_WITH 'c{city}'"),
+                8 => format!("Tags STARTS_WITH 't' AND City != 'c{city}'"),
+                9 => format!("Tags STARTS_WITH 't{city}' AND WorkflowId STARTS_WITH 'w{number}'"),
+                10 => "City STARTS_WITH ''".to_owned(),
                 _ => format!("City STARTS_WITH 'c' AND Tags IN ('t{city}', 't{number}', 't0')"),
             };
             let query = query(&text);

@@ -3,7 +3,7 @@
 //! A plan names at least the executions that the filter takes, mostly more: whoever lists by it still evaluates the filter. It is
 //! worked out from the leaves up, and each step keeps it wide enough.
 
-use longhaul_store::{Filter, Group, NamespaceId, Status};
+use longhaul_store::{Filter, Group, NamespaceId, Prefix, Status};
 
 use super::{
     expr::{Comparison, Condition, Expr, Test},
@@ -15,11 +15,13 @@ use crate::attributes::{self, Kind, Value};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Plan {
     group: Group,
+    /// What a name of each begins with.
+    prefix: Option<Prefix>,
     statuses: Statuses,
-    /// Earliest start of the open ones, in nanoseconds since 1970.
-    open_from_ns: u64,
-    /// Earliest close of the closed ones.
-    closed_from_ns: u64,
+    /// When the open ones were started.
+    opened: Times,
+    /// When the closed ones closed.
+    closed: Times,
     /// Whether group and statuses are all that the filter asks: it then holds for everything within them, fails for everything
     /// else, and is never unknown.
     exact: bool,
@@ -30,9 +32,10 @@ impl Default for Plan {
     fn default() -> Self {
         Self {
             group: Group::All,
+            prefix: None,
             statuses: Statuses::ALL,
-            open_from_ns: 0,
-            closed_from_ns: 0,
+            opened: Times::ALL,
+            closed: Times::ALL,
             exact: true,
         }
     }
@@ -56,9 +59,12 @@ impl Plan {
         (!statuses.is_empty()).then(|| Filter {
             namespace,
             group: self.group.clone(),
+            prefix: self.prefix.clone(),
             statuses,
-            open_from_ns: self.open_from_ns,
-            closed_from_ns: self.closed_from_ns,
+            open_from_ns: self.opened.from_ns,
+            open_to_ns: self.opened.to_ns,
+            closed_from_ns: self.closed.from_ns,
+            closed_to_ns: self.closed.to_ns,
         })
     }
 
@@ -94,6 +100,14 @@ impl Plan {
         }
     }
 
+    fn beginning_with(prefix: Prefix) -> Self {
+        Self {
+            // The empty text leaves out too little to be looked up by.
+            prefix: Some(prefix).filter(|prefix| !prefix.text().is_empty()),
+            ..Self::unknown()
+        }
+    }
+
     fn of(condition: &Condition) -> Self {
         match condition {
             Condition::Text { field, test } => match (field, test.only()) {
@@ -118,9 +132,15 @@ impl Plan {
                     None => Self::unknown(),
                 }
             }
-            Condition::Prefix { .. }
-            | Condition::AttributePrefix { .. }
-            | Condition::Missing(Field::Attribute(..)) => Self::unknown(),
+            Condition::Prefix { field, prefix } => match field {
+                TextField::WorkflowId => Self::beginning_with(Prefix::WorkflowId(prefix.clone())),
+                TextField::WorkflowType => Self::beginning_with(Prefix::WorkflowType(prefix.clone())),
+                _ => Self::unknown(),
+            },
+            Condition::AttributePrefix { name, prefix, .. } => {
+                Self::beginning_with(Prefix::Term(attributes::term(name, &Value::Text(prefix.clone()))))
+            }
+            Condition::Missing(Field::Attribute(..)) => Self::unknown(),
             Condition::Status(statuses) => Self {
                 statuses: Statuses::of(statuses),
                 ..Self::default()
@@ -134,11 +154,14 @@ impl Plan {
                 field: NumberField::StartTime,
                 test,
             } => {
-                let from_ns = test.lowest_ns();
-                // Time does not go back within a run, so nothing closes before it starts.
+                let opened = test.times();
                 Self {
-                    open_from_ns: from_ns,
-                    closed_from_ns: from_ns,
+                    opened,
+                    // Time does not go back within a run, so nothing closes before it starts.
+                    closed: Times {
+                        from_ns: opened.from_ns,
+                        ..Times::ALL
+                    },
                     ..Self::unknown()
                 }
             }
@@ -147,7 +170,7 @@ impl Plan {
                 test,
             } => Self {
                 statuses: Statuses::OPEN.not(),
-                closed_from_ns: test.lowest_ns(),
+                closed: test.times(),
                 ..Self::unknown()
             },
             Condition::Number { field, .. } if field.is_set_by_close() => Self {
@@ -161,9 +184,10 @@ impl Plan {
     fn and(self, other: Self) -> Self {
         let mut plan = Self {
             group: Group::All,
+            prefix: fewer(self.prefix, other.prefix),
             statuses: self.statuses.and(other.statuses),
-            open_from_ns: self.open_from_ns.max(other.open_from_ns),
-            closed_from_ns: self.closed_from_ns.max(other.closed_from_ns),
+            opened: self.opened.and(other.opened),
+            closed: self.closed.and(other.closed),
             exact: self.exact && other.exact,
         };
         match (self.group, other.group) {
@@ -179,6 +203,10 @@ impl Plan {
             }
             // Two ids or two types at once.
             _ => plan.statuses = Statuses::NONE,
+        }
+        if matches!(plan.group, Group::WorkflowId(_)) {
+            // Nor are there fewer under a prefix.
+            plan.prefix = None;
         }
         plan
     }
@@ -198,24 +226,21 @@ impl Plan {
             _ => Group::All,
         };
         // A bound says nothing about statuses that its side does not have.
-        let open_from_ns = |plan: &Self| {
-            if plan.statuses.has(Status::Running) {
-                plan.open_from_ns
-            } else {
-                u64::MAX
-            }
-        };
-        let closed_from_ns = |plan: &Self| {
-            if plan.statuses == Statuses::OPEN {
-                u64::MAX
-            } else {
-                plan.closed_from_ns
+        let times = |times: fn(&Self) -> Times, statuses: Statuses| {
+            let of_side = |plan: &Self| match plan.statuses.and(statuses) {
+                Statuses::NONE => None,
+                _ => Some(times(plan)),
+            };
+            match (of_side(&self), of_side(&other)) {
+                (Some(one), Some(two)) => one.or(two),
+                (one, two) => one.or(two).unwrap_or(Times::ALL),
             }
         };
         Self {
+            opened: times(|plan| plan.opened, Statuses::OPEN),
+            closed: times(|plan| plan.closed, Statuses::OPEN.not()),
             statuses: self.statuses.or(other.statuses),
-            open_from_ns: open_from_ns(&self).min(open_from_ns(&other)),
-            closed_from_ns: closed_from_ns(&self).min(closed_from_ns(&other)),
+            prefix: self.prefix.filter(|prefix| other.prefix.as_ref() == Some(prefix)),
             exact: exact && same,
             group,
         }
@@ -234,6 +259,45 @@ impl Plan {
             },
             // What is outside a group is no group.
             _ => Self::unknown(),
+        }
+    }
+}
+
+/// Of two prefixes that both hold, the one that fewer executions have, in all likelihood.
+fn fewer(one: Option<Prefix>, two: Option<Prefix>) -> Option<Prefix> {
+    let rank = |prefix: &Prefix| match prefix {
+        Prefix::WorkflowId(text) => (3, text.len()),
+        Prefix::Term(text) => (2, text.len()),
+        Prefix::WorkflowType(text) => (1, text.len()),
+    };
+    one.into_iter().chain(two).max_by_key(rank)
+}
+
+/// Times between two, both included, in nanoseconds since 1970.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Times {
+    from_ns: u64,
+    to_ns: u64,
+}
+
+impl Times {
+    const ALL: Self = Self {
+        from_ns: 0,
+        to_ns: u64::MAX,
+    };
+
+    fn and(self, other: Self) -> Self {
+        Self {
+            from_ns: self.from_ns.max(other.from_ns),
+            to_ns: self.to_ns.min(other.to_ns),
+        }
+    }
+
+    /// Those of either, and those between.
+    fn or(self, other: Self) -> Self {
+        Self {
+            from_ns: self.from_ns.min(other.from_ns),
+            to_ns: self.to_ns.max(other.to_ns),
         }
     }
 }
@@ -294,18 +358,29 @@ impl Test<Value> {
 }
 
 impl Test<i128> {
-    /// No moment before this one passes.
-    fn lowest_ns(&self) -> u64 {
-        let lowest = match self {
-            Self::Compare(Comparison::Equal | Comparison::GreaterOrEqual, from) | Self::Between(from, _) => {
-                *from
-            }
-            Self::Compare(Comparison::Greater, before) => before.saturating_add(1),
-            Self::Compare(Comparison::Unequal | Comparison::Less | Comparison::LessOrEqual, _) => 0,
-            Self::OneOf(moments) => moments.iter().copied().min().unwrap_or(0),
+    /// No moment outside of these passes.
+    fn times(&self) -> Times {
+        use Comparison as C;
+        let (lowest, highest) = match self {
+            Self::Compare(C::Equal, moment) => (*moment, *moment),
+            Self::Compare(C::GreaterOrEqual, from) => (*from, i128::MAX),
+            Self::Compare(C::Greater, before) => (before.saturating_add(1), i128::MAX),
+            Self::Compare(C::LessOrEqual, to) => (0, *to),
+            Self::Compare(C::Less, behind) => (0, behind.saturating_sub(1)),
+            Self::Compare(C::Unequal, _) => (0, i128::MAX),
+            Self::Between(from, to) => (*from, *to),
+            // There is one at least.
+            Self::OneOf(moments) => (
+                moments.iter().copied().min().unwrap_or(0),
+                moments.iter().copied().max().unwrap_or(i128::MAX),
+            ),
         };
-        // Beyond the store's 64 bits lies nothing; its last moment is as good a bound.
-        u64::try_from(lowest.max(0)).unwrap_or(u64::MAX)
+        // Outside of the store's 64 bits lies nothing; its first and last moments are as good as bounds.
+        let bound = |ns: i128| u64::try_from(ns.max(0)).unwrap_or(u64::MAX);
+        Times {
+            from_ns: bound(lowest),
+            to_ns: bound(highest),
+        }
     }
 }
 
@@ -326,6 +401,7 @@ mod tests {
         assert_eq!(filter.group, Group::WorkflowType("a".into()));
         assert_eq!(filter.statuses, [Status::Failed, Status::TimedOut]);
         assert_eq!((filter.open_from_ns, filter.closed_from_ns, exact), (6, 6, false));
+        assert_eq!((filter.open_to_ns, filter.closed_to_ns), (u64::MAX, u64::MAX));
 
         let (filter, exact) = plan("NOT (CloseTime IS NULL OR ExecutionStatus = 'Failed')");
         assert!(exact && filter.unwrap().statuses.len() == 5);
@@ -343,6 +419,30 @@ mod tests {
             filter.map(|filter| (filter.open_from_ns, filter.closed_from_ns)),
             Some((0, 7))
         );
+        let bounds = |text: &str| {
+            let filter = plan(text).0.unwrap();
+            let opened = (filter.open_from_ns, filter.open_to_ns);
+            (opened, (filter.closed_from_ns, filter.closed_to_ns))
+        };
+        const MAX: u64 = u64::MAX;
+        for (text, opened, closed) in [
+            ("CloseTime < 7", (0, MAX), (0, 6)),
+            ("CloseTime <= 7 AND CloseTime > 2", (0, MAX), (3, 7)),
+            ("CloseTime BETWEEN 3 AND 7", (0, MAX), (3, 7)),
+            ("CloseTime IN (5, 3, 4)", (0, MAX), (3, 5)),
+            ("CloseTime = 5 OR CloseTime = 9", (0, MAX), (5, 9)),
+            // What was started then may close at any time after.
+            ("StartTime BETWEEN 3 AND 7", (3, 7), (3, MAX)),
+            ("StartTime < 7 AND CloseTime < 9", (0, 6), (0, 8)),
+            // Only closed ones have a close time, so the open ones are the other side's.
+            ("StartTime < 7 OR CloseTime < 9", (0, 6), (0, MAX)),
+            ("ExecutionStatus = 'Running' OR CloseTime < 9", (0, MAX), (0, 8)),
+            ("CloseTime < -5", (0, MAX), (0, 0)),
+            ("CloseTime < '9999-01-01T00:00:00Z'", (0, MAX), (0, MAX)),
+            ("NOT CloseTime < 9", (0, MAX), (0, MAX)),
+        ] {
+            assert_eq!(bounds(text), (opened, closed), "{text}");
+        }
         for nothing in [
             "WorkflowType = 'a' AND WorkflowType = 'b'",
             "CloseTime > 5 AND CloseTime IS NULL",
@@ -361,6 +461,72 @@ mod tests {
                 (Group::All, 7, false),
                 "{everything}"
             );
+        }
+    }
+    // E13
+    #[test]
+    fn a_prefix_is_looked_up() {
+        let plan = |text: &str| {
+            let plan = query(text).plan();
+            assert!(!plan.is_exact(), "{text}");
+            let filter = plan.filter(NS).unwrap();
+            (filter.group, filter.prefix)
+        };
+        let of_id = |text: &str| Some(Prefix::WorkflowId(text.into()));
+        let of_type = |text: &str| Some(Prefix::WorkflowType(text.into()));
+        let of_term = |text: &str| Some(Prefix::Term(text.into()));
+        let typed = |name: &str| Group::WorkflowType(name.into());
+        for (text, group, prefix) in [
+            ("WorkflowId STARTS_WITH 'a'", Group::All, of_id("a")),
+            ("WorkflowType STARTS_WITH 'a'", Group::All, of_type("a")),
+            ("City STARTS_WITH 'Ro'", Group::All, of_term("City\0Ro")),
+            // Whoever has the attribute.
+            ("City STARTS_WITH ''", Group::All, of_term("City\0")),
+            ("WorkflowId STARTS_WITH ''", Group::All, None),
+            ("TaskQueue STARTS_WITH 'a'", Group::All, None),
+            (
+                "WorkflowId STARTS_WITH 'a' AND WorkflowType = 't'",
+                typed("t"),
+                of_id("a"),
+            ),
+            (
+                "WorkflowId STARTS_WITH 'a' AND WorkflowId = 'ab'",
+                Group::WorkflowId("ab".into()),
+                None,
+            ),
+            (
+                "WorkflowId STARTS_WITH 'ab' AND WorkflowId STARTS_WITH 'a'",
+                Group::All,
+                of_id("ab"),
+            ),
+            (
+                "WorkflowId STARTS_WITH 'a' AND City STARTS_WITH 'Rome'",
+                Group::All,
+                of_id("a"),
+            ),
+            (
+                "WorkflowType STARTS_WITH 'Order' AND City STARTS_WITH 'R'",
+                Group::All,
+                of_term("City\0R"),
+            ),
+            (
+                "WorkflowId STARTS_WITH 'a' OR WorkflowId STARTS_WITH 'a'",
+                Group::All,
+                of_id("a"),
+            ),
+            (
+                "WorkflowId STARTS_WITH 'a' OR WorkflowId STARTS_WITH 'b'",
+                Group::All,
+                None,
+            ),
+            (
+                "WorkflowId STARTS_WITH 'a' OR WorkflowType = 't'",
+                Group::All,
+                None,
+            ),
+            ("NOT WorkflowId STARTS_WITH 'a'", Group::All, None),
+        ] {
+            assert_eq!(plan(text), (group, prefix), "{text}");
         }
     }
 }

@@ -168,6 +168,55 @@ mod tests {
         assert_eq!(sizes, [2, 2, 1, 2, 2]);
     }
 
+    // E13
+    #[test]
+    fn a_page_reads_no_more_than_it_shows() {
+        // Open and closed in turn; an order among every fifty of both.
+        let records: Vec<_> = (1..=600_u64)
+            .map(|run| {
+                let id = if run % 100 < 2 { "order" } else { "other" };
+                let record = execution(&format!("{id}-{run}"), id, run.into(), run * SECOND);
+                match run % 2 {
+                    0 => record,
+                    _ => closed(record, Status::Completed, (1_000 + run) * SECOND),
+                }
+            })
+            .collect();
+        let snapshot = store(&records).read().unwrap();
+        let budget = Budget {
+            bytes: usize::MAX,
+            limit: Limit {
+                executions: 5,
+                examined: 5,
+            },
+        };
+        let moment = |second: u64| second * SECOND;
+        for text in [
+            format!("CloseTime < {}", moment(1_050)),
+            format!("CloseTime BETWEEN {} AND {}", moment(1_020), moment(1_050)),
+            format!("CloseTime = {}", moment(1_021)),
+            format!("ExecutionStatus = 'Running' AND StartTime <= {}", moment(50)),
+            "WorkflowId STARTS_WITH 'order-'".to_owned(),
+            "WorkflowType STARTS_WITH 'ord' AND ExecutionStatus = 'Completed'".to_owned(),
+            format!(
+                "WorkflowId STARTS_WITH 'order-' AND CloseTime < {}",
+                moment(1_300)
+            ),
+            format!(
+                "WorkflowId STARTS_WITH 'other-' AND CloseTime < {}",
+                moment(1_300)
+            ),
+        ] {
+            let query = query(&text);
+            let wanted = expected(&records, |record| query.takes(record));
+            let page = page(&snapshot, NS, &query, None, budget).unwrap();
+            let runs: Vec<_> = page.executions.iter().map(|record| record.run_id).collect();
+            assert!(!runs.is_empty(), "{text}");
+            assert_eq!(runs, wanted[..wanted.len().min(5)], "{text}");
+            assert_eq!(page.next.is_some(), wanted.len() > 5, "{text}");
+        }
+    }
+
     #[test]
     fn a_count_is_looked_up_or_read() {
         let mut records = vec![

@@ -194,6 +194,8 @@ pub(crate) fn filters() -> impl Strategy<Value = String> {
         (not(), 0..4_u8, 0..4_u8)
             .prop_map(|(not, a, b)| format!("WorkflowType {not}IN ('Type{a}', 'Type{b}')")),
         (not(), 0..2_u8).prop_map(|(not, id)| format!("WorkflowId {not}STARTS_WITH 'id{id}'")),
+        (not(), prop::sample::select(vec!["", "T", "Type1", "Type9"]))
+            .prop_map(|(not, start)| format!("WorkflowType {not}STARTS_WITH '{start}'")),
         (not(), status()).prop_map(|(not, status)| format!("ExecutionStatus {not}IN ('{status}')")),
         (not(), status(), status()).prop_map(|(not, a, b)| format!("ExecutionStatus {not}IN ('{a}', '{b}')")),
         (time_field(), comparison(), moment()).prop_map(|(field, op, ns)| format!("{field} {op} {ns}")),

@@ -19,6 +19,8 @@ pub(crate) enum Kind {
     FirstTask,
     /// The run is deleted, but for its events; the id is that after the last.
     Purge,
+    /// A workflow task is due that could not run in the transition which made it due: the code was away.
+    Task,
     /// Nothing but a look at the run.
     Wake,
     /// A letter of the run is sent again; the id is its number.
@@ -36,6 +38,7 @@ impl Kind {
             Self::TaskRetry => Some(3),
             Self::FirstTask => Some(4),
             Self::Purge => Some(5),
+            Self::Task => Some(6),
             Self::Activity | Self::Wake | Self::Send | Self::Retention => None,
         }
     }
@@ -47,6 +50,7 @@ impl Kind {
             Self::TaskRetry,
             Self::FirstTask,
             Self::Purge,
+            Self::Task,
         ]
         .into_iter()
         .find(|kind| kind.stored() == Some(number))

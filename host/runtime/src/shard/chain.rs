@@ -94,16 +94,14 @@ impl Shard {
         let request_id = old.start_request_id.clone();
         let (next, mut turn) = self.new_run(&place, run_id, version, request_id, successor.start);
         let next = old.successor.insert(next);
-        let limits = &self.core.options.limits;
+        // S9, U7: what was acknowledged to its sender is refused by no limit now. All of it fits into this transition: signals that are
+        // not seen have a limit, and so have updates in flight and what a reset applies again.
         for signal in successor.signals {
-            // S9: it was acknowledged to its sender, so no limit refuses it now: a new history is not full.
-            next.execution.signal(&mut turn, signal, limits).map_err(refuse)?;
+            next.execution.signal_again(&mut turn, signal).map_err(refuse)?;
         }
         for update in successor.updates {
             let id = update.meta.as_ref().map(|meta| meta.update_id.clone());
-            next.execution
-                .admit_update(&mut turn, update, limits)
-                .map_err(refuse)?;
+            next.execution.admit_again(&mut turn, update);
             // Whoever follows it follows it there.
             if let Some((id, stage)) = id.and_then(|id| old.stages.remove_entry(&id)) {
                 next.stages.insert(id, stage);

@@ -23,6 +23,9 @@ use crate::{
     executions::{Extra, ParentRef},
 };
 
+/// When an alarm rings that has been due all the time.
+const AT_ONCE_NS: u64 = 0;
+
 /// Something that is told once all before it is durable, or that could not be made durable.
 pub(crate) type Answer = Box<dyn FnOnce(Result<(), Error>) + Send>;
 
@@ -396,8 +399,24 @@ impl Shard {
             }
         }
         self.disarm_first_task(run, &mut changes);
+        self.note_task(run, &mut changes);
         self.update_rows(run, &mut changes);
         Ok(changes)
+    }
+
+    /// A task that is still due when the turn ends is one that waits for the code. What brings the code back is in memory: a row says
+    /// so to whoever comes after a crash.
+    fn note_task(&self, run: &mut Run, changes: &mut Vec<Change>) {
+        let due = run.has_task_to_note();
+        if due == std::mem::replace(&mut run.task_noted, due) {
+            return;
+        }
+        let (place, alarm) = (run.place(), Alarm::of(run.run_id, Kind::Task));
+        changes.extend(if due {
+            self.stored_alarm(&place, AT_ONCE_NS, alarm)
+        } else {
+            self.stored_alarm_gone(&place, AT_ONCE_NS, alarm)
+        });
     }
 
     pub(super) fn set_stored_alarm(

@@ -134,7 +134,11 @@ impl Shard {
         let envelope = delivery.envelope.clone();
         let letter = &envelope.letter;
         let place = run.place();
-        let ends = matches!(letter.message, Some(Outgoing::ChildClosed(_)));
+        let ended = match &letter.message {
+            Some(Outgoing::ChildClosed(closed)) => Some(closed.initiated_event_id),
+            _ => None,
+        };
+        let ends = ended.is_some();
         if !run.execution.is_open()
             && (letter.run_id.is_empty() || ends)
             && let Ok(Some(newest)) = self.newest(&place)
@@ -143,9 +147,10 @@ impl Shard {
             // S9: another run has taken over since the letter was put into this one's inbox.
             return self.deliver(newest.run_id, &place, Input::Letter(delivery));
         }
-        let mine = letter.run_id == *run.execution.identity().run_id;
-        if ends && !mine && !run.execution.is_reset_of(&letter.run_id) {
-            // The parent has gone, and this is a stranger with its id.
+        if let Some(initiated_event_id) = ended
+            && !run.execution.has_child_of(&letter.run_id, initiated_event_id)
+        {
+            // The parent has gone, and this is a stranger with its id, or was reset to before it has started this child.
             return tellings.reply(delivery.reply, Answer::delivered());
         }
         if envelope.sender == place && !ends {

@@ -118,6 +118,7 @@ fn load_with(
         let due_ns = run.execution.first_task_due_ns().unwrap_or(began_ns);
         run.first_task = Some(FirstTask { due_ns, behind });
     }
+    run.task_noted = run.has_task_to_note();
     let replay_error = match guest {
         Ok((guest, _)) => {
             run.code = Code::Live(Box::new(guest));

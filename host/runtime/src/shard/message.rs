@@ -176,6 +176,23 @@ impl Input {
         }
     }
 
+    /// Whether a client has sent it. Of the rest nothing is in flight twice, and a letter is in its sender's memory anyway.
+    pub(crate) fn is_request(&self) -> bool {
+        match self {
+            Self::Message { message, .. } => !matches!(message, Message::Delete { reply: None, .. }),
+            Self::Replace(beginning) | Self::Attach(beginning) | Self::Recall(beginning) => {
+                !matches!(beginning.with, With::Parent { .. })
+            }
+            Self::Reset(_) => true,
+            Self::Letter(_)
+            | Self::Answered { .. }
+            | Self::Alarm(_)
+            | Self::AttemptEnded { .. }
+            | Self::Heartbeat { .. }
+            | Self::TryAttempt { .. } => false,
+        }
+    }
+
     /// Tell whoever waits for it that it cannot be done. A letter's sender sends it again.
     pub(crate) fn refuse(self, error: &Error) {
         match self {

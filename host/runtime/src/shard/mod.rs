@@ -23,8 +23,10 @@ mod polling;
 mod query;
 mod recover;
 mod reset;
+mod reset_children;
 mod routing;
 mod run;
+mod stack;
 mod start;
 mod task;
 mod turn;
@@ -71,6 +73,10 @@ pub(crate) struct Shard {
     newest: HashMap<Place, Newest>,
     /// Runs that are being read; what waits for them.
     loading: HashMap<RunId, (Place, VecDeque<Input>)>,
+    /// Requests among that.
+    unread_requests: usize,
+    /// Held by each start that waits for machine code.
+    compiling: Arc<()>,
     /// Runs that have something in their inbox, in order.
     due: VecDeque<RunId>,
     due_set: HashSet<RunId>,
@@ -135,6 +141,8 @@ impl Shard {
             runs: HashMap::new(),
             newest: HashMap::new(),
             loading: HashMap::new(),
+            unread_requests: 0,
+            compiling: Arc::new(()),
             due: VecDeque::new(),
             due_set: HashSet::new(),
             alarms: Alarms::default(),

@@ -1,7 +1,7 @@
 //! Queries and descriptions: questions about a run, answered on a copy of its state.
 
 use longhaul_engine::{
-    Turn,
+    Session, Turn,
     proto::{
         common::v1::Payload,
         enums::v1::{QueryRejectCondition, WorkflowExecutionStatus},
@@ -9,7 +9,6 @@ use longhaul_engine::{
         workflowservice::v1 as wire,
     },
 };
-use longhaul_history::payload;
 use longhaul_sandbox::{ForkError, Reader, Trap};
 
 use super::{
@@ -17,9 +16,14 @@ use super::{
     message::Message,
     metadata::metadata,
     run::{Code, Run},
+    stack::stack_trace,
     turn::Tellings,
 };
-use crate::{Error, guest, names};
+use crate::{
+    Error,
+    guest::{self, Guest},
+    names,
+};
 
 /// The query that every workflow answers: where each of its tasks waits.
 pub(super) const STACK_TRACE: &str = "__stack_trace";
@@ -41,7 +45,7 @@ impl Shard {
                 let answer = self.describe(run, turn.now_ns);
                 tellings.answer(reply, answer);
             }
-            Message::Query { request, reply } => match self.query(run, &request) {
+            Message::Query { request, reply } => match self.query(run, turn.now_ns, &request) {
                 Some(answer) => {
                     if run.polling.asked(turn.now_ns) {
                         tracing::warn!(
@@ -65,6 +69,7 @@ impl Shard {
     fn query(
         &self,
         run: &mut Run,
+        now_ns: u64,
         request: &wire::QueryWorkflowRequest,
     ) -> Option<Result<wire::QueryWorkflowResponse, Error>> {
         let status = run.execution.status();
@@ -107,9 +112,11 @@ impl Shard {
         }
         let arguments = guest::payloads_in(query.query_args.as_ref());
         let header = guest::header_in(query.header.as_ref());
-        let ask = |reader: &mut Reader<'_>| {
+        let execution = &run.execution;
+        let ask = |reader: &mut Reader<'_>, session: &Session| {
             if query.query_type == STACK_TRACE {
-                return reader.waiting().map(|tasks| Ok(vec![stack_trace(&tasks)]));
+                let tasks = reader.waiting()?;
+                return Ok(Ok(vec![stack_trace(&tasks, session, execution, now_ns)]));
             }
             let answer = reader.query(&query.query_type, &arguments, &header)?;
             Ok(answer
@@ -117,7 +124,10 @@ impl Shard {
                 .map_err(|failure| Box::new(guest::failure_out(failure))))
         };
         let Code::Live(live) = &run.code else { return None };
-        let forked = live.instance.fork().map(|mut reader| ask(&mut reader));
+        let forked = live
+            .instance
+            .fork()
+            .map(|mut reader| ask(&mut reader, &live.session));
         let answer = match forked {
             Ok(answer) => answer,
             Err(ForkError::NotEligible(_)) => {
@@ -125,8 +135,9 @@ impl Shard {
                 let Code::Live(live) = std::mem::replace(&mut run.code, Code::Absent) else {
                     return None;
                 };
-                match live.instance.into_reader() {
-                    Ok(mut reader) => ask(&mut reader),
+                let Guest { instance, session } = *live;
+                match instance.into_reader() {
+                    Ok(mut reader) => ask(&mut reader, &session),
                     Err(error) => return Some(Err(Error::Internal(error.to_string()))),
                 }
             }
@@ -186,17 +197,4 @@ fn known(run: &Run, name: &str) -> Result<(), Error> {
         message,
         failure: Box::new(failure),
     })
-}
-
-/// Where each task waits, one a line.
-fn stack_trace(tasks: &[longhaul_sandbox::wit::definition::WaitingTask]) -> Payload {
-    let mut text = String::new();
-    for task in tasks {
-        text.push_str(&format!("{}: waits for {}", task.task, task.awaits));
-        if !task.place.is_empty() {
-            text.push_str(&format!(" at {}", task.place));
-        }
-        text.push('\n');
-    }
-    payload::json_payload(&serde_json::Value::String(text))
 }

@@ -118,6 +118,7 @@ impl Shard {
         let waiting = std::mem::take(&mut run.inbox);
         tell(run, tellings, error);
         self.astray.insert(run_id);
+        self.unread_requests += waiting.iter().filter(|input| input.is_request()).count();
         self.loading.insert(run_id, (place.clone(), waiting));
         self.hold(self.commits.ticket(), Held::Load(run_id, place));
     }

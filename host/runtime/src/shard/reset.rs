@@ -20,6 +20,7 @@ use super::{
     commit::{Held, unsigned},
     load::read_events,
     message::{Input, Notice, Reply, Request},
+    reset_children::Children,
     run::Run,
     turn::{Tellings, refuse},
 };
@@ -54,6 +55,8 @@ pub(crate) struct Read {
     version: Arc<Version>,
     kept: Vec<Arc<HistoryEvent>>,
     again: Vec<Reapply>,
+    /// What became of the children that are pending at the point.
+    children: Children,
     /// The run that has the id, and how far its history was read.
     newest: RunId,
     next_event_id: u64,
@@ -104,6 +107,10 @@ impl Shard {
         match reset.read.take() {
             Some(read)
                 if read.newest == newest.run_id
+                    && read
+                        .children
+                        .are_as_read(&self.core, reset.namespace)
+                        .unwrap_or(false)
                     && next_event_id.is_none_or(|next_event_id| next_event_id == read.next_event_id) =>
             {
                 self.begin_again(&place, &newest, reset, *read);
@@ -252,6 +259,7 @@ impl Shard {
             .map_err(|error| Error::InvalidArgument(error.to_string()))?;
         let request_id = reset.request.request_id.clone();
         let mut run = Run::new(place, run_id, read.version.clone(), request_id, execution);
+        read.children.tell(&mut run.execution, &mut turn);
         let limits = &self.core.options.limits;
         for again in &read.again {
             match again {
@@ -329,6 +337,7 @@ fn read(core: &Core, reset: &Reset, newest: RunId) -> Result<Read, Error> {
     let mut kept = read_events(&snapshot, place.namespace, base)?;
     let point = reset::point(&kept, request.workflow_task_finish_event_id)
         .map_err(|error| Error::InvalidArgument(error.to_string()))?;
+    let bases = reset::bases(&kept);
     let mut later = kept.split_off(point);
     let bytes: u64 = kept
         .iter()
@@ -340,14 +349,23 @@ fn read(core: &Core, reset: &Reset, newest: RunId) -> Result<Read, Error> {
              workflow task"
         )));
     }
-    let (exclude, mut again, mut again_bytes) = (exclude(request), Vec::new(), 0);
+    let children = Children::read(&snapshot, &place, base, bases, &kept, &later)?;
+    let (exclude, mut again, mut again_bytes) = (exclude(request), Vec::new(), children.encoded_len());
+    if again_bytes > REAPPLIED_BYTES_MAX {
+        return Err(too_much(&format!(
+            "ends of children of more than {REAPPLIED_BYTES_MAX} bytes"
+        )));
+    }
+    // Signals that stand in what is kept, and were handed on from run to run.
+    let mut carried = reset::handed_on(kept.iter().chain(&later), reset::signals(&kept));
+    let mut known = 0;
     loop {
         let next = later.last().and_then(|event| reset::next_run(event));
         let next = match next.and_then(|next| next.parse().ok()) {
             Some(next) => read_events(&snapshot, place.namespace, next)?,
             None => Vec::new(),
         };
-        for message in reset::reapply(&later, exclude, !next.is_empty()) {
+        for message in reset::reapply(&later, known, exclude, !next.is_empty()) {
             again_bytes += message.encoded_len();
             if again_bytes > REAPPLIED_BYTES_MAX {
                 return Err(too_much(&format!(
@@ -364,6 +382,8 @@ fn read(core: &Core, reset: &Reset, newest: RunId) -> Result<Read, Error> {
                 "more than {REAPPLIED_MAX} signals and updates"
             )));
         }
+        known = carried;
+        carried = reset::handed_on(next.iter(), known);
         later = next;
     }
     Ok(Read {
@@ -371,6 +391,7 @@ fn read(core: &Core, reset: &Reset, newest: RunId) -> Result<Read, Error> {
         version: core.pinned(&record)?,
         kept,
         again,
+        children,
         newest,
         next_event_id: record_of(newest)?.next_event_id,
     })

@@ -157,16 +157,36 @@ impl Shard {
             .transpose()
     }
 
-    /// Give a run something to do; reads it first if it is not in memory.
+    /// Give a run something to do; reads it first if it is not in memory. What has left the mailbox may still have to wait, for the run
+    /// to be read or for its code, and others come meanwhile: there as in the mailbox requests have a limit.
     pub(super) fn deliver(&mut self, run_id: RunId, place: &Place, input: Input) {
+        let request = input.is_request();
+        let capacity = self.core.options.mailbox_capacity;
+        let waiting = match self.runs.get(&run_id) {
+            Some(run) => run.waiting(),
+            None => self.unread_requests,
+        };
+        if request && waiting >= capacity {
+            return input.refuse(&Error::ResourceExhausted(match self.runs.contains_key(&run_id) {
+                true => format!(
+                    "{waiting} requests wait for the code of workflow {:?} already; try again in a moment",
+                    place.workflow_id
+                ),
+                false => format!(
+                    "{waiting} requests wait for executions to be read already; try again in a moment"
+                ),
+            }));
+        }
         if let Some(run) = self.runs.get_mut(&run_id) {
             run.inbox.push_back(input);
             self.mark_due(run_id);
         } else if let Some((_, waiting)) = self.loading.get_mut(&run_id) {
+            self.unread_requests += usize::from(request);
             waiting.push_back(input);
         } else if self.leaving.contains(&run_id) {
             input.refuse(&Error::WorkflowNotFound(place.workflow_id.to_string()));
         } else {
+            self.unread_requests += usize::from(request);
             self.loading.insert(run_id, (place.clone(), [input].into()));
             self.begin_load(run_id, place);
         }
@@ -185,6 +205,7 @@ impl Shard {
         let Some((place, waiting)) = self.loading.remove(&run_id) else {
             return;
         };
+        self.unread_requests -= waiting.iter().filter(|input| input.is_request()).count();
         match result {
             Ok(loaded) => self.adopt(loaded, waiting),
             Err(error) => {

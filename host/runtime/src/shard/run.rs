@@ -59,6 +59,8 @@ pub(crate) struct Run {
     pub(crate) next_update_order: u64,
     /// The alarm of the first workflow task, where that has one.
     pub(crate) first_task: Option<FirstTask>,
+    /// The store has a row which says that a workflow task is due.
+    pub(crate) task_noted: bool,
     /// It is to leave with its next transition, for good.
     pub(crate) deleted: bool,
     /// The run that its chain goes on with, which begins in the transition that closes this one; until the turn is over.
@@ -123,6 +125,7 @@ impl Run {
             update_rows: HashMap::new(),
             next_update_order: 0,
             first_task: None,
+            task_noted: false,
             deleted: false,
             successor: None,
             letters: Vec::new(),
@@ -161,6 +164,12 @@ impl Run {
         self.execution.first_run_id().parse().unwrap_or(self.run_id)
     }
 
+    /// Whether nothing but a row of its own would tell, after a crash, that a workflow task is due: events have come that the code has
+    /// not seen. A parked run has its retry, the first task its alarm, and admitted updates have their rows.
+    pub(crate) fn has_task_to_note(&self) -> bool {
+        self.execution.needs_task_for_events() && self.parked.is_none() && self.first_task.is_none()
+    }
+
     pub(crate) fn is_live(&self) -> bool {
         matches!(self.code, Code::Live(_))
     }
@@ -178,6 +187,11 @@ impl Run {
     pub(crate) fn holds_inbox(&self) -> bool {
         self.validation.holds_inbox()
             || self.inbox.front().is_some_and(Input::is_signal) && self.holds_signals()
+    }
+
+    /// How much waits for it.
+    pub(crate) fn waiting(&self) -> usize {
+        self.inbox.len() + self.questions.len()
     }
 
     /// Whether nothing is lost if it leaves the memory: all is durable, and nobody waits.

@@ -44,6 +44,12 @@ struct Prepared {
 
 impl Shard {
     pub(super) fn start(&mut self, beginning: Beginning) {
+        if let With::Parent { delivery } = &beginning.with
+            && delivery.envelope.is_gone()
+        {
+            // The parent has taken it back while the code was made ready; where it was reset, its new run has sent another.
+            return;
+        }
         let place = beginning.place();
         let policy = match self.newest(&place) {
             Ok(None) => Policy::Start,
@@ -339,13 +345,21 @@ impl Shard {
 
     /// The type's machine code is not in memory: get it on another thread, and come back.
     fn start_when_compiled(&self, version: Arc<Version>, beginning: Beginning) {
-        let (core, mailbox) = (self.core.clone(), self.mailbox.clone());
-        self.core
-            .workers
-            .run(Box::new(move || match core.module_now(&version) {
+        // All but the shard's own.
+        let waiting = Arc::strong_count(&self.compiling) - 1;
+        if waiting >= self.core.options.mailbox_capacity {
+            return beginning.with.refuse(Error::ResourceExhausted(format!(
+                "{waiting} starts wait for code to be compiled already; try again in a moment"
+            )));
+        }
+        let (core, mailbox, compiling) = (self.core.clone(), self.mailbox.clone(), self.compiling.clone());
+        self.core.workers.run(Box::new(move || {
+            match core.module_now(&version) {
                 Ok(_) => mailbox.notice(Notice::Again(Request::Start(beginning))),
                 Err(error) => beginning.with.refuse(error),
-            }));
+            }
+            drop(compiling);
+        }));
     }
 }
 
@@ -380,10 +394,10 @@ fn policy(beginning: &Beginning, newest: &Newest) -> Policy {
     };
     let id = &request.workflow_id;
     let reuse = request.workflow_id_reuse_policy();
+    if let Some(policy) = reset_child(&beginning.with, newest) {
+        return policy;
+    }
     if running {
-        if let Some(policy) = reset_child(&beginning.with, newest) {
-            return policy;
-        }
         let terminate_if_running = {
             #[expect(
                 deprecated,
@@ -427,25 +441,22 @@ fn policy(beginning: &Beginning, newest: &Newest) -> Policy {
     }
 }
 
-/// A parent that was reset starts its children again. One that runs since before the reset is the same child if the same event has
-/// started it, and is replaced if another has.
+/// A parent that was reset starts its children again. One from before the reset is the same child if the same event has started it,
+/// also if it has ended since: its end goes to the parent's newest run. One that runs is replaced if another event has started it.
 fn reset_child(with: &With, newest: &Newest) -> Option<Policy> {
     let With::Parent { delivery } = with else {
         return None;
     };
     let (child, parent) = (delivery.child()?, newest.parent.as_ref()?);
-    if !delivery.envelope.letter.sender_bases.contains(&parent.run_id) {
-        return None;
-    }
-    Some(if child.initiated_event_id == parent.initiated_event_id {
-        Policy::Answer(Ok(Started {
+    if child.initiated_event_id == parent.initiated_event_id && child.bases.contains(&parent.run_id) {
+        return Some(Policy::Answer(Ok(Started {
             run_id: newest.first_run_id,
             started: false,
             status: newest.status,
-        }))
-    } else {
-        Policy::TerminateFirst(newest.run_id)
-    })
+        })));
+    }
+    let replaced = newest.is_open() && delivery.envelope.letter.sender_bases.contains(&parent.run_id);
+    replaced.then_some(Policy::TerminateFirst(newest.run_id))
 }
 
 /// Why what comes with a start cannot be taken by the type that it starts (S7).

@@ -333,7 +333,7 @@ impl Shard {
                 }
                 Kind::TaskRetry => run.retrying = run.parked.is_some(),
                 // The others are the shard's own, and never come to a run.
-                Kind::Wake | Kind::Send | Kind::Retention | Kind::Purge => {}
+                Kind::Task | Kind::Wake | Kind::Send | Kind::Retention | Kind::Purge => {}
                 Kind::Activity => {
                     run.activity_alarms.remove(&alarm.id);
                     if !run.execution.check_deadline(turn, alarm.id) {
@@ -549,7 +549,7 @@ pub(super) fn check_signal(version: &Version, workflow_type: &str, name: &str) -
 pub(super) fn refuse(refused: Refused) -> Error {
     match refused {
         Refused::Closed => Error::AlreadyCompleted,
-        Refused::Update(_) => Error::ResourceExhausted(refused.to_string()),
+        Refused::Limit(_) => Error::ResourceExhausted(refused.to_string()),
         Refused::HistoryFull { .. } => Error::FailedPrecondition(refused.to_string()),
     }
 }

@@ -3,6 +3,7 @@
 
 mod activities;
 mod attempts;
+mod bounds;
 mod captured;
 mod chain;
 mod common;
@@ -25,9 +26,11 @@ mod recover;
 mod recover_across;
 mod replay;
 mod reset;
+mod reset_children;
 mod retention;
 mod scenarios;
 mod soak;
+mod stack;
 mod store_faults;
 mod time;
 mod validators;

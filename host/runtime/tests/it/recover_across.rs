@@ -103,6 +103,20 @@ async fn a_signal_that_a_lost_turn_had_taken_is_sent_again_and_comes_once() {
 }
 
 #[tokio::test]
+async fn signals_whose_first_one_is_sent_again_come_in_their_order() {
+    // E6, S2
+    let mut world = world().await;
+    lab(&mut world, "b", json!([{"op": "wait", "notes": 2}])).await;
+    world.sim.panic_in_turn_of("b");
+    let note = |text: &str| json!([{"op": "signal", "id": "b", "name": "note", "args": [text]}]);
+    let both = json!([{"op": "parallel", "branches": [note("one"), note("two")]}]);
+    lab(&mut world, "a", both).await;
+    world.sim.settle().await;
+    world.advance(2 * SECOND).await;
+    assert_eq!(world.result("b").await, json!(["note:one", "note:two", "waited"]));
+}
+
+#[tokio::test]
 async fn a_chain_whose_next_run_could_not_begin_has_not_gone_on() {
     // E3, S9
     let mut world = world().await;

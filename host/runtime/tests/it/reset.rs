@@ -219,6 +219,16 @@ fn senders(world: &World, id: &str) -> Vec<String> {
 #[tokio::test]
 async fn what_a_run_has_handed_on_to_the_next_is_applied_again_once() {
     // E9, S5, S9, E6
+    handed_on_and_reset_to(4).await;
+}
+
+#[tokio::test]
+async fn a_signal_that_is_kept_and_was_handed_on_is_not_applied_again() {
+    // E9, S9: nothing but its place tells it from another one, because it has no request id.
+    handed_on_and_reset_to(8).await;
+}
+
+async fn handed_on_and_reset_to(task: i64) {
     let mut world = World::of("lab").await;
     // Its second task fails again and again, and then the time of the run is over.
     let unknown = json!({"op": "child", "id": "k", "type": "Labb", "program": {}});
@@ -244,9 +254,17 @@ async fn what_a_run_has_handed_on_to_the_next_is_applied_again_once() {
     let second = world.describe("a").await.workflow_execution_info.unwrap();
     assert_ne!(second.execution.unwrap().run_id, first);
     assert_eq!(senders(&world, "a"), ["client", "b"], "S9: the next run has them");
-    let mut request = reset(4, "r1");
-    request.workflow_execution.as_mut().unwrap().run_id = first;
     let rt = world.rt();
+    let kept = rt.whole_history("default", "a", &first).unwrap();
+    let kept = &kept.events[..usize::try_from(task).unwrap() - 1];
+    let kept = longhaul_history::text::history(kept);
+    assert_eq!(
+        kept.contains("WorkflowExecutionSignaled"),
+        task > 4,
+        "the point lies behind the signal or before it:\n{kept}"
+    );
+    let mut request = reset(task, "r1");
+    request.workflow_execution.as_mut().unwrap().run_id = first;
     world.drive(rt.reset_workflow(request)).await.unwrap();
     world.sim.settle().await;
     assert!(world.history("a").contains("cause=ResetWorkflow"));

@@ -109,6 +109,24 @@ async fn an_update_whose_validator_is_asked_when_the_power_goes_is_not_lost() {
 }
 
 #[tokio::test]
+async fn a_task_that_waits_for_the_code_when_the_power_goes_runs_after_the_restart() {
+    // S1, S9
+    let mut world = world(false).await;
+    // A query takes the code of a component that cannot be forked: it comes back by a replay.
+    world.query("h", "writes", &[]).await.unwrap();
+    let tasks = |world: &World| world.history("h").matches("WorkflowTaskCompleted").count();
+    let (before, commits) = (tasks(&world), world.commits() + 1);
+    let nothing = [json!("nothing")];
+    let request = common::signal(world.rt(), "h", "act", &nothing, "");
+    world.drive_until_commit(request, commits).await;
+    world.crash(Loss::All, SECOND);
+    assert!(world.history("h").contains("WorkflowExecutionSignaled"), "it is durable");
+    assert_eq!(tasks(&world), before, "its task is not");
+    world.sim.settle().await;
+    assert_eq!(tasks(&world), before + 1, "nobody had to ask for it");
+}
+
+#[tokio::test]
 async fn a_parked_run_asks_its_validators_when_it_is_tried_again() {
     // E11, U1
     let mut world = world_with(false, Duration::from_millis(50)).await;

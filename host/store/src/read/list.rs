@@ -3,10 +3,9 @@
 //! The order is that of Temporal's lists: open executions first, the one that was started last at the top; then the closed ones, the
 //! one that closed last at the top. A page costs in proportion to its size, whatever the size of the database.
 
-use std::ops::Bound;
+use redb::ReadTransaction;
 
-use redb::{Range, ReadOnlyTable, ReadTransaction};
-
+use super::lanes::{At, Lane, Lists, Merge, Span, Table};
 use crate::{
     ExecutionKey, ExecutionRecord, NamespaceId, ReadError, RunId, Snapshot, Status,
     read::read_listed,
@@ -46,6 +45,51 @@ impl Group {
         };
         one.into_iter().chain(more.iter().map(String::as_str))
     }
+
+    fn has(&self, record: &ExecutionRecord) -> bool {
+        match self {
+            Self::All => true,
+            Self::WorkflowType(name) => record.workflow_type == *name,
+            Self::WorkflowId(id) => record.workflow_id == *id,
+            Self::Terms(terms) => record.terms.iter().any(|term| terms.contains(term)),
+        }
+    }
+}
+
+/// What a name of a listed execution begins with. An empty text leaves out nothing but executions without terms.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Prefix {
+    /// Its workflow type.
+    WorkflowType(String),
+    /// Its workflow id.
+    WorkflowId(String),
+    /// One of its [terms](ExecutionRecord::terms).
+    Term(String),
+}
+
+impl Prefix {
+    /// What the name begins with.
+    pub fn text(&self) -> &str {
+        match self {
+            Self::WorkflowType(text) | Self::WorkflowId(text) | Self::Term(text) => text,
+        }
+    }
+
+    fn facet(&self) -> Facet {
+        match self {
+            Self::WorkflowType(_) => Facet::WorkflowType,
+            Self::WorkflowId(_) => Facet::WorkflowId,
+            Self::Term(_) => Facet::Term,
+        }
+    }
+
+    fn has(&self, record: &ExecutionRecord) -> bool {
+        match self {
+            Self::WorkflowType(text) => record.workflow_type.starts_with(text),
+            Self::WorkflowId(text) => record.workflow_id.starts_with(text),
+            Self::Term(text) => record.terms.iter().any(|term| term.starts_with(text)),
+        }
+    }
 }
 
 /// What is listed. Whatever else a list is filtered by goes into the closure of [`Snapshot::list`].
@@ -55,13 +99,20 @@ pub struct Filter {
     pub namespace: NamespaceId,
     /// Whose executions.
     pub group: Group,
+    /// Those of them that have a name which begins so; `None` for all. Up to some thousand names the executions are looked up by it;
+    /// if more names begin so, by the group, and those of other names are examined too.
+    pub prefix: Option<Prefix>,
     /// Those of these statuses; empty stands for all.
     pub statuses: Vec<Status>,
     /// Open executions that were started at this time or later, in nanoseconds since 1970; 0 for no bound. It does not apply to
     /// closed ones.
     pub open_from_ns: u64,
+    /// Open executions that were started at this time or earlier; `u64::MAX` for no bound.
+    pub open_to_ns: u64,
     /// Closed executions that closed at this time or later, in nanoseconds since 1970; 0 for no bound.
     pub closed_from_ns: u64,
+    /// Closed executions that closed at this time or earlier; `u64::MAX` for no bound.
+    pub closed_to_ns: u64,
 }
 
 impl Filter {
@@ -70,15 +121,80 @@ impl Filter {
         Self {
             namespace,
             group: Group::All,
+            prefix: None,
             statuses: Vec::new(),
             open_from_ns: 0,
+            open_to_ns: u64::MAX,
             closed_from_ns: 0,
+            closed_to_ns: u64::MAX,
         }
     }
 
-    fn statuses(&self) -> Vec<Status> {
+    /// Where in the lanes of each status its executions behind a position are; statuses that have none there are left out.
+    fn spans(&self, after: Option<Position>) -> Vec<(Status, Span)> {
         let wanted = |status: &Status| self.statuses.is_empty() || self.statuses.contains(status);
-        Status::ALL.into_iter().filter(wanted).collect()
+        let span = |status: Status| {
+            let after = match after {
+                Some(position) if position.open == status.is_open() => Some(position.at()),
+                // Behind the open ones already.
+                Some(position) if !position.open => return None,
+                _ => None,
+            };
+            let (from_ns, to_ns) = match status.is_open() {
+                true => (self.open_from_ns, self.open_to_ns),
+                false => (self.closed_from_ns, self.closed_to_ns),
+            };
+            Span::new(from_ns, to_ns, after).map(|span| (status, span))
+        };
+        Status::ALL.into_iter().filter(wanted).filter_map(span).collect()
+    }
+
+    /// The lanes of the lists that its group names.
+    fn lanes_of_group(&self, table: &Table, spans: &[(Status, Span)]) -> Result<Vec<Lane>, ReadError> {
+        let lists = Lists {
+            table,
+            namespace: self.namespace,
+            facet: self.group.facet(),
+        };
+        let mut lanes = Vec::new();
+        for name in self.group.names() {
+            for (status, span) in spans {
+                lanes.extend(lists.lane(name, *status, *span)?);
+            }
+        }
+        Ok(lanes)
+    }
+
+    /// The lanes of the lists whose names begin with its prefix; `None` without one, or if there are too many.
+    fn lanes_of_prefix(
+        &self,
+        table: &Table,
+        spans: &[(Status, Span)],
+    ) -> Result<Option<Vec<(Status, Lane)>>, ReadError> {
+        let Some(prefix) = &self.prefix else {
+            return Ok(None);
+        };
+        let lists = Lists {
+            table,
+            namespace: self.namespace,
+            facet: prefix.facet(),
+        };
+        lists.lanes_of_prefix(prefix.text(), spans)
+    }
+
+    /// What its index tells of an execution without reading that.
+    fn can_have(&self, workflow_id: &str) -> bool {
+        match &self.prefix {
+            Some(Prefix::WorkflowId(text)) => workflow_id.starts_with(text),
+            _ => true,
+        }
+    }
+
+    /// Whether an execution is in its group and has its prefix: a list is looked up by one of the two.
+    fn has(&self, record: &ExecutionRecord) -> bool {
+        self.prefix
+            .as_ref()
+            .is_none_or(|prefix| prefix.has(record) && self.group.has(record))
     }
 }
 
@@ -113,6 +229,10 @@ pub struct Position {
 impl Position {
     const VERSION: u8 = 1;
 
+    fn at(self) -> At {
+        (self.inverted_time, self.run_id)
+    }
+
     /// As bytes, for page tokens.
     pub fn to_bytes(self) -> Vec<u8> {
         let mut out = vec![Self::VERSION, u8::from(self.open)];
@@ -145,97 +265,6 @@ pub struct OldestClosed {
     pub next_close_ns: Option<u64>,
 }
 
-type VisibilityTable = ReadOnlyTable<(u32, u8, &'static str, u8, u64, u128), &'static str>;
-type VisibilityRange = Range<'static, (u32, u8, &'static str, u8, u64, u128), &'static str>;
-
-/// An entry of a list; entries are in the order of `at`.
-struct Entry {
-    at: (u64, u128),
-    workflow_id: String,
-}
-
-/// One status of one list, with its next entry at hand.
-struct Lane {
-    range: VisibilityRange,
-    head: Option<Entry>,
-}
-
-impl Lane {
-    fn advance(&mut self) -> Result<Option<Entry>, ReadError> {
-        let next = self.range.next().transpose()?.map(|(key, workflow_id)| {
-            let (_, _, _, _, inverted_time, run_id) = key.value();
-            Entry {
-                at: (inverted_time, run_id),
-                workflow_id: workflow_id.value().to_owned(),
-            }
-        });
-        Ok(std::mem::replace(&mut self.head, next))
-    }
-}
-
-/// The lanes of the open or of the closed statuses, merged. An execution that is in several lanes comes once.
-struct Merge {
-    lanes: Vec<Lane>,
-    last: Option<(u64, u128)>,
-}
-
-impl Merge {
-    fn new(
-        table: &VisibilityTable,
-        filter: &Filter,
-        statuses: &[Status],
-        after: Option<(u64, u128)>,
-        from_ns: u64,
-    ) -> Result<Self, ReadError> {
-        let facet = filter.group.facet();
-        let mut lanes = Vec::with_capacity(statuses.len());
-        for (name, status) in filter
-            .group
-            .names()
-            .flat_map(|name| statuses.iter().map(move |status| (name, status)))
-        {
-            let key = |status: Status, (time, run): (u64, u128)| {
-                (filter.namespace.0, facet as u8, name, status as u8, time, run)
-            };
-            let first = match after {
-                Some(at) => Bound::Excluded(key(*status, at)),
-                None => Bound::Included(key(*status, (0, 0))),
-            };
-            // Times are inverted, so the earliest time is the last entry.
-            let last = key(*status, (!from_ns, u128::MAX));
-            if after.is_some_and(|at| at >= (!from_ns, u128::MAX)) {
-                continue;
-            }
-            let mut lane = Lane {
-                range: table.range((first, Bound::Included(last)))?,
-                head: None,
-            };
-            lane.advance()?;
-            lanes.push(lane);
-        }
-        Ok(Self { lanes, last: None })
-    }
-
-    fn next(&mut self) -> Result<Option<Entry>, ReadError> {
-        loop {
-            let first = self
-                .lanes
-                .iter_mut()
-                .filter(|lane| lane.head.is_some())
-                .min_by_key(|lane| {
-                    // Without a head it was filtered out.
-                    lane.head.as_ref().map(|entry| entry.at)
-                });
-            let Some(entry) = first.map_or(Ok(None), Lane::advance)? else {
-                return Ok(None);
-            };
-            if self.last.replace(entry.at) != Some(entry.at) {
-                return Ok(Some(entry));
-            }
-        }
-    }
-}
-
 impl Snapshot {
     /// A page of a list: the executions that `filter` names and `take` takes, behind `after`, at most `limit`.
     pub fn list(
@@ -247,24 +276,26 @@ impl Snapshot {
     ) -> Result<Page, ReadError> {
         let table = self.0.open_table(tables::VISIBILITY)?;
         let executions = self.0.open_table(tables::EXECUTIONS)?;
-        let (open, closed): (Vec<_>, Vec<_>) =
-            filter.statuses().into_iter().partition(|status| status.is_open());
+        let spans = filter.spans(after);
+        let mut of_prefix = filter.lanes_of_prefix(&table, &spans)?;
         let mut page = Page {
             executions: Vec::new(),
             next: None,
         };
         let mut examined = 0;
-        for (is_open, statuses, from_ns) in [
-            (true, open, filter.open_from_ns),
-            (false, closed, filter.closed_from_ns),
-        ] {
-            let after = match after {
-                Some(position) if position.open == is_open => Some((position.inverted_time, position.run_id)),
-                // Behind the open ones already.
-                Some(position) if !position.open && is_open => continue,
-                _ => None,
+        for is_open in [true, false] {
+            let lanes = match &mut of_prefix {
+                Some(lanes) => lanes
+                    .extract_if(.., |(status, _)| status.is_open() == is_open)
+                    .map(|(_, lane)| lane)
+                    .collect(),
+                None => {
+                    let mut spans = spans.clone();
+                    spans.retain(|(status, _)| status.is_open() == is_open);
+                    filter.lanes_of_group(&table, &spans)?
+                }
             };
-            let mut entries = Merge::new(&table, filter, &statuses, after, from_ns)?;
+            let mut entries = Merge::new(lanes);
             while let Some(entry) = entries.next()? {
                 if page.executions.len() >= limit.executions.max(1) || examined >= limit.examined.max(1) {
                     return Ok(page);
@@ -275,14 +306,17 @@ impl Snapshot {
                     workflow_id: entry.workflow_id,
                     run_id: RunId(run_id),
                 };
-                let record = read_listed(&executions, &key)?;
                 examined += 1;
                 page.next = Some(Position {
                     open: is_open,
                     inverted_time,
                     run_id,
                 });
-                if take(&record) {
+                if !filter.can_have(&key.workflow_id) {
+                    continue;
+                }
+                let record = read_listed(&executions, &key)?;
+                if filter.has(&record) && take(&record) {
                     page.executions.push(record);
                 }
             }
@@ -332,10 +366,11 @@ impl Snapshot {
             Group::WorkflowId(_) | Group::Terms(_) => {
                 let filter = Filter {
                     group: group.clone(),
+                    statuses: vec![status],
                     ..Filter::all(namespace)
                 };
                 let table = self.0.open_table(tables::VISIBILITY)?;
-                let mut entries = Merge::new(&table, &filter, &[status], None, 0)?;
+                let mut entries = Merge::new(filter.lanes_of_group(&table, &filter.spans(None))?);
                 let mut count = 0;
                 while entries.next()?.is_some() {
                     count += 1;

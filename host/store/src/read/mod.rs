@@ -1,6 +1,7 @@
 //! Reading: a snapshot of what is durable, with typed queries.
 
 mod events;
+mod lanes;
 mod list;
 mod pending;
 
@@ -14,7 +15,7 @@ use crate::{
 };
 
 pub use events::Events;
-pub use list::{Filter, Group, Limit, OldestClosed, Page, Position};
+pub use list::{Filter, Group, Limit, OldestClosed, Page, Position, Prefix};
 
 /// What was durable when the snapshot was taken. Later commits do not show in it.
 ///
