@@ -263,7 +263,10 @@ fn a_failed_workflow_is_1_with_its_chain_of_causes() {
         ran.stdout,
         "  Status   FAILED\n  Failure  no order\n           caused by: no tea\n"
     );
-    assert_eq!(ran.stderr, "Error: workflow FAILED: no order\ncaused by: no tea\n");
+    assert_eq!(
+        ran.stderr,
+        "Error: workflow FAILED: no order\ncaused by: no tea\n"
+    );
     let asked: wire::GetWorkflowExecutionHistoryRequest = fake.asked(1);
     assert_eq!(
         asked.execution,

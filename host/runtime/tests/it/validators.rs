@@ -120,7 +120,10 @@ async fn a_task_that_waits_for_the_code_when_the_power_goes_runs_after_the_resta
     let request = common::signal(world.rt(), "h", "act", &nothing, "");
     world.drive_until_commit(request, commits).await;
     world.crash(Loss::All, SECOND);
-    assert!(world.history("h").contains("WorkflowExecutionSignaled"), "it is durable");
+    assert!(
+        world.history("h").contains("WorkflowExecutionSignaled"),
+        "it is durable"
+    );
     assert_eq!(tasks(&world), before, "its task is not");
     world.sim.settle().await;
     assert_eq!(tasks(&world), before + 1, "nobody had to ask for it");
