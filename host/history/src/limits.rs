@@ -86,6 +86,33 @@ impl Default for Limits {
     }
 }
 
+impl Limits {
+    /// Limits that nothing passes: for what has been accepted already.
+    #[must_use]
+    pub const fn none() -> Self {
+        Self {
+            id_chars: usize::MAX,
+            payload_bytes: usize::MAX,
+            payload_warn_bytes: usize::MAX,
+            request_bytes: usize::MAX,
+            memo_bytes: usize::MAX,
+            summary_bytes: usize::MAX,
+            details_bytes: usize::MAX,
+            updates_in_flight: usize::MAX,
+            updates_in_flight_bytes: usize::MAX,
+            updates_per_run: usize::MAX,
+            unseen_signals_bytes: usize::MAX,
+            suggest_events: u64::MAX,
+            suggest_bytes: u64::MAX,
+            suggest_updates: usize::MAX,
+            warn_events: u64::MAX,
+            warn_bytes: u64::MAX,
+            stop_events: u64::MAX,
+            stop_bytes: u64::MAX,
+        }
+    }
+}
+
 /// Something is too large, or there is too much of it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {

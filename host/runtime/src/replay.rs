@@ -85,7 +85,6 @@ impl Runtime {
         let code = Code {
             module: &module,
             logs: &core.no_logs(),
-            limits: &core.options.limits,
         };
         let (guest, mut report) = history.replay(code).map_err(read)?.guest?;
         report.memory_hash = guest.instance.memory_hash();

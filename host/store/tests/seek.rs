@@ -94,7 +94,7 @@ fn a_beginning_of_an_id_is_sought() {
     // The five lie below and between hundreds of later ones.
     let name = |run: u64| match run % 50 {
         0 => format!("order-{run}"),
-        _ => format!("{}-{run}", if run % 2 == 0 { "a" } else { "orders" }),
+        _ => format!("{}-{run}", if run.is_multiple_of(2) { "a" } else { "orders" }),
     };
     let bench = holding(&closed(1..251, |run| (name(run), "Order".to_owned())));
     let filter = Filter {

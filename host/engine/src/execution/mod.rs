@@ -89,6 +89,21 @@ impl Default for Limits {
     }
 }
 
+impl Limits {
+    /// Limits that nothing passes. A replay is held to these: what history has was accepted, and a limit that is lowered later must
+    /// not keep a run from going on.
+    pub const fn none() -> Self {
+        Self {
+            history: longhaul_history::Limits::none(),
+            activities_in_flight: usize::MAX,
+            timers_in_flight: usize::MAX,
+            children_in_flight: usize::MAX,
+            signals_in_flight: usize::MAX,
+            cancels_in_flight: usize::MAX,
+        }
+    }
+}
+
 /// The state of one run: a fold of its events, and the attempts of its pending activities.
 #[derive(Debug)]
 pub struct Execution {

@@ -75,12 +75,11 @@ fn replay(
     }
 }
 
-/// The code that is replayed, and what it is held to.
+/// The code that is replayed.
 #[derive(Clone, Copy)]
 pub(crate) struct Code<'a> {
     pub(crate) module: &'a Module,
     pub(crate) logs: &'a Arc<dyn LogSink>,
-    pub(crate) limits: &'a Limits,
 }
 
 /// How an execution began: what a new instance of its code is told.
@@ -133,7 +132,6 @@ pub(super) fn differs(nondeterminism: Nondeterminism, again: impl FnOnce(u32) ->
 
 /// A new instance that is shown one recorded task after the other.
 pub(super) struct Player<'a> {
-    code: Code<'a>,
     origin: Origin<'a>,
     /// The task and the call at which the guest is to trap.
     stop_at: Option<(usize, u32)>,
@@ -143,12 +141,11 @@ pub(super) struct Player<'a> {
 
 impl<'a> Player<'a> {
     pub(super) fn new(
-        code: Code<'a>,
+        code: Code<'_>,
         origin: Origin<'a>,
         stop_at: Option<(usize, u32)>,
     ) -> Result<Self, TaskError> {
         Ok(Self {
-            code,
             origin,
             stop_at,
             guest: new_guest(code.module, origin.start, code.logs)?,
@@ -215,7 +212,7 @@ impl<'a> Player<'a> {
             guest.deliver_update(&delivery, task.now_ns, &mut calls)?;
         }
         guest.finish(jobs.after_updates, &mut calls)?;
-        guest.conclude(calls, self.code.limits)
+        guest.conclude(calls, &Limits::none())
     }
 }
 
@@ -256,11 +253,7 @@ pub(crate) fn check(
     logs: &Arc<dyn LogSink>,
 ) -> Result<Report, TaskError> {
     let execution = Execution::from_history(identity, events)?;
-    let code = Code {
-        module,
-        logs,
-        limits: &Limits::default(),
-    };
+    let code = Code { module, logs };
     let (guest, mut report) = replay(code, Origin::of(&execution), events)?;
     report.memory_hash = guest.instance.memory_hash();
     Ok(report)

@@ -82,7 +82,6 @@ fn load_with(
     let Replayed { mut execution, guest } = history.replay(guest::Code {
         module: &module,
         logs,
-        limits: &core.options.limits,
     })?;
     metrics::counter!("longhaul_replays_total").increment(1);
     for row in snapshot.pending_of(Pending::Activity, place.namespace, run_id)? {

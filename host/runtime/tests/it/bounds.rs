@@ -159,3 +159,22 @@ async fn starts_that_wait_for_machine_code_are_bounded() {
     assert!(matches!(gone, Err(Error::WorkflowNotFound(_))), "{gone:?}");
     world.start("c", "Counter", &[]).await.unwrap();
 }
+
+#[tokio::test]
+async fn a_limit_that_is_lowered_keeps_no_run_from_going_on() {
+    // E10, W3
+    let mut world = World::of("lab").await;
+    let sleep = json!([{"op": "sleep", "ms": 60_000}]);
+    let steps = json!([{"op": "parallel", "branches": [sleep, sleep]}]);
+    world.start("a", "Lab", &[json!({"steps": steps})]).await.unwrap();
+    world.until_history("a", "TimerStarted").await;
+    let mut options = common::options();
+    options.limits.timers_in_flight = 1;
+    world.reopen(Loss::All, SECOND, options);
+    world.advance(60 * SECOND).await;
+    assert_eq!(world.result("a").await, json!(["slept", "slept"]));
+    // What begins now is held to it.
+    world.start("b", "Lab", &[json!({"steps": steps})]).await.unwrap();
+    let parked = world.parked("b").await.unwrap();
+    assert!(parked.contains("timers"), "{parked}");
+}
