@@ -17,7 +17,9 @@ pub mod export;
 pub mod load;
 pub mod order;
 pub mod server;
+pub mod web;
 
 pub use cli::Answer;
 pub use client::Client;
 pub use server::Server;
+pub use web::Web;

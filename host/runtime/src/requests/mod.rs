@@ -1,11 +1,14 @@
 //! The runtime's requests: check what came, ask the shard or the store, wait where waiting is asked for.
 
+mod activities;
 mod administer;
 mod attributes;
 mod check;
 mod history;
 mod list;
 mod modules;
+mod operate;
+mod polls;
 mod start;
 mod updates;
 mod workflows;
