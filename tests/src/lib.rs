@@ -19,8 +19,10 @@ pub mod load;
 pub mod order;
 pub mod python;
 pub mod server;
+pub mod web;
 
 pub use background::Background;
 pub use cli::Answer;
 pub use client::Client;
 pub use server::Server;
+pub use web::Web;

@@ -55,6 +55,15 @@ impl Server {
         Self::launch(folder, database, Vec::new(), flags)
     }
 
+    /// Starts a server with further flags and environment variables.
+    pub fn start_in(environment: &[(&str, &str)], flags: &[&str]) -> Self {
+        let folder = temporary_folder();
+        let database = folder.path().join("test.redb");
+        let variables = environment.iter().map(|(name, value)| format!("{name}={value}"));
+        let launcher = std::iter::once("env".to_owned()).chain(variables).collect();
+        Self::launch(folder, database, launcher, flags)
+    }
+
     /// Starts a server whose database is on a disk of `bytes`, of which a file takes `ballast_bytes`; `None` where this user may
     /// not mount a file system in a namespace of its own. The disk is gone with the process.
     pub fn on_small_disk(bytes: u64, ballast_bytes: u64) -> Option<Self> {

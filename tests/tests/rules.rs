@@ -72,7 +72,7 @@ fn row(line: &str) -> Option<(&str, &str)> {
 /// `S4`, `E12`: a letter of the table's parts and a number.
 fn is_rule(word: &str) -> bool {
     let number = word
-        .strip_prefix(['S', 'Q', 'U', 'W', 'E', 'A', 'B'])
+        .strip_prefix(['S', 'Q', 'U', 'W', 'E', 'A', 'C', 'B'])
         .unwrap_or_default();
     (1..=2).contains(&number.len()) && number.chars().all(|c| c.is_ascii_digit())
 }

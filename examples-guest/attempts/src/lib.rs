@@ -1,5 +1,7 @@
 //! A test subject: activities that are slow, silent or curious, and a workflow that runs one of them.
 
+mod reach;
+
 use std::io::Write as _;
 use std::net::TcpStream;
 use std::time::Duration;
@@ -7,8 +9,8 @@ use std::time::Duration;
 use longhaul_sdk::activities::{ActivityContext, ActivityError};
 use longhaul_sdk::{
     ActivityCancellationType, ActivityDefinition, ActivityExecutionError, ActivityOptions,
-    ApplicationFailure, SyncWorkflowContext, WorkflowCancellationToken, WorkflowContext, WorkflowContextView,
-    WorkflowResult, activities, workflow, workflow_methods,
+    ApplicationFailure, RetryPolicy, SyncWorkflowContext, WorkflowCancellationToken, WorkflowContext,
+    WorkflowContextView, WorkflowResult, activities, workflow, workflow_methods,
 };
 use serde::{Deserialize, Serialize};
 
@@ -76,26 +78,35 @@ impl Attempts {
         Err(ActivityError::cancelled_with_details(reason))
     }
 
-    /// Reach for the machine: `connect HOST:PORT`, `env NAME`, `read FILE` or `write FILE`. What is not there fails at once.
+    /// Leave the end to somebody else, who finds the task token, in hexadecimal, in the details of the heartbeat.
+    #[activity(name = "Later")]
+    async fn later(ctx: ActivityContext, _: String) -> Result<String, ActivityError> {
+        let token: String = ctx
+            .info()
+            .task_token
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        ctx.record_heartbeat(token).await?;
+        Err(ActivityError::WillCompleteAsync)
+    }
+
+    /// Reach for the machine, with one of the verbs in `reach.rs`. What is not there fails at once.
     #[activity(name = "Reach")]
     async fn reach(_: ActivityContext, what: String) -> Result<String, ActivityError> {
-        let (verb, object) = what.split_once(' ').unwrap_or((&what, ""));
-        let reached = match verb {
-            "connect" => TcpStream::connect(object)
-                .and_then(|mut peer| writeln!(peer, "reached"))
-                .map(|()| "connected".to_owned()),
-            "env" => std::env::var(object).map_err(std::io::Error::other),
-            "read" => std::fs::read_to_string(object),
-            "write" => std::fs::write(object, "written").map(|()| "written".to_owned()),
-            _ => Err(std::io::Error::other("this is nothing that can be reached for")),
-        };
-        reached.map_err(|error| {
+        reach::reach(&what).await.map_err(|error| {
             let failure = ApplicationFailure::builder(error)
                 .type_name("Refused".to_owned())
                 .non_retryable(true)
                 .build();
             ActivityError::application(failure)
         })
+    }
+
+    /// Use up what there is: `memory`, `time`, `fuel`, `handles FILE` or `response URL`. Nothing ends it but a limit.
+    #[activity(name = "Exhaust")]
+    async fn exhaust(_: ActivityContext, what: String) -> Result<String, ActivityError> {
+        Ok(reach::exhaust(&what).await?)
     }
 }
 
@@ -147,6 +158,9 @@ struct Plan {
     cancellation: String,
     /// Limit between two heartbeats, in milliseconds.
     heartbeat_ms: Option<u64>,
+    /// Attempts of the activity; none: without end.
+    #[serde(default)]
+    attempts: u32,
     /// Wait for the signal `finish` at the end.
     #[serde(default)]
     linger: bool,
@@ -188,6 +202,7 @@ impl Trial {
         let options = ActivityOptions::with_start_to_close_timeout(LIMIT)
             .cancellation_type(cancellation)
             .cancellation_token(token)
+            .retry_policy(RetryPolicy::builder().maximum_attempts(plan.attempts).build())
             .maybe_heartbeat_timeout(plan.heartbeat_ms.map(Duration::from_millis))
             .build();
         let ended = ctx

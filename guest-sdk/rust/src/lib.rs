@@ -63,6 +63,8 @@ pub mod error;
 mod exports;
 pub mod failure;
 mod host;
+#[cfg(feature = "http")]
+pub mod http;
 mod instance;
 pub mod log;
 mod markers;

@@ -4,7 +4,7 @@ use std::{fmt, path::PathBuf, str::FromStr, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::{bench, completion, module, replay, run, server, workflow};
+use crate::{activity, bench, completion, module, replay, run, server, workflow};
 
 /// What `longhaul` was asked to do.
 #[derive(Debug, Parser)]
@@ -42,6 +42,7 @@ pub(crate) enum Command {
     Server(server::Args),
     Module(module::Args),
     Workflow(Box<workflow::Args>),
+    Activity(activity::Args),
     Run(run::Args),
     Replay(replay::Args),
     Bench(bench::Args),
@@ -265,6 +266,18 @@ mod tests {
             "longhaul workflow stack -w w",
             "longhaul workflow metadata -w w",
             "longhaul workflow update-options -w w --module m@2",
+            "longhaul activity complete --activity-id a --workflow-id w -r r --result 1 --identity me",
+            "longhaul activity fail --activity-id a -w w --detail 1 --reason r --identity me",
+            "longhaul activity heartbeat -a a -w w --details -1",
+            "longhaul activity cancel -a a -w w --details 1",
+            "longhaul activity pause --activity-id a --workflow-id w --run-id r --reason r --identity me",
+            "longhaul activity pause --activity-type t -w w",
+            "longhaul activity unpause -a a -w w --reset-attempts --reset-heartbeats --jitter 5s",
+            "longhaul activity unpause --match-all -w w",
+            "longhaul activity reset -a a -w w --keep-paused --reset-heartbeats --restore-original-options",
+            "longhaul activity update-options -a a -w w --task-queue q --schedule-to-close-timeout 1h --heartbeat-timeout 0s",
+            "longhaul activity update-options -a a -w w --retry-maximum-attempts 3 --retry-backoff-coefficient 1.5",
+            "longhaul activity update-options --match-all -w w --restore-original-options",
             "longhaul server start --db f --port 0 --http-port 0 --ip :: --time-skipping --log-format json",
             "longhaul module upload f.wasm --name n --queue q --config c.toml",
             "longhaul module describe n@3",
@@ -287,6 +300,12 @@ mod tests {
             "longhaul workflow list --limit 0",
             "longhaul workflow update start -w w --name n --wait-for-stage admitted",
             "longhaul module describe n@0",
+            "longhaul activity complete --activity-id a",
+            "longhaul activity fail -w w",
+            "longhaul activity pause -w w",
+            "longhaul activity pause -w w -a a --activity-type t",
+            "longhaul activity update-options -w w -a a",
+            "longhaul activity update-options -w w -a a --task-queue q --restore-original-options",
             "longhaul workflow reset -w w --reason r",
             "longhaul workflow reset -w w --event-id 4 --type LastWorkflowTask --reason r",
             "longhaul workflow reset -w w --event-id 0 --reason r",

@@ -131,6 +131,14 @@ requests! {
     workflows.reset_workflow_execution(wire::ResetWorkflowExecutionRequest) -> wire::ResetWorkflowExecutionResponse, REQUEST_TIMEOUT;
     workflows.delete_workflow_execution(wire::DeleteWorkflowExecutionRequest) -> wire::DeleteWorkflowExecutionResponse, REQUEST_TIMEOUT;
     workflows.update_workflow_execution_options(wire::UpdateWorkflowExecutionOptionsRequest) -> wire::UpdateWorkflowExecutionOptionsResponse, REQUEST_TIMEOUT;
+    workflows.respond_activity_task_completed_by_id(wire::RespondActivityTaskCompletedByIdRequest) -> wire::RespondActivityTaskCompletedByIdResponse, REQUEST_TIMEOUT;
+    workflows.respond_activity_task_failed_by_id(wire::RespondActivityTaskFailedByIdRequest) -> wire::RespondActivityTaskFailedByIdResponse, REQUEST_TIMEOUT;
+    workflows.respond_activity_task_canceled_by_id(wire::RespondActivityTaskCanceledByIdRequest) -> wire::RespondActivityTaskCanceledByIdResponse, REQUEST_TIMEOUT;
+    workflows.record_activity_task_heartbeat_by_id(wire::RecordActivityTaskHeartbeatByIdRequest) -> wire::RecordActivityTaskHeartbeatByIdResponse, REQUEST_TIMEOUT;
+    workflows.pause_activity(wire::PauseActivityRequest) -> wire::PauseActivityResponse, REQUEST_TIMEOUT;
+    workflows.unpause_activity(wire::UnpauseActivityRequest) -> wire::UnpauseActivityResponse, REQUEST_TIMEOUT;
+    workflows.reset_activity(wire::ResetActivityRequest) -> wire::ResetActivityResponse, REQUEST_TIMEOUT;
+    workflows.update_activity_options(wire::UpdateActivityOptionsRequest) -> wire::UpdateActivityOptionsResponse, REQUEST_TIMEOUT;
     modules.list(module_proto::ListRequest) -> module_proto::ListResponse, REQUEST_TIMEOUT;
     modules.describe(module_proto::DescribeRequest) -> module_proto::DescribeResponse, REQUEST_TIMEOUT;
     modules.remove(module_proto::RemoveRequest) -> module_proto::RemoveResponse, REQUEST_TIMEOUT;

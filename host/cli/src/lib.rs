@@ -14,7 +14,8 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
-pub mod args;
+pub mod activity;
+mod args;
 mod bench;
 mod client;
 mod completion;
@@ -63,6 +64,7 @@ pub fn execute(cli: Cli, output: &mut Output) -> Result<(), Error> {
         args::Command::Replay(args) => replay::execute(&args, output),
         args::Command::Completion(args) => completion::execute(&args, output),
         args::Command::Module(args) => on_this_thread(&global, module::execute(args, &global, output)),
+        args::Command::Activity(args) => on_this_thread(&global, activity::execute(args, &global, output)),
         args::Command::Workflow(args) => on_this_thread(&global, workflow::execute(*args, &global, output)),
     }
 }

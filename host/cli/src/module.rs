@@ -43,7 +43,8 @@ enum Verb {
 Examples:
   cargo build --release --target wasm32-wasip2
   longhaul module upload target/wasm32-wasip2/release/order.wasm
-  longhaul module upload build/order.wasm --name orders --queue orders")]
+  longhaul module upload build/order.wasm --name orders --queue orders
+  longhaul module upload build/fetcher.wasm --config fetcher.toml")]
     Upload(Upload),
     /// List the newest version of every module
     List,
@@ -56,6 +57,11 @@ Examples:
         #[arg(value_name = "NAME[@VERSION]")]
         module: Reference,
     },
+    /// Print the JSON schema of module settings
+    ///
+    /// It describes every key of the file that `module upload --config` takes, which is TOML. No server is asked.
+    #[command(after_help = "Examples:\n  longhaul module config-schema > module-settings.schema.json")]
+    ConfigSchema,
     /// Delete a version of a module, or all of its versions
     ///
     /// A version that open executions need is not deleted; the refusal names them.
@@ -78,7 +84,7 @@ struct Upload {
     /// Task queue of executions that are started without one, and of the module's activities [default: default]
     #[arg(long, default_value = "", hide_default_value = true)]
     queue: String,
-    /// Settings of the module, as TOML: limits, and what its activities may do
+    /// Settings of the module, as TOML: limits, and what its activities may do; `longhaul module config-schema` describes them
     #[arg(long, value_name = "FILE.toml")]
     config: Option<PathBuf>,
 }
@@ -138,6 +144,8 @@ pub(crate) async fn execute(args: Args, global: &Global, output: &mut Output) ->
         Verb::Upload(args) => upload(args, global, output).await,
         Verb::List => list(global, output).await,
         Verb::Describe { module } => describe(module, global, output).await,
+        Verb::ConfigSchema if output.format() == Format::None => Ok(()),
+        Verb::ConfigSchema => output.raw(longhaul_runtime::MODULE_CONFIG_SCHEMA.as_bytes()),
         Verb::Remove { module } => remove(module, global, output).await,
     }
 }

@@ -7,7 +7,8 @@ use std::{ops::Deref, sync::Arc};
 
 use longhaul_history::{
     proto::{
-        common::v1::Payloads,
+        activity::v1::ActivityOptions,
+        common::v1::{Payloads, RetryPolicy},
         enums::v1::TimeoutType,
         failure::v1::{Failure, TimeoutFailureInfo, failure::FailureInfo},
         history::v1::{ActivityTaskScheduledEventAttributes, HistoryEvent, history_event::Attributes},
@@ -72,7 +73,7 @@ pub struct Attempt {
     /// When it started; none while it waits.
     #[prost(uint64, optional, tag = "3")]
     pub started_ns: Option<u64>,
-    /// Who runs it.
+    /// Who runs it; while it waits, who ran the one before.
     #[prost(string, tag = "4")]
     pub identity: String,
     /// How the attempt before it ended.
@@ -87,6 +88,66 @@ pub struct Attempt {
     /// The first limit that will pass, as it was when the row was written: what a restart waits for.
     #[prost(uint64, optional, tag = "8")]
     pub deadline_ns: Option<u64>,
+    /// It was handed out: whoever has it lives on when the server ends, so only its limits say that it is lost.
+    #[prost(bool, tag = "9")]
+    pub handed_out: bool,
+    /// What its task token must say besides its number, so that nobody can guess one; 0 while it waits.
+    #[prost(fixed64, tag = "10")]
+    pub nonce: u64,
+    /// When the attempt before it ended.
+    #[prost(uint64, optional, tag = "11")]
+    pub last_ended_ns: Option<u64>,
+    /// Who sent the last heartbeat.
+    #[prost(string, tag = "12")]
+    pub heartbeat_identity: String,
+    /// No attempt starts while this is set.
+    #[prost(message, optional, tag = "13")]
+    pub pause: Option<Pause>,
+    /// What is to be forgotten when this attempt, which runs, is over.
+    #[prost(message, optional, tag = "14")]
+    pub renewal: Option<Renewal>,
+    /// Options other than those that the workflow has asked for.
+    #[prost(message, optional, boxed, tag = "15")]
+    pub options: Option<Box<ActivityOptions>>,
+}
+
+/// Who has paused an activity, and why.
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+pub struct Pause {
+    /// Since when, in nanoseconds since 1970.
+    #[prost(uint64, tag = "1")]
+    pub since_ns: u64,
+    /// Who.
+    #[prost(string, tag = "2")]
+    pub identity: String,
+    /// Why.
+    #[prost(string, tag = "3")]
+    pub reason: String,
+}
+
+/// See [`Attempt::renewal`].
+#[derive(Clone, Copy, PartialEq, Eq, prost::Message)]
+pub struct Renewal {
+    /// The next attempt is the first.
+    #[prost(bool, tag = "1")]
+    pub attempts: bool,
+    /// How far attempts have come.
+    #[prost(bool, tag = "2")]
+    pub heartbeat: bool,
+    /// The attempt that runs is told that it was reset.
+    #[prost(bool, tag = "3")]
+    pub told: bool,
+}
+
+/// Who starts an attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Starter<'a> {
+    /// What it calls itself.
+    pub identity: &'a str,
+    /// It is a worker, not the server itself.
+    pub outside: bool,
+    /// Random; goes into the attempt's task token.
+    pub nonce: u64,
 }
 
 /// What history can say of an activity that has not ended.
@@ -163,31 +224,95 @@ impl Activity {
 
     /// The queue whose workers may run it.
     pub fn task_queue(&self) -> &str {
-        self.attributes
-            .task_queue
-            .as_ref()
-            .map_or("", |q| q.name.as_str())
+        let queue = match &self.attempt.options {
+            Some(options) => options.task_queue.as_ref(),
+            None => self.attributes.task_queue.as_ref(),
+        };
+        queue.map_or("", |q| q.name.as_str())
+    }
+
+    /// The limit of all attempts together.
+    pub fn schedule_to_close(&self) -> Option<&time::Duration> {
+        match &self.attempt.options {
+            Some(options) => options.schedule_to_close_timeout.as_ref(),
+            None => self.attributes.schedule_to_close_timeout.as_ref(),
+        }
+    }
+
+    /// The limit of the wait for a worker.
+    pub fn schedule_to_start(&self) -> Option<&time::Duration> {
+        match &self.attempt.options {
+            Some(options) => options.schedule_to_start_timeout.as_ref(),
+            None => self.attributes.schedule_to_start_timeout.as_ref(),
+        }
+    }
+
+    /// The limit of one attempt.
+    pub fn start_to_close(&self) -> Option<&time::Duration> {
+        match &self.attempt.options {
+            Some(options) => options.start_to_close_timeout.as_ref(),
+            None => self.attributes.start_to_close_timeout.as_ref(),
+        }
+    }
+
+    /// The limit of the time between two heartbeats.
+    pub fn heartbeat(&self) -> Option<&time::Duration> {
+        match &self.attempt.options {
+            Some(options) => options.heartbeat_timeout.as_ref(),
+            None => self.attributes.heartbeat_timeout.as_ref(),
+        }
     }
 
     /// Its retry policy with the defaults filled in.
     pub fn policy(&self) -> Policy {
-        Policy::new(self.attributes.retry_policy.as_ref())
+        Policy::new(match &self.attempt.options {
+            Some(options) => options.retry_policy.as_ref(),
+            None => self.attributes.retry_policy.as_ref(),
+        })
+    }
+
+    /// Its retry policy as the wire has it, with the defaults filled in.
+    pub fn retry_policy(&self) -> RetryPolicy {
+        let policy = self.policy();
+        RetryPolicy {
+            initial_interval: Some(time::duration_from_ns(policy.initial_interval_ns)),
+            backoff_coefficient: policy.backoff_coefficient,
+            maximum_interval: Some(time::duration_from_ns(policy.maximum_interval_ns)),
+            maximum_attempts: i32::try_from(policy.maximum_attempts).unwrap_or(0),
+            non_retryable_error_types: policy.non_retryable_error_types,
+        }
+    }
+
+    /// Its options as they are now.
+    pub fn options(&self) -> ActivityOptions {
+        match &self.attempt.options {
+            Some(options) => ActivityOptions::clone(options),
+            None => ActivityOptions {
+                task_queue: self.attributes.task_queue.clone(),
+                schedule_to_close_timeout: self.attributes.schedule_to_close_timeout,
+                schedule_to_start_timeout: self.attributes.schedule_to_start_timeout,
+                start_to_close_timeout: self.attributes.start_to_close_timeout,
+                heartbeat_timeout: self.attributes.heartbeat_timeout,
+                retry_policy: Some(self.retry_policy()),
+                priority: self.attributes.priority.clone(),
+                ..Default::default()
+            },
+        }
     }
 
     /// Whether an attempt may start at `now_ns`.
     pub fn is_ready(&self, now_ns: u64) -> bool {
-        self.attempt.started_ns.is_none() && self.attempt.due_ns <= now_ns
+        self.attempt.started_ns.is_none() && self.attempt.due_ns <= now_ns && self.attempt.pause.is_none()
     }
 
     /// When the schedule-to-close limit passes.
     pub fn expires_ns(&self) -> Option<u64> {
-        let limit_ns = limit(self.attributes.schedule_to_close_timeout.as_ref())?;
+        let limit_ns = limit(self.schedule_to_close())?;
         Some(self.scheduled_time_ns.saturating_add(limit_ns))
     }
 
     /// The first limit that will pass if nothing happens.
     pub fn deadline(&self) -> Option<Deadline> {
-        let attributes = &self.attributes;
         let total = self.expires_ns().map(|at_ns| Deadline {
             at_ns,
             timeout: TimeoutType::ScheduleToClose,
@@ -199,8 +324,10 @@ impl Activity {
             })
         };
         let (first, second) = match self.attempt.started_ns {
+            // Nobody can start what is paused.
+            None if self.attempt.pause.is_some() => (None, None),
             None => {
-                let limit_ns = limit(attributes.schedule_to_start_timeout.as_ref());
+                let limit_ns = limit(self.schedule_to_start());
                 (
                     after(self.attempt.due_ns, limit_ns, TimeoutType::ScheduleToStart),
                     None,
@@ -209,12 +336,12 @@ impl Activity {
             Some(started_ns) => (
                 after(
                     started_ns,
-                    limit(attributes.start_to_close_timeout.as_ref()),
+                    limit(self.start_to_close()),
                     TimeoutType::StartToClose,
                 ),
                 after(
                     self.attempt.heartbeat_ns.unwrap_or(started_ns),
-                    limit(attributes.heartbeat_timeout.as_ref()),
+                    limit(self.heartbeat()),
                     TimeoutType::Heartbeat,
                 ),
             ),
@@ -234,9 +361,45 @@ impl Activity {
             .min()
     }
 
+    /// The next attempt: it may start at `due_ns`, and knows how the one before ended.
+    pub(crate) fn try_again(&mut self, due_ns: u64, now_ns: u64, failure: Failure) {
+        let number = self.counted().saturating_add(1);
+        let before = std::mem::take(&mut self.attempt);
+        let forgets = before.renewal.is_some_and(|renewal| renewal.heartbeat);
+        self.attempt = Attempt {
+            number,
+            due_ns,
+            identity: before.identity,
+            last_failure: Some(Box::new(failure)),
+            heartbeat_details: before.heartbeat_details.filter(|_| !forgets),
+            last_ended_ns: Some(now_ns),
+            pause: before.pause,
+            options: before.options,
+            ..Default::default()
+        };
+    }
+
+    /// Attempts that count, with this one.
+    pub(crate) fn counted(&self) -> u32 {
+        match self.attempt.renewal {
+            Some(Renewal { attempts: true, .. }) => 0,
+            _ => self.attempt.number,
+        }
+    }
+
+    /// It waits, and begins anew.
+    pub(crate) fn renew(&mut self, attempts: bool, heartbeat: bool) {
+        if attempts {
+            self.attempt.number = 1;
+        }
+        if heartbeat {
+            self.attempt.heartbeat_details = None;
+        }
+    }
+
     /// Whether it ever had an attempt, so that ActivityTaskStarted must precede its end.
     pub(crate) fn ever_started(&self) -> bool {
-        self.attempt.number > 1 || self.attempt.started_ns.is_some()
+        self.attempt.last_ended_ns.is_some() || self.attempt.number > 1 || self.attempt.started_ns.is_some()
     }
 
     /// The failure that says a limit has passed, in the words of Temporal's server.

@@ -14,9 +14,11 @@ use longhaul_store::{
 
 use crate::{
     Clock, Error, Options, attributes,
+    gates::Gates,
     logs::RunLog,
     registry::{Registry, Version},
     shard::{Notice, Place, ShardMailbox},
+    task_queues::{Poll, TaskQueues, Waiting},
     watch::Watchers,
     workers::Workers,
 };
@@ -29,7 +31,9 @@ pub(crate) struct Core {
     pub(crate) writer: Writer,
     pub(crate) sandbox: Sandbox,
     pub(crate) registry: Registry,
+    pub(crate) gates: Gates,
     pub(crate) attributes: attributes::Registry,
+    pub(crate) task_queues: TaskQueues,
     pub(crate) watchers: Arc<Watchers>,
     pub(crate) workers: Workers,
     pub(crate) tokio: tokio::runtime::Handle,
@@ -74,6 +78,19 @@ impl Core {
         (hasher.finish() % shards) as usize
     }
 
+    /// Tell the shard of an attempt which poll it has met.
+    pub(crate) fn bring(&self, waiting: Waiting, poll: Poll) {
+        let Waiting {
+            place,
+            run_id,
+            scheduled_event_id,
+        } = waiting;
+        // Without mailboxes the server has not begun, and nothing waits.
+        if let Some(mailboxes) = self.mailboxes.get() {
+            mailboxes[self.shard_of(&place)].notice(Notice::poll(run_id, place, scheduled_event_id, poll));
+        }
+    }
+
     /// Tell every shard.
     pub(crate) fn tell_all(&self, notice: impl Fn() -> Notice) {
         for mailbox in self.mailboxes.get().into_iter().flatten() {
@@ -106,6 +123,12 @@ impl Core {
                 uuid::Builder::from_random_bytes(bytes).into_uuid().into()
             }
         }
+    }
+
+    /// What nobody can guess, for a task token.
+    pub(crate) fn new_nonce(&self) -> u64 {
+        // The lower half of a random UUID: two of its bits say what it is, 62 are random.
+        self.new_run_id().0 as u64
     }
 
     /// How long closed executions are kept, in nanoseconds.

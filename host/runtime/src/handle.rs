@@ -18,6 +18,7 @@ use crate::{
     recovery,
     registry::{Registry, Version},
     shard::{Shard, ShardMailbox, letters_of},
+    task_queues::{self, TaskQueues},
     watch::Watchers,
     workers::Workers,
 };
@@ -146,6 +147,7 @@ impl Runtime {
     /// attempts of activities that run are lost and tried again by the next server.
     pub fn stop(&self) {
         let core = &self.inner.core;
+        core.task_queues.stop();
         for mailbox in core.mailboxes.get().into_iter().flatten() {
             mailbox.close();
         }
@@ -234,6 +236,10 @@ pub(crate) fn build(
     let mailboxes: Vec<Arc<ShardMailbox>> = (0..options.shards.get())
         .map(|_| Arc::new(Mailbox::new(options.mailbox_capacity)))
         .collect();
+    let task_queues = TaskQueues::new(task_queues::Limits {
+        polls: options.polls,
+        polls_of_queue: options.polls_of_queue,
+    });
     let core = Arc::new(Core {
         options,
         clock,
@@ -241,7 +247,9 @@ pub(crate) fn build(
         writer,
         sandbox,
         registry,
+        gates: crate::gates::Gates::default(),
         attributes,
+        task_queues,
         watchers: Arc::new(Watchers::default()),
         workers,
         tokio,
@@ -257,9 +265,9 @@ pub(crate) fn build(
         .enumerate()
         .map(|(index, mailbox)| Shard::new(core.clone(), index, mailbox.clone()))
         .collect();
-    recovery::each_alarm(&core, |due_ns, alarm, place| {
-        let shard = core.shard_of(&place);
-        shards[shard].restore_alarm(due_ns, alarm, place);
+    recovery::each_alarm(&core, |due| {
+        let shard = core.shard_of(&due.place);
+        shards[shard].restore(due);
     })?;
     letters_of(&core, |envelope| {
         let shard = core.shard_of(&envelope.sender);

@@ -3,6 +3,7 @@
 //! [`Runtime`] is the public face: one method for each request, in Temporal's own messages. Behind it each execution belongs to one
 //! shard, a single-threaded loop; see `ARCHITECTURE.md` for the path of an input from the mailbox to the commit and back.
 
+pub mod activities;
 mod attributes;
 mod clock;
 mod core;
@@ -10,6 +11,7 @@ mod description;
 mod error;
 mod executions;
 mod filter;
+mod gates;
 mod guest;
 mod handle;
 mod logs;
@@ -24,6 +26,8 @@ mod replay;
 mod requests;
 mod shard;
 mod simulation;
+mod task_queues;
+mod token;
 mod updates;
 mod watch;
 mod workers;
@@ -35,6 +39,7 @@ pub use error::Error;
 pub use executions::PARKED_REASON;
 pub use guest::Report;
 pub use handle::{Namespace, OpenError, Runtime};
+pub use module_config::SCHEMA as MODULE_CONFIG_SCHEMA;
 pub use options::Options;
 pub use replay::{ReplayError, replay};
 pub use simulation::{Simulation, Stuck, Warm};

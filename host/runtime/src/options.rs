@@ -31,6 +31,13 @@ pub struct Options {
     pub activity_slots: usize,
     /// Longest wait of a long poll; then the stage or page reached so far is the answer. Default 20 s, as Temporal's server.
     pub long_poll: Duration,
+    /// Longest wait of a worker's poll of a task queue; then the answer is empty, and the worker polls again. Default 60 s, as
+    /// Temporal's server.
+    pub task_poll: Duration,
+    /// Polls of task queues that wait at once; more are refused with RESOURCE_EXHAUSTED. Default 10,000.
+    pub polls: usize,
+    /// The same in one task queue. Default 2,000.
+    pub polls_of_queue: usize,
     /// Events in one page of history. Default 1,000, as Temporal's server at most.
     pub history_page: usize,
     /// Executions in one page of a list. Default 1,000, as Temporal's server at most.
@@ -79,6 +86,9 @@ impl Options {
             workers: two,
             activity_slots: 1_000,
             long_poll: Duration::from_secs(20),
+            task_poll: Duration::from_secs(60),
+            polls: 10_000,
+            polls_of_queue: 2_000,
             history_page: 1_000,
             list_page: 1_000,
             list_reads: 10,

@@ -9,7 +9,9 @@ use longhaul_sandbox::{Module, Sandbox};
 use longhaul_store::{ModuleRecord, ModuleRef, NamespaceId, TypeDescription};
 
 use crate::{
-    Error, module_config,
+    Error,
+    activities::{Activity, Server},
+    module_config,
     modules::{Handler, Info, WorkflowType},
 };
 
@@ -147,6 +149,29 @@ struct State {
     workflow_types: HashMap<(NamespaceId, String), String>,
     /// Which module serves an activity type on a queue.
     activity_types: HashMap<(NamespaceId, String, String), String>,
+    /// What the code that embeds the runtime serves.
+    natives: HashMap<(NamespaceId, String, String), Native>,
+}
+
+/// An activity of the code that embeds the runtime.
+pub(crate) type Native = Arc<dyn Activity>;
+
+/// Whose an activity type is.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Owner {
+    /// A module's, by its name.
+    Module(String),
+    /// The code's that embeds the runtime.
+    Native,
+}
+
+impl std::fmt::Display for Owner {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Module(name) => write!(f, "module {name:?}"),
+            Self::Native => f.write_str("the program that embeds this server"),
+        }
+    }
 }
 
 impl Registry {
@@ -215,13 +240,35 @@ impl Registry {
             .cloned()
     }
 
-    /// The version that serves an activity type on a queue.
-    pub(crate) fn for_activity(
+    /// Serve an activity type with code of this process.
+    pub(crate) fn insert_native(
         &self,
         namespace: NamespaceId,
         queue: &str,
         activity_type: &str,
-    ) -> Option<Arc<Version>> {
+        code: Native,
+    ) {
+        let key = (namespace, queue.to_owned(), activity_type.to_owned());
+        self.write().natives.insert(key, code);
+    }
+
+    /// Who in this process serves an activity type on a queue.
+    pub(crate) fn server_of(
+        &self,
+        namespace: NamespaceId,
+        queue: &str,
+        activity_type: &str,
+    ) -> Option<Server> {
+        let key = (namespace, queue.to_owned(), activity_type.to_owned());
+        let native = self.read().natives.get(&key).cloned();
+        native.map(Server::Native).or_else(|| {
+            self.for_activity(namespace, queue, activity_type)
+                .map(Server::Module)
+        })
+    }
+
+    /// The version that serves an activity type on a queue.
+    fn for_activity(&self, namespace: NamespaceId, queue: &str, activity_type: &str) -> Option<Arc<Version>> {
         let state = self.read();
         let owner = state
             .activity_types
@@ -263,11 +310,13 @@ impl Registry {
         namespace: NamespaceId,
         queue: &str,
         activity_type: &str,
-    ) -> Option<String> {
-        self.read()
-            .activity_types
-            .get(&(namespace, queue.to_owned(), activity_type.to_owned()))
-            .cloned()
+    ) -> Option<Owner> {
+        let key = (namespace, queue.to_owned(), activity_type.to_owned());
+        let state = self.read();
+        if state.natives.contains_key(&key) {
+            return Some(Owner::Native);
+        }
+        state.activity_types.get(&key).cloned().map(Owner::Module)
     }
 
     /// Every workflow type.

@@ -1,6 +1,5 @@
 //! Activities: one instance for each attempt, on a fibre of its own, with as much of the machine as it was granted.
 
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
@@ -9,10 +8,15 @@ use tokio::io::AsyncWrite;
 use wasmtime::{ResourceLimiter, Store};
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
-use wasmtime_wasi::{FsPerms, ResourceTable, WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi::{FsPerms, ResourceTable, ResourceTableError, WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
+use crate::grants::{Grants, SECRET_PREFIX};
+use crate::http::Http;
 use crate::log::{LogLevel, LogSink, LogSource, Logs, NoLog};
 use crate::module::{Activities, Inner, Module, set_fuel};
+use crate::network::Network;
+use crate::sandbox::Sandbox;
 use crate::state::Limiter;
 use crate::trap::{Refusal, Trap, TrapKind};
 use crate::wit::activity_context;
@@ -44,37 +48,25 @@ pub struct ActivityCall {
     pub grants: Grants,
 }
 
-/// What an activity may use of the machine. Clocks, waiting, random numbers and logging are always granted; by default
-/// nothing else is.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Grants {
-    /// The environment variables that it sees.
-    pub env: Vec<(String, String)>,
-    /// The folders that it sees.
-    pub folders: Vec<Folder>,
-    /// True if it may connect to other machines, and look their names up.
-    pub network: bool,
-}
-
-/// A folder that an activity may use.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Folder {
-    /// Where it is on this machine.
-    pub host: PathBuf,
-    /// The path under which the guest sees it.
-    pub guest: String,
-    /// True if the guest may change what is in it.
-    pub write: bool,
-}
-
 /// The data of an activity's store.
 pub(crate) struct ActivityState {
     call: Option<(ActivityInfo, Arc<dyn ActivityHost>)>,
     logs: Arc<Mutex<Logs>>,
-    network: bool,
+    network: Arc<Network>,
+    /// It looked for folders, and there is none.
+    pub(crate) lacks_folders: bool,
     wasi: WasiCtx,
+    http: WasiHttpCtx,
+    http_hooks: Http,
     table: ResourceTable,
     limiter: Limiter,
+}
+
+/// What one attempt may use.
+struct Means {
+    logs: Arc<Mutex<Logs>>,
+    network: Arc<Network>,
+    wasi: WasiCtx,
 }
 
 impl Module {
@@ -85,20 +77,18 @@ impl Module {
         let activities = self.inner.activities()?;
         // Before the store, so that it is dropped after it: an instance that is gone has left its place.
         let _place = self.inner.sandbox.0.places.attempt(activities.needs).await;
-        let limit = options.activity_timeout;
+        let limit = self.limits.activity_timeout.unwrap_or(options.activity_timeout);
+        let fuel = self.limits.activity_fuel.unwrap_or(options.activity_fuel);
         let memory_max = self
             .limits
             .activity_memory_max_bytes
             .unwrap_or(options.activity_memory_max_bytes);
         let logs = Arc::new(Mutex::new(Logs::new(call.logs, options.log)));
-        let wasi = grant(&call.grants, &logs)?;
+        let means = grant(&self.inner.sandbox, &call.grants, logs)?;
         let activity_type = call.info.activity_type.clone();
         let input: &Payloads = &call.input;
-        let mut store = self
-            .inner
-            .activity_store(wasi, logs, memory_max, options.activity_fuel);
+        let mut store = self.inner.activity_store(means, memory_max, fuel);
         store.data_mut().call = Some((call.info, call.host));
-        store.data_mut().network = call.grants.network;
         let attempt = async {
             let guest = activities.pre.instantiate_async(&mut store).await?;
             guest
@@ -107,6 +97,9 @@ impl Module {
                 .await
         };
         let outcome = tokio::time::timeout(limit, attempt).await;
+        if let Ok(Ok(Err(ExecuteError::Failed(_)))) = &outcome {
+            store.data().tell_of_folders();
+        }
         ended(
             store.data(),
             outcome,
@@ -122,26 +115,26 @@ impl Inner {
             .ok_or_else(|| Trap::new(TrapKind::Other, "the module defines no activities"))
     }
 
-    fn activity_store(
-        &self,
-        wasi: WasiCtx,
-        logs: Arc<Mutex<Logs>>,
-        memory_max: usize,
-        fuel: u64,
-    ) -> Store<ActivityState> {
+    fn activity_store(&self, means: Means, memory_max: usize, fuel: u64) -> Store<ActivityState> {
         let sandbox = &self.sandbox.0;
         let limiter = Limiter::new(memory_max, sandbox.options.table_elements_max);
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(sandbox.options.activity_handles_max);
         let state = ActivityState {
             call: None,
-            logs,
-            network: false,
-            wasi,
-            table: ResourceTable::new(),
+            logs: means.logs,
+            http_hooks: Http::new(means.network.clone(), sandbox.tls.clone()),
+            network: means.network,
+            lacks_folders: false,
+            wasi: means.wasi,
+            http: WasiHttpCtx::new(),
+            table,
             limiter,
         };
         let mut store = Store::new(&sandbox.activities.engine, state);
         store.limiter(|s| &mut s.limiter as &mut dyn ResourceLimiter);
         store.set_hostcall_fuel(sandbox.options.hostcall_max_bytes);
+        store.set_max_component_handles(sandbox.options.activity_handles_max);
         set_fuel(&mut store, fuel);
         let interval = Some(sandbox.options.activity_yield_fuel.max(1));
         let set = store.fuel_async_yield_interval(interval);
@@ -179,10 +172,9 @@ async fn describe_async(module: &Inner) -> Result<Description, Trap> {
     let activities = module.activities()?;
     let _place = module.sandbox.0.places.describe(activities.needs).await;
     let logs = Arc::new(Mutex::new(Logs::new(Arc::new(NoLog), options.log)));
-    let wasi = grant(&Grants::default(), &logs)?;
+    let means = grant(&module.sandbox, &Grants::default(), logs)?;
     let mut store = module.activity_store(
-        wasi,
-        logs,
+        means,
         options.activity_memory_max_bytes,
         options.fuel_per_describe,
     );
@@ -206,8 +198,28 @@ fn ended<R>(
     let mut logs = lock(&state.logs);
     logs.end();
     match outcome {
-        Ok(outcome) => outcome.map_err(|e| Trap::from_error(&e, logs.tails(), state.limiter.refused_at)),
+        Ok(outcome) => outcome.map_err(|error| {
+            let mut trap = Trap::from_error(&error, logs.tails(), state.limiter.refused_at);
+            in_an_attempts_words(&mut trap, &error, state.table.max_capacity());
+            trap
+        }),
         Err(_) => Err(Trap::new(TrapKind::Timeout, late)),
+    }
+}
+
+/// Say what to do about limits that are an attempt's own.
+fn in_an_attempts_words(trap: &mut Trap, error: &wasmtime::Error, handles: usize) {
+    let full = matches!(error.downcast_ref(), Some(ResourceTableError::Full));
+    // Wasmtime has no type for its own table's limit.
+    if full || trap.message.contains("handle limit exceeded") {
+        trap.message = format!(
+            "the attempt holds {handles} handles to files, connections and such, which is as many as it may; close what is not needed \
+             any more"
+        );
+    } else if trap.kind == TrapKind::OutOfFuel {
+        trap.message = "the fuel of this attempt is spent: the code loops, or does more than the module's `activity_fuel` is for; raise \
+                        that if this is intended"
+            .to_owned();
     }
 }
 
@@ -216,9 +228,19 @@ fn lock(logs: &Mutex<Logs>) -> MutexGuard<'_, Logs> {
     logs.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn grant(grants: &Grants, logs: &Arc<Mutex<Logs>>) -> Result<WasiCtx, Trap> {
+fn grant(sandbox: &Sandbox, grants: &Grants, logs: Arc<Mutex<Logs>>) -> Result<Means, Trap> {
+    let refused = |what: String| Trap::new(TrapKind::Other, what);
     let mut wasi = WasiCtx::builder();
     wasi.envs(&grants.env);
+    for name in &grants.secrets {
+        let variable = format!("{SECRET_PREFIX}{name}");
+        let value = std::env::var(&variable).map_err(|_| {
+            refused(format!(
+                "the secret {name} that was granted is not there: set the environment variable {variable} of the server"
+            ))
+        })?;
+        wasi.env(name, value);
+    }
     wasi.stdout(Output {
         logs: logs.clone(),
         source: LogSource::Stdout,
@@ -235,20 +257,33 @@ fn grant(grants: &Grants, logs: &Arc<Mutex<Logs>>) -> Result<WasiCtx, Trap> {
         };
         wasi.preopened_dir(&folder.host, &folder.guest, access)
             .map_err(|e| {
-                let what = format!(
+                refused(format!(
                     "the folder {} that was granted cannot be opened: {e:#}",
                     folder.host.display()
-                );
-                Trap::new(TrapKind::Other, what)
+                ))
             })?;
     }
-    if grants.network {
-        wasi.inherit_network();
-        wasi.allow_tcp(true);
-        wasi.allow_udp(true);
-        wasi.allow_ip_name_lookup(true);
-    }
-    Ok(wasi.build())
+    let network = Arc::new(Network::new(
+        grants.http.clone(),
+        grants.sockets.clone(),
+        sandbox.options().resolver.clone(),
+        logs.clone(),
+    ));
+    // Which sockets, names and addresses these are is the network's to say.
+    wasi.allow_tcp(true);
+    wasi.allow_udp(true);
+    wasi.socket_addr_check({
+        let network = network.clone();
+        move |address, usage| {
+            let may = network.may_use(address, usage);
+            Box::pin(std::future::ready(may))
+        }
+    });
+    Ok(Means {
+        logs,
+        network,
+        wasi: wasi.build(),
+    })
 }
 
 impl WasiView for ActivityState {
@@ -256,6 +291,16 @@ impl WasiView for ActivityState {
         WasiCtxView {
             ctx: &mut self.wasi,
             table: &mut self.table,
+        }
+    }
+}
+
+impl WasiHttpView for ActivityState {
+    fn http(&mut self) -> WasiHttpCtxView<'_> {
+        WasiHttpCtxView {
+            hooks: &mut self.http_hooks,
+            table: &mut self.table,
+            ctx: &mut self.http,
         }
     }
 }
@@ -291,13 +336,12 @@ impl activity_context::Host for ActivityState {
 }
 
 impl ActivityState {
-    pub(crate) fn network_granted(&self) -> bool {
-        self.network
+    pub(crate) fn network(&self) -> &Arc<Network> {
+        &self.network
     }
 
-    /// A line of the host about the guest.
-    pub(crate) fn tell(&self, message: String) {
-        lock(&self.logs).tell(message);
+    pub(crate) fn table(&mut self) -> &mut ResourceTable {
+        &mut self.table
     }
 
     fn attempt(&self, what: &str) -> wasmtime::Result<&(ActivityInfo, Arc<dyn ActivityHost>)> {

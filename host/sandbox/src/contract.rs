@@ -30,6 +30,8 @@ const WASI: &[&str] = &[
     "clocks/wall-clock",
     "filesystem/preopens",
     "filesystem/types",
+    "http/outgoing-handler",
+    "http/types",
     "io/error",
     "io/poll",
     "io/streams",
@@ -132,7 +134,7 @@ pub(crate) fn check_imports(component: &Component, engine: &Engine) -> Result<()
             Name::Wasi(interface) if interface.starts_with("http/") => {
                 problem(
                     name.to_owned(),
-                    "HTTP is not offered yet; an activity can open TCP connections where its module's settings grant the network",
+                    "of wasi:http, `outgoing-handler` and `types` are offered: an activity sends requests and serves none",
                 );
             }
             Name::Wasi(_) | Name::Other => problem(name.to_owned(), hint(name)),
@@ -149,7 +151,7 @@ fn hint(name: &str) -> &'static str {
     if name.starts_with(PACKAGE) {
         "this host serves version 0.1 of the contract; rebuild the component with a matching SDK"
     } else if name.starts_with("wasi:") {
-        "of WASI, version 0.2 with cli, clocks, filesystem, io, random and sockets is offered; build for wasm32-wasip2"
+        "of WASI, version 0.2 with cli, clocks, filesystem, http, io, random and sockets is offered; build for wasm32-wasip2"
     } else if name.starts_with("wasi_snapshot") || name == "env" {
         "this is a core module's import; build for wasm32-wasip2"
     } else {

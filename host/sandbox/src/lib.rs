@@ -16,6 +16,9 @@ mod context;
 mod contract;
 mod eligibility;
 mod error;
+mod files;
+mod grants;
+mod http;
 mod instance;
 mod link;
 mod log;
@@ -26,9 +29,12 @@ mod places;
 mod random;
 mod raw;
 mod reader;
+mod resolver;
 mod sandbox;
+mod sockets;
 mod spares;
 mod state;
+mod tls;
 mod trap;
 mod wasi;
 mod watchdog;
@@ -38,17 +44,17 @@ mod watchdog;
 )]
 pub mod wit;
 
-pub use activity::{
-    ActivityCall, ActivityHost, ActivityInfo, CancellationReason, ExecuteError, Folder, Grants,
-};
+pub use activity::{ActivityCall, ActivityHost, ActivityInfo, CancellationReason, ExecuteError};
 pub use command::{Command, Issued};
 pub use eligibility::Eligibility;
 pub use error::{CompileError, Error, ForkError, Problem};
+pub use grants::{BadDestination, Destination, Folder, Grants, Host, Port, Reach, SECRET_PREFIX};
 pub use instance::{Instance, Setup};
 pub use log::{LogLevel, LogLine, LogSink, LogSource, NoLog};
 pub use module::Module;
 pub use options::{LimitTooHigh, Limits, LogOptions, Options};
 pub use reader::Reader;
+pub use resolver::{Resolve, Resolver, Resolving};
 pub use sandbox::Sandbox;
 pub use state::{Fields, Task};
 pub use trap::{Frame, Trap, TrapKind};

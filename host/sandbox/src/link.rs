@@ -9,7 +9,8 @@ use wasmtime_wasi_io::bindings::wasi::io::error;
 
 use crate::activity::ActivityState;
 use crate::contract::Name;
-use crate::network;
+use crate::files;
+use crate::sockets;
 use crate::state::State;
 use crate::trap::Refusal;
 use crate::wit::{activity_context, commands, context, types};
@@ -70,7 +71,9 @@ pub(crate) fn activity_base(engine: &Engine) -> wasmtime::Result<Linker<Activity
     types::add_to_linker::<_, HasSelf<ActivityState>>(&mut linker, |s| s)?;
     activity_context::add_to_linker::<_, HasSelf<ActivityState>>(&mut linker, |s| s)?;
     wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
-    network::add_to_linker(&mut linker)?;
+    files::add_to_linker(&mut linker)?;
+    sockets::add_to_linker(&mut linker)?;
+    wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker)?;
     Ok(linker)
 }
 

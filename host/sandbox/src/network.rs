@@ -1,100 +1,315 @@
-//! The network of activities: real where it is granted; where it is not, refused with a log line that says how it is granted.
+//! What an attempt may reach: every address is judged before a connection to it is made, and what is refused is logged with the line
+//! of the settings that would grant it.
 
-use wasmtime::component::{HasSelf, Linker, Resource};
-use wasmtime_wasi::p2::bindings::sockets::{
-    ip_name_lookup::{self, ResolveAddressStream},
-    network::{self, ErrorCode, IpAddress, IpAddressFamily, Network},
-    tcp_create_socket, udp_create_socket,
+use std::{
+    io,
+    net::{IpAddr, SocketAddr},
+    sync::{Arc, Mutex, PoisonError},
 };
-use wasmtime_wasi::p2::{DynPollable, SocketError, SocketResult, TcpSocket, UdpSocket};
-use wasmtime_wasi::sockets::WasiSocketsView as _;
 
-use crate::activity::ActivityState;
+use wasmtime_wasi::sockets::SocketAddrUse;
 
-/// Put the places at which a guest can begin to use the network before those of the WASI implementation. The rest needs what is made
-/// here.
-pub(crate) fn add_to_linker(linker: &mut Linker<ActivityState>) -> wasmtime::Result<()> {
-    linker.allow_shadowing(true);
-    tcp_create_socket::add_to_linker::<_, HasSelf<ActivityState>>(linker, |s| s)?;
-    udp_create_socket::add_to_linker::<_, HasSelf<ActivityState>>(linker, |s| s)?;
-    ip_name_lookup::add_to_linker::<_, HasSelf<ActivityState>>(linker, |s| s)?;
-    linker.allow_shadowing(false);
-    Ok(())
+use crate::grants::{Forbidden, Port, Reach, written};
+use crate::log::Logs;
+use crate::resolver::Resolver;
+
+/// Addresses of one attempt that are remembered as what a granted name stands for.
+const LEARNED_MAX: usize = 4_096;
+
+/// The network of one attempt.
+pub(crate) struct Network {
+    http: Reach,
+    sockets: Reach,
+    resolver: Resolver,
+    /// What names stood for when the guest looked them up: it connects to addresses, and these are the ones that a name has granted.
+    /// The guest gets an address from here or not at all, so what is looked up a second time cannot differ from what was judged.
+    learned: Mutex<Vec<(IpAddr, Port)>>,
+    logs: Arc<Mutex<Logs>>,
 }
 
-impl ActivityState {
-    /// `Err` where the network is not granted.
-    fn check_network(&mut self, what: &str) -> SocketResult<()> {
-        if self.network_granted() {
+/// Why a name or an address leads nowhere.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Unreachable {
+    /// It is not granted.
+    #[error("denied: {0}")]
+    Denied(String),
+    /// It has no address.
+    #[error("the name {name:?} cannot be resolved: {source}")]
+    Unknown { name: String, source: io::Error },
+}
+
+impl Network {
+    pub(crate) fn new(http: Reach, sockets: Reach, resolver: Resolver, logs: Arc<Mutex<Logs>>) -> Self {
+        Self {
+            http,
+            sockets,
+            resolver,
+            learned: Mutex::default(),
+            logs,
+        }
+    }
+
+    /// Whether any socket can be of use.
+    pub(crate) fn has_sockets(&self) -> bool {
+        !self.sockets.is_empty()
+    }
+
+    /// Deny something: a line in the log of the attempt, and the same text for the guest.
+    pub(crate) fn deny(&self, text: String) -> Unreachable {
+        self.tell(format!("denied: {text}"));
+        Unreachable::Denied(text)
+    }
+
+    /// A line in the log of the attempt.
+    pub(crate) fn tell(&self, text: String) {
+        self.logs
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .tell(text);
+    }
+
+    /// Where a request to this host and port goes: addresses that are granted, and no others. `host` is a name or an address without
+    /// brackets.
+    pub(crate) async fn http_addresses(&self, host: &str, port: u16) -> Result<Vec<IpAddr>, Unreachable> {
+        let line = written(host, port);
+        let ungranted = || {
+            self.deny(format!(
+                "the module may not send HTTP requests to {line}; the line `hosts = [\"{line}\"]` under `[grants.http]` in its \
+                 settings grants it"
+            ))
+        };
+        if let Ok(address) = host.parse::<IpAddr>() {
+            let granted = self.http.has_address(address, port);
+            return granted.then(|| vec![address]).ok_or_else(ungranted);
+        }
+        if !self.http.has_name(host, port) {
+            return Err(ungranted());
+        }
+        self.resolve(host, &self.http, Some(port), "grants.http", "hosts")
+            .await
+    }
+
+    /// Look a name up for a guest that will connect by itself.
+    pub(crate) async fn socket_addresses(&self, name: &str) -> Result<Vec<IpAddr>, Unreachable> {
+        let found = self
+            .resolve(name, &self.sockets, None, "grants.sockets", "connect")
+            .await?;
+        let mut learned = self.learned.lock().unwrap_or_else(PoisonError::into_inner);
+        for port in self.sockets.ports_of(name) {
+            for address in &found {
+                if learned.len() < LEARNED_MAX && !learned.contains(&(*address, port)) {
+                    learned.push((*address, port));
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// `Err` where a name may not be looked up.
+    pub(crate) fn check_lookup(&self, name: &str) -> Result<(), Unreachable> {
+        if self.sockets.knows_name(name) {
             return Ok(());
         }
-        self.tell(format!(
-            "{what} is denied: the module has no network; the line `network = true` under `[grants]` in its settings grants it"
-        ));
-        Err(SocketError::from(ErrorCode::AccessDenied))
+        Err(self.deny(format!(
+            "the module may not look up {name:?}; a line such as `connect = [\"{name}:443\"]` under `[grants.sockets]` in its settings \
+             grants it"
+        )))
+    }
+
+    /// The addresses of a name that it may stand for. Whoever serves the name chooses its addresses: they do not lead to this machine
+    /// or its neighbours unless that is granted too.
+    async fn resolve(
+        &self,
+        name: &str,
+        reach: &Reach,
+        port: Option<u16>,
+        table: &str,
+        key: &str,
+    ) -> Result<Vec<IpAddr>, Unreachable> {
+        let unknown = |source| Unreachable::Unknown {
+            name: name.to_owned(),
+            source,
+        };
+        let found = self.resolver.resolve(name.to_owned()).await.map_err(unknown)?;
+        let mut good = Vec::new();
+        let mut forbidden = None;
+        for address in found {
+            match reach.check_resolved(address, port) {
+                Ok(()) => good.push(address),
+                Err(why) => forbidden = Some((address, why)),
+            }
+        }
+        match forbidden {
+            None if good.is_empty() => Err(unknown(io::Error::new(
+                io::ErrorKind::NotFound,
+                "it has no address",
+            ))),
+            Some((address, why)) if good.is_empty() => {
+                let line = written(&address.to_string(), port.unwrap_or(443));
+                let or = match why {
+                    Forbidden::Private => ", or `private = true` there",
+                    Forbidden::Special => "",
+                };
+                Err(self.deny(format!(
+                    "{name:?} stands for {address}, which is not a public address; the line `{key} = [\"{line}\"]` under `[{table}]` in \
+                     the module's settings{or} grants it"
+                )))
+            }
+            _ => Ok(good),
+        }
+    }
+
+    /// Whether a socket may be used in this way.
+    pub(crate) fn may_use(&self, address: SocketAddr, usage: SocketAddrUse) -> bool {
+        match usage {
+            // A port of the system's choice is what every connection begins with.
+            SocketAddrUse::TcpBind | SocketAddrUse::UdpBind if address.port() == 0 => true,
+            SocketAddrUse::TcpConnect | SocketAddrUse::UdpSend => {
+                let may = self.may_reach(address);
+                if !may {
+                    let line = written(&address.ip().to_string(), address.port());
+                    self.deny(format!(
+                        "the module may not connect to {line}; the line `connect = [\"{line}\"]` under `[grants.sockets]` in its settings \
+                         grants it"
+                    ));
+                }
+                may
+            }
+            // Whoever sends a datagram unasked does not get a line in the log for it.
+            SocketAddrUse::UdpReceive => self.may_reach(address),
+            _ => {
+                self.deny(format!(
+                    "an activity may not listen, on {address} or elsewhere; no line grants it"
+                ));
+                false
+            }
+        }
+    }
+
+    fn may_reach(&self, address: SocketAddr) -> bool {
+        let ip = address.ip().to_canonical();
+        if self.sockets.has_address(ip, address.port()) {
+            return true;
+        }
+        let learned = self.learned.lock().unwrap_or_else(PoisonError::into_inner);
+        learned
+            .iter()
+            .any(|(known, port)| *known == ip && port.has(address.port()))
     }
 }
 
-impl network::Host for ActivityState {
-    fn convert_error_code(&mut self, error: SocketError) -> wasmtime::Result<ErrorCode> {
-        self.sockets().convert_error_code(error)
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+    use crate::grants::Destination;
+    use crate::log::NoLog;
+    use crate::options::LogOptions;
+    use crate::resolver::{Resolve, Resolving};
+
+    /// A name server in the hands of somebody else: each time it is asked it gives the next answer, and the last one for ever.
+    struct Rebinding(Vec<Vec<IpAddr>>, AtomicUsize);
+
+    impl Resolve for Rebinding {
+        fn resolve(&self, _: String) -> Resolving {
+            let turn = self.1.fetch_add(1, Ordering::Relaxed).min(self.0.len() - 1);
+            let answer = self.0[turn].clone();
+            Box::pin(async move { Ok(answer) })
+        }
     }
 
-    fn network_error_code(
-        &mut self,
-        error: Resource<wasmtime::Error>,
-    ) -> wasmtime::Result<Option<ErrorCode>> {
-        self.sockets().network_error_code(error)
-    }
-}
-
-impl network::HostNetwork for ActivityState {
-    fn drop(&mut self, network: Resource<Network>) -> wasmtime::Result<()> {
-        network::HostNetwork::drop(&mut self.sockets(), network)
-    }
-}
-
-impl tcp_create_socket::Host for ActivityState {
-    fn create_tcp_socket(&mut self, family: IpAddressFamily) -> SocketResult<Resource<TcpSocket>> {
-        self.check_network("a TCP socket")?;
-        self.sockets().create_tcp_socket(family)
-    }
-}
-
-impl udp_create_socket::Host for ActivityState {
-    async fn create_udp_socket(&mut self, family: IpAddressFamily) -> SocketResult<Resource<UdpSocket>> {
-        self.check_network("a UDP socket")?;
-        self.sockets().create_udp_socket(family).await
-    }
-}
-
-impl ip_name_lookup::Host for ActivityState {
-    fn resolve_addresses(
-        &mut self,
-        network: Resource<Network>,
-        name: String,
-    ) -> SocketResult<Resource<ResolveAddressStream>> {
-        self.check_network("looking a name up")?;
-        self.sockets().resolve_addresses(network, name)
-    }
-}
-
-impl ip_name_lookup::HostResolveAddressStream for ActivityState {
-    fn resolve_next_address(
-        &mut self,
-        stream: Resource<ResolveAddressStream>,
-    ) -> SocketResult<Option<IpAddress>> {
-        self.sockets().resolve_next_address(stream)
+    fn network(answers: &[&[&str]], http: &[&str], sockets: &[&str]) -> Network {
+        let answers = answers
+            .iter()
+            .map(|a| a.iter().map(|ip| ip.parse().unwrap()).collect());
+        let resolver = Resolver::new(Rebinding(answers.collect(), AtomicUsize::new(0)));
+        let reach = |texts: &[&str]| Reach {
+            destinations: texts
+                .iter()
+                .map(|text| Destination::http(text).unwrap())
+                .collect(),
+            private: false,
+        };
+        let logs = Arc::new(Mutex::new(Logs::new(Arc::new(NoLog), LogOptions::default())));
+        Network::new(reach(http), reach(sockets), resolver, logs)
     }
 
-    fn subscribe(
-        &mut self,
-        stream: Resource<ResolveAddressStream>,
-    ) -> wasmtime::Result<Resource<DynPollable>> {
-        self.sockets().subscribe(stream)
+    fn may_connect(network: &Network, address: &str) -> bool {
+        network.may_use(address.parse().unwrap(), SocketAddrUse::TcpConnect)
     }
 
-    fn drop(&mut self, stream: Resource<ResolveAddressStream>) -> wasmtime::Result<()> {
-        ip_name_lookup::HostResolveAddressStream::drop(&mut self.sockets(), stream)
+    // C3
+    #[tokio::test]
+    async fn a_name_that_moves_to_this_machine_leads_nowhere_by_http() {
+        let network = network(
+            &[&["8.8.8.8"], &["127.0.0.1"], &["169.254.169.254"]],
+            &["evil.example"],
+            &[],
+        );
+        let first = network.http_addresses("evil.example", 80).await.unwrap();
+        assert_eq!(
+            first,
+            ["8.8.8.8".parse::<IpAddr>().unwrap()],
+            "what is judged is what is connected to"
+        );
+        for address in ["127.0.0.1", "169.254.169.254"] {
+            let error = network
+                .http_addresses("evil.example", 80)
+                .await
+                .unwrap_err()
+                .to_string();
+            assert!(
+                error.starts_with("denied: ") && error.contains(address),
+                "{error}"
+            );
+        }
+    }
+
+    // C3
+    #[tokio::test]
+    async fn of_several_addresses_the_public_ones_are_used() {
+        let network = network(
+            &[&["10.0.0.1", "8.8.8.8", "::1"], &[], &["10.0.0.1"]],
+            &["mixed.example"],
+            &[],
+        );
+        let found = network.http_addresses("mixed.example", 443).await.unwrap();
+        assert_eq!(found, ["8.8.8.8".parse::<IpAddr>().unwrap()]);
+        let error = network.http_addresses("mixed.example", 443).await.unwrap_err();
+        assert!(matches!(error, Unreachable::Unknown { .. }), "{error}");
+    }
+
+    // C3
+    #[tokio::test]
+    async fn a_name_that_moves_to_this_machine_leads_nowhere_by_socket() {
+        let network = network(&[&["8.8.8.8"], &["127.0.0.1"]], &[], &["evil.example:5432"]);
+        assert!(
+            !may_connect(&network, "8.8.8.8:5432"),
+            "nobody has looked the name up"
+        );
+        assert!(network.check_lookup("evil.example").is_ok());
+        network.socket_addresses("evil.example").await.unwrap();
+        assert!(may_connect(&network, "8.8.8.8:5432"));
+        assert!(!may_connect(&network, "8.8.8.8:5433"), "the port is another");
+        assert!(network.socket_addresses("evil.example").await.is_err());
+        assert!(!may_connect(&network, "127.0.0.1:5432"));
+        assert!(
+            may_connect(&network, "8.8.8.8:5432"),
+            "what was judged stays granted"
+        );
+        assert!(network.check_lookup("other.example").is_err());
+    }
+
+    // C3
+    #[tokio::test]
+    async fn sockets_begin_at_a_port_of_the_systems_choice_and_never_listen() {
+        let network = network(&[&[]], &[], &["*:*"]);
+        let may = |address: &str, usage| network.may_use(address.parse().unwrap(), usage);
+        assert!(may("0.0.0.0:0", SocketAddrUse::TcpBind) && may("[::]:0", SocketAddrUse::UdpBind));
+        assert!(!may("0.0.0.0:80", SocketAddrUse::TcpBind) && !may("127.0.0.1:53", SocketAddrUse::UdpBind));
+        assert!(!may("0.0.0.0:0", SocketAddrUse::TcpListen) && !may("8.8.8.8:1", SocketAddrUse::TcpAccept));
+        assert!(may("8.8.8.8:53", SocketAddrUse::UdpSend) && !may("10.0.0.1:53", SocketAddrUse::UdpSend));
+        assert!(!may("[::ffff:127.0.0.1]:80", SocketAddrUse::TcpConnect));
     }
 }

@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::resolver::Resolver;
+
 /// Bytes in one page of WebAssembly memory.
 pub(crate) const WASM_PAGE_BYTES: usize = 64 * 1024;
 
@@ -57,6 +59,11 @@ pub struct Options {
     pub activity_yield_fuel: u64,
     /// Wall-clock time of one activity attempt. Default 24 h; the activity's own timeouts are shorter.
     pub activity_timeout: Duration,
+    /// Handles to host resources (files, connections, requests, responses, timers) that one activity attempt may hold. An attempt that
+    /// wants more traps. Each file or connection is a file descriptor of the server as well. Default 256.
+    pub activity_handles_max: usize,
+    /// How names are looked up for activities. Default: as the system does.
+    pub resolver: Resolver,
     /// Limits of what guests may log.
     pub log: LogOptions,
 }
@@ -98,6 +105,8 @@ impl Default for Options {
             activity_fuel: u64::MAX,
             activity_yield_fuel: 10_000_000,
             activity_timeout: Duration::from_secs(24 * 60 * 60),
+            activity_handles_max: 256,
+            resolver: Resolver::default(),
             log: LogOptions::default(),
         }
     }
@@ -133,6 +142,10 @@ pub struct Limits {
     pub table_elements_max: Option<usize>,
     /// As [`Options::activity_memory_max_bytes`].
     pub activity_memory_max_bytes: Option<usize>,
+    /// As [`Options::activity_fuel`].
+    pub activity_fuel: Option<u64>,
+    /// As [`Options::activity_timeout`].
+    pub activity_timeout: Option<Duration>,
 }
 
 /// A module asks for more than the server gives.
@@ -175,6 +188,12 @@ impl Limits {
                 of(self.activity_memory_max_bytes),
                 options.activity_memory_max_bytes as u64,
             ),
+            ("activity_fuel", self.activity_fuel, options.activity_fuel),
+            (
+                "activity_timeout_s",
+                self.activity_timeout.map(|timeout| timeout.as_secs()),
+                options.activity_timeout.as_secs(),
+            ),
         ];
         for (name, wanted, limit) in limits {
             if let Some(wanted) = wanted.filter(|wanted| *wanted > limit) {
@@ -199,6 +218,10 @@ impl Limits {
             activity_memory_max_bytes: self
                 .activity_memory_max_bytes
                 .map(|bytes| bytes.min(options.activity_memory_max_bytes)),
+            activity_fuel: self.activity_fuel.map(|fuel| fuel.min(options.activity_fuel)),
+            activity_timeout: self
+                .activity_timeout
+                .map(|timeout| timeout.min(options.activity_timeout)),
         }
     }
 }
@@ -215,6 +238,8 @@ mod tests {
             memory_max_bytes: Some(1),
             table_elements_max: Some(1),
             activity_memory_max_bytes: Some(1),
+            activity_fuel: Some(1),
+            activity_timeout: Some(Duration::from_secs(1)),
         };
         assert_eq!(lower.check(&options), Ok(()));
         assert_eq!(lower.within(&options), lower);

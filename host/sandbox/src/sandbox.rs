@@ -16,6 +16,7 @@ use crate::places::{self, Places};
 use crate::raw::arena::Arena;
 use crate::spares::Spares;
 use crate::state::State;
+use crate::tls::Tls;
 use crate::trap::BACKTRACE_FRAMES_MAX;
 use crate::watchdog::Watchdog;
 
@@ -28,6 +29,7 @@ pub(crate) struct Inner {
     pub(crate) workflows: Role<State>,
     pub(crate) activities: Role<ActivityState>,
     pub(crate) places: Places,
+    pub(crate) tls: Arc<Tls>,
     pub(crate) arena: Arena,
     pub(crate) spares: Spares,
     pub(crate) watchdog: Watchdog,
@@ -74,6 +76,7 @@ impl Sandbox {
             workflows,
             activities,
             places,
+            tls: Arc::default(),
             arena,
             spares,
             watchdog,

@@ -70,11 +70,11 @@ fn one_that_is_too_large_is_refused_before_anything_else() {
 #[test]
 fn every_import_that_is_not_offered_is_listed() {
     let bytes = component(
-        "import acme:tools/secrets@1.0.0; import wasi:http/outgoing-handler@0.2.3; import wasi:cli/exit@0.2.3;",
+        "import acme:tools/secrets@1.0.0; import wasi:http/incoming-handler@0.2.3; import wasi:cli/exit@0.2.3;",
         &format!(
             r#"(module
                 (import "acme:tools/secrets@1.0.0" "read" (func))
-                (import "wasi:http/outgoing-handler@0.2.3" "handle" (func))
+                (import "wasi:http/incoming-handler@0.2.3" "handle" (func))
                 (import "wasi:cli/exit@0.2.3" "exit" (func (param i32)))
                 {BASE})"#
         ),
@@ -87,9 +87,12 @@ fn every_import_that_is_not_offered_is_listed() {
     let names: Vec<_> = problems.iter().map(|p| p.name.as_str()).collect();
     assert_eq!(
         names,
-        ["acme:tools/secrets@1.0.0", "wasi:http/outgoing-handler@0.2.3"]
+        ["acme:tools/secrets@1.0.0", "wasi:http/incoming-handler@0.2.3"]
     );
-    assert!(text.contains("HTTP is not offered yet"), "{text}");
+    assert!(
+        text.contains("an activity sends requests and serves none"),
+        "{text}"
+    );
 }
 
 // B3

@@ -23,6 +23,7 @@
 // A test that unwraps says what it expects; outside of tests nothing does.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod deadline;
 mod error;
 mod exporter;
 mod health;

@@ -26,6 +26,7 @@ pub(crate) fn system_info() -> GetSystemInfoResponse {
             internal_error_differentiation: true,
             encoded_failure_attributes: true,
             upsert_memo: true,
+            activity_failure_include_heartbeat: true,
             count_group_by_execution_status: true,
             ..Default::default()
         }),
@@ -42,6 +43,7 @@ pub(crate) fn namespace(namespace: Namespace) -> DescribeNamespaceResponse {
             capabilities: Some(namespace_info::Capabilities {
                 sync_update: true,
                 async_update: true,
+                worker_poll_complete_on_shutdown: true,
                 ..Default::default()
             }),
             ..Default::default()

@@ -11,28 +11,43 @@ use temporalio_protos::temporal::api::{
     workflowservice::v1::{
         CountWorkflowExecutionsRequest, CountWorkflowExecutionsResponse, DeleteWorkflowExecutionRequest,
         DeleteWorkflowExecutionResponse, DescribeNamespaceRequest, DescribeNamespaceResponse,
-        DescribeWorkflowExecutionRequest, DescribeWorkflowExecutionResponse, ExecuteMultiOperationRequest,
-        ExecuteMultiOperationResponse, GetClusterInfoRequest, GetClusterInfoResponse, GetSystemInfoRequest,
-        GetSystemInfoResponse, GetWorkflowExecutionHistoryRequest, GetWorkflowExecutionHistoryResponse,
+        DescribeTaskQueueRequest, DescribeTaskQueueResponse, DescribeWorkflowExecutionRequest,
+        DescribeWorkflowExecutionResponse, ExecuteMultiOperationRequest, ExecuteMultiOperationResponse,
+        GetClusterInfoRequest, GetClusterInfoResponse, GetSystemInfoRequest, GetSystemInfoResponse,
+        GetWorkflowExecutionHistoryRequest, GetWorkflowExecutionHistoryResponse,
         GetWorkflowExecutionHistoryReverseRequest, GetWorkflowExecutionHistoryReverseResponse,
         ListClosedWorkflowExecutionsRequest, ListClosedWorkflowExecutionsResponse, ListNamespacesRequest,
         ListNamespacesResponse, ListOpenWorkflowExecutionsRequest, ListOpenWorkflowExecutionsResponse,
-        ListWorkflowExecutionsRequest, ListWorkflowExecutionsResponse, PollWorkflowExecutionUpdateRequest,
-        PollWorkflowExecutionUpdateResponse, QueryWorkflowRequest, QueryWorkflowResponse,
-        RequestCancelWorkflowExecutionRequest, RequestCancelWorkflowExecutionResponse,
-        ResetWorkflowExecutionRequest, ResetWorkflowExecutionResponse, ScanWorkflowExecutionsRequest,
-        ScanWorkflowExecutionsResponse, SignalWithStartWorkflowExecutionRequest,
-        SignalWithStartWorkflowExecutionResponse, SignalWorkflowExecutionRequest,
-        SignalWorkflowExecutionResponse, StartWorkflowExecutionRequest, StartWorkflowExecutionResponse,
-        TerminateWorkflowExecutionRequest, TerminateWorkflowExecutionResponse,
-        UpdateWorkflowExecutionOptionsRequest, UpdateWorkflowExecutionOptionsResponse,
-        UpdateWorkflowExecutionRequest, UpdateWorkflowExecutionResponse,
+        ListWorkflowExecutionsRequest, ListWorkflowExecutionsResponse, PauseActivityRequest,
+        PauseActivityResponse, PollActivityTaskQueueRequest, PollActivityTaskQueueResponse,
+        PollWorkflowExecutionUpdateRequest, PollWorkflowExecutionUpdateResponse, QueryWorkflowRequest,
+        QueryWorkflowResponse, RecordActivityTaskHeartbeatByIdRequest,
+        RecordActivityTaskHeartbeatByIdResponse, RecordActivityTaskHeartbeatRequest,
+        RecordActivityTaskHeartbeatResponse, RequestCancelWorkflowExecutionRequest,
+        RequestCancelWorkflowExecutionResponse, ResetActivityRequest, ResetActivityResponse,
+        ResetWorkflowExecutionRequest, ResetWorkflowExecutionResponse,
+        RespondActivityTaskCanceledByIdRequest, RespondActivityTaskCanceledByIdResponse,
+        RespondActivityTaskCanceledRequest, RespondActivityTaskCanceledResponse,
+        RespondActivityTaskCompletedByIdRequest, RespondActivityTaskCompletedByIdResponse,
+        RespondActivityTaskCompletedRequest, RespondActivityTaskCompletedResponse,
+        RespondActivityTaskFailedByIdRequest, RespondActivityTaskFailedByIdResponse,
+        RespondActivityTaskFailedRequest, RespondActivityTaskFailedResponse, ScanWorkflowExecutionsRequest,
+        ScanWorkflowExecutionsResponse, ShutdownWorkerRequest, ShutdownWorkerResponse,
+        SignalWithStartWorkflowExecutionRequest, SignalWithStartWorkflowExecutionResponse,
+        SignalWorkflowExecutionRequest, SignalWorkflowExecutionResponse, StartWorkflowExecutionRequest,
+        StartWorkflowExecutionResponse, TerminateWorkflowExecutionRequest,
+        TerminateWorkflowExecutionResponse, UnpauseActivityRequest, UnpauseActivityResponse,
+        UpdateActivityOptionsRequest, UpdateActivityOptionsResponse, UpdateWorkflowExecutionOptionsRequest,
+        UpdateWorkflowExecutionOptionsResponse, UpdateWorkflowExecutionRequest,
+        UpdateWorkflowExecutionResponse,
     },
 };
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
 
-use crate::{request, status, system, temporal::workflowservice::workflow_service_server::WorkflowService};
+use crate::{
+    deadline, request, status, system, temporal::workflowservice::workflow_service_server::WorkflowService,
+};
 
 /// The namespace that every server has.
 const DEFAULT_NAMESPACE: &str = "default";
@@ -344,6 +359,143 @@ impl WorkflowService for Workflows {
         let request = request.into_inner();
         check_execution(&request.namespace, request.workflow_execution.as_ref())?;
         self.reply(self.runtime.terminate(request).await)
+    }
+
+    async fn poll_activity_task_queue(
+        &self,
+        request: Request<PollActivityTaskQueueRequest>,
+    ) -> Result<Response<PollActivityTaskQueueResponse>, Status> {
+        let within = deadline::long_poll(request.metadata());
+        let request = request.into_inner();
+        check_namespace(&request.namespace, "")?;
+        self.reply_before_stop(self.runtime.poll_activity_task_queue(request, within))
+            .await
+    }
+
+    async fn respond_activity_task_completed(
+        &self,
+        request: Request<RespondActivityTaskCompletedRequest>,
+    ) -> Result<Response<RespondActivityTaskCompletedResponse>, Status> {
+        let request = request.into_inner();
+        check_namespace(&request.namespace, "")?;
+        self.reply(self.runtime.respond_activity_task_completed(request).await)
+    }
+
+    async fn respond_activity_task_completed_by_id(
+        &self,
+        request: Request<RespondActivityTaskCompletedByIdRequest>,
+    ) -> Result<Response<RespondActivityTaskCompletedByIdResponse>, Status> {
+        let request = request.into_inner();
+        check_namespace(&request.namespace, &request.workflow_id)?;
+        self.reply(self.runtime.respond_activity_task_completed_by_id(request).await)
+    }
+
+    async fn respond_activity_task_failed(
+        &self,
+        request: Request<RespondActivityTaskFailedRequest>,
+    ) -> Result<Response<RespondActivityTaskFailedResponse>, Status> {
+        let request = request.into_inner();
+        check_namespace(&request.namespace, "")?;
+        self.reply(self.runtime.respond_activity_task_failed(request).await)
+    }
+
+    async fn respond_activity_task_failed_by_id(
+        &self,
+        request: Request<RespondActivityTaskFailedByIdRequest>,
+    ) -> Result<Response<RespondActivityTaskFailedByIdResponse>, Status> {
+        let request = request.into_inner();
+        check_namespace(&request.namespace, &request.workflow_id)?;
+        self.reply(self.runtime.respond_activity_task_failed_by_id(request).await)
+    }
+
+    async fn respond_activity_task_canceled(
+        &self,
+        request: Request<RespondActivityTaskCanceledRequest>,
+    ) -> Result<Response<RespondActivityTaskCanceledResponse>, Status> {
+        let request = request.into_inner();
+        check_namespace(&request.namespace, "")?;
+        self.reply(self.runtime.respond_activity_task_canceled(request).await)
+    }
+
+    async fn respond_activity_task_canceled_by_id(
+        &self,
+        request: Request<RespondActivityTaskCanceledByIdRequest>,
+    ) -> Result<Response<RespondActivityTaskCanceledByIdResponse>, Status> {
+        let request = request.into_inner();
+        check_namespace(&request.namespace, &request.workflow_id)?;
+        self.reply(self.runtime.respond_activity_task_canceled_by_id(request).await)
+    }
+
+    async fn record_activity_task_heartbeat(
+        &self,
+        request: Request<RecordActivityTaskHeartbeatRequest>,
+    ) -> Result<Response<RecordActivityTaskHeartbeatResponse>, Status> {
+        let request = request.into_inner();
+        check_namespace(&request.namespace, "")?;
+        self.reply(self.runtime.record_activity_task_heartbeat(request).await)
+    }
+
+    async fn record_activity_task_heartbeat_by_id(
+        &self,
+        request: Request<RecordActivityTaskHeartbeatByIdRequest>,
+    ) -> Result<Response<RecordActivityTaskHeartbeatByIdResponse>, Status> {
+        let request = request.into_inner();
+        check_namespace(&request.namespace, &request.workflow_id)?;
+        self.reply(self.runtime.record_activity_task_heartbeat_by_id(request).await)
+    }
+
+    async fn shutdown_worker(
+        &self,
+        request: Request<ShutdownWorkerRequest>,
+    ) -> Result<Response<ShutdownWorkerResponse>, Status> {
+        let request = request.into_inner();
+        check_namespace(&request.namespace, "")?;
+        self.reply(self.runtime.shutdown_worker(request).await)
+    }
+
+    async fn describe_task_queue(
+        &self,
+        request: Request<DescribeTaskQueueRequest>,
+    ) -> Result<Response<DescribeTaskQueueResponse>, Status> {
+        let request = request.into_inner();
+        check_namespace(&request.namespace, "")?;
+        self.reply(self.runtime.describe_task_queue(request).await)
+    }
+
+    async fn pause_activity(
+        &self,
+        request: Request<PauseActivityRequest>,
+    ) -> Result<Response<PauseActivityResponse>, Status> {
+        let request = request.into_inner();
+        check_execution(&request.namespace, request.execution.as_ref())?;
+        self.reply(self.runtime.pause_activity(request).await)
+    }
+
+    async fn unpause_activity(
+        &self,
+        request: Request<UnpauseActivityRequest>,
+    ) -> Result<Response<UnpauseActivityResponse>, Status> {
+        let request = request.into_inner();
+        check_execution(&request.namespace, request.execution.as_ref())?;
+        self.reply(self.runtime.unpause_activity(request).await)
+    }
+
+    async fn reset_activity(
+        &self,
+        request: Request<ResetActivityRequest>,
+    ) -> Result<Response<ResetActivityResponse>, Status> {
+        let request = request.into_inner();
+        check_execution(&request.namespace, request.execution.as_ref())?;
+        self.reply(self.runtime.reset_activity(request).await)
+    }
+
+    async fn update_activity_options(
+        &self,
+        request: Request<UpdateActivityOptionsRequest>,
+    ) -> Result<Response<UpdateActivityOptionsResponse>, Status> {
+        let request = request.into_inner();
+        check_execution(&request.namespace, request.execution.as_ref())?;
+        self.reply(self.runtime.update_activity_options(request).await)
     }
 }
 

@@ -61,16 +61,17 @@ fn clippy(workspace: &Workspace) -> Result<(), Error> {
     let deny = |command: &mut Command| run_program(command.args(["--", "--deny", "warnings"]));
     let guest = workspace.guest_build();
     deny(workspace.cargo("clippy").args(["--workspace", "--all-targets"]))?;
-    deny(
-        workspace
-            .cargo_in(&workspace.sdk(), &guest, "clippy")
-            .args(["--workspace", "--all-targets"]),
-    )?;
-    deny(
-        workspace
-            .cargo_in(&workspace.sdk(), &guest, "clippy")
-            .args(["--workspace", "--target", TARGET]),
-    )?;
+    deny(workspace.cargo_in(&workspace.sdk(), &guest, "clippy").args([
+        "--workspace",
+        "--all-features",
+        "--all-targets",
+    ]))?;
+    deny(workspace.cargo_in(&workspace.sdk(), &guest, "clippy").args([
+        "--workspace",
+        "--all-features",
+        "--target",
+        TARGET,
+    ]))?;
     deny(workspace.cargo_in(&workspace.examples(), &guest, "clippy").args([
         "--workspace",
         "--target",
@@ -91,7 +92,7 @@ fn documentation(workspace: &Workspace) -> Result<(), Error> {
     ] {
         run_program(
             command
-                .args(["--workspace", "--no-deps"])
+                .args(["--workspace", "--all-features", "--no-deps"])
                 .env("RUSTDOCFLAGS", "--deny warnings"),
         )?;
     }

@@ -52,7 +52,7 @@ pub(crate) fn run(workspace: &Workspace) -> Result<(), Error> {
     }));
     phases.push(phase("guest SDK", || {
         let mut command = workspace.cargo_in(&workspace.sdk(), &workspace.guest_build(), "test");
-        count(command.args(["--workspace", "--no-fail-fast"]))
+        count(command.args(["--workspace", "--all-features", "--no-fail-fast"]))
     }));
     phases.push(phase("Python client", || {
         let python = python::environment(workspace)?;
@@ -63,6 +63,8 @@ pub(crate) fn run(workspace: &Workspace) -> Result<(), Error> {
                 .args([
                     "--test",
                     "order_python",
+                    "--test",
+                    "outside_workers",
                     "--test",
                     "scenarios",
                     "--test",

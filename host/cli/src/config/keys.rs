@@ -119,6 +119,12 @@ settings! {
         activity_slots: Count<usize> => runtime.activity_slots;
         /// Longest wait of a long poll; then the stage or page reached so far is the answer.
         long_poll: Time => runtime.long_poll;
+        /// Longest wait of a worker's poll of a task queue; then the answer is empty, and the worker polls again.
+        task_poll: Time => runtime.task_poll;
+        /// Polls of task queues that wait at once; more are refused with RESOURCE_EXHAUSTED.
+        polls: Count<usize> => runtime.polls;
+        /// The same in one task queue.
+        polls_of_queue: Count<usize> => runtime.polls_of_queue;
         /// Events in one page of history.
         history_page: Count<usize> => runtime.history_page;
         /// Executions in one page of a list.
@@ -181,6 +187,8 @@ settings! {
         instances: Count<u32> => runtime.sandbox.activity_instances;
         /// Time of one attempt; the activity's own timeouts are shorter.
         timeout: Time => runtime.sandbox.activity_timeout;
+        /// Files, connections and other things of the machine that one attempt may hold; each is a file descriptor of the server.
+        handles: Count<usize> => runtime.sandbox.activity_handles_max;
     }
     /// What workflows and activities may log.
     log {

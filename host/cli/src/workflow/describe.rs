@@ -15,6 +15,7 @@ use crate::{
         common::v1::{Payload, WorkflowExecution},
         workflow::v1::{
             PendingActivityInfo, PendingChildExecutionInfo, PendingWorkflowTaskInfo, WorkflowExecutionInfo,
+            pending_activity_info::pause_info::PausedBy,
         },
         workflowservice::v1::{DescribeWorkflowExecutionRequest, DescribeWorkflowExecutionResponse},
     },
@@ -301,7 +302,21 @@ fn activity(activity: &PendingActivityInfo) -> Vec<(&'static str, String)> {
                 .unwrap_or_default(),
         ),
         ("LastWorker", activity.last_worker_identity.clone()),
+        ("Paused", paused(activity)),
     ]
+}
+
+/// Who has paused it, and why, if somebody has.
+fn paused(activity: &PendingActivityInfo) -> String {
+    let by = activity
+        .pause_info
+        .as_ref()
+        .and_then(|info| info.paused_by.as_ref());
+    match by {
+        Some(PausedBy::Manual(manual)) if manual.reason.is_empty() => format!("by {}", manual.identity),
+        Some(PausedBy::Manual(manual)) => format!("by {}: {}", manual.identity, manual.reason),
+        _ => String::new(),
+    }
 }
 
 fn child(child: &PendingChildExecutionInfo) -> Vec<(&'static str, String)> {

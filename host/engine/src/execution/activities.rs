@@ -14,7 +14,7 @@ use longhaul_history::proto::{
 use super::Execution;
 use crate::{
     Effect, Turn,
-    activity::{Activity, Attempt},
+    activity::{Activity, Attempt, Starter},
     retry::Decision,
 };
 
@@ -27,6 +27,8 @@ pub enum AttemptEnd {
     Failed(Box<Failure>),
     /// It stopped because it was cancelled.
     Cancelled(Payloads),
+    /// Its code has returned, and somebody else will tell how it ends (A6): the attempt goes on, outside of the server.
+    HandedOver,
     /// The server that ran it is gone, and nobody knows how far it came. Counts as an attempt that ran out of time.
     Lost,
 }
@@ -40,7 +42,7 @@ impl Execution {
     }
 
     /// Start the current attempt if it is due; its row must be durable before it runs.
-    pub fn start_attempt(&mut self, turn: &mut Turn, scheduled_event_id: i64, identity: &str) -> bool {
+    pub fn start_attempt(&mut self, turn: &mut Turn, scheduled_event_id: i64, starter: Starter<'_>) -> bool {
         let now_ns = turn.now_ns;
         let Some(activity) = self
             .activities
@@ -51,7 +53,9 @@ impl Execution {
         };
         activity.attempt.started_ns = Some(now_ns);
         activity.attempt.heartbeat_ns = None;
-        activity.attempt.identity = identity.to_owned();
+        activity.attempt.identity = starter.identity.to_owned();
+        activity.attempt.handed_out = starter.outside;
+        activity.attempt.nonce = starter.nonce;
         turn.effects.push(Effect::ActivityChanged { scheduled_event_id });
         true
     }
@@ -86,6 +90,21 @@ impl Execution {
             return false;
         };
         let identity = activity.attempt.identity.clone();
+        self.attempt_ended(turn, scheduled_event_id, end, identity);
+        true
+    }
+
+    /// The current attempt, which runs, has ended. `identity`: who says so.
+    pub(super) fn attempt_ended(
+        &mut self,
+        turn: &mut Turn,
+        scheduled_event_id: i64,
+        end: AttemptEnd,
+        identity: String,
+    ) {
+        let Some(activity) = self.activities.get_mut(&scheduled_event_id) else {
+            return;
+        };
         match end {
             AttemptEnd::Completed(result) => {
                 let started_event_id = self.write_started(turn, scheduled_event_id);
@@ -111,12 +130,15 @@ impl Execution {
                 // refuses such an answer).
                 let failure =
                     longhaul_history::failure::cancelled("activity cancelled itself unasked", details);
-                self.attempt_failed(turn, scheduled_event_id, failure);
+                self.attempt_failed(turn, scheduled_event_id, failure, identity);
             }
-            AttemptEnd::Failed(failure) => self.attempt_failed(turn, scheduled_event_id, *failure),
+            AttemptEnd::Failed(failure) => self.attempt_failed(turn, scheduled_event_id, *failure, identity),
+            AttemptEnd::HandedOver => {
+                activity.attempt.handed_out = true;
+                turn.effects.push(Effect::ActivityChanged { scheduled_event_id });
+            }
             AttemptEnd::Lost => self.attempt_timed_out(turn, scheduled_event_id, TimeoutType::StartToClose),
         }
-        true
     }
 
     /// Look whether a limit of the activity has passed. `false`: nothing has.
@@ -162,14 +184,20 @@ impl Execution {
         };
         let failure = activity.timeout_failure(timeout, cause);
         if retriable {
-            self.attempt_failed(turn, scheduled_event_id, failure);
+            self.attempt_failed(turn, scheduled_event_id, failure, String::new());
         } else {
             self.write_timed_out(turn, scheduled_event_id, failure, RetryState::Timeout);
         }
     }
 
-    /// Decide between another attempt and the end.
-    fn attempt_failed(&mut self, turn: &mut Turn, scheduled_event_id: i64, failure: Failure) {
+    /// Decide between another attempt and the end. `identity`: who says that it failed.
+    fn attempt_failed(
+        &mut self,
+        turn: &mut Turn,
+        scheduled_event_id: i64,
+        failure: Failure,
+        identity: String,
+    ) {
         let now_ns = turn.now_ns;
         let Some(activity) = self.activities.get_mut(&scheduled_event_id) else {
             return;
@@ -179,20 +207,11 @@ impl Execution {
         } else {
             activity
                 .policy()
-                .decide(activity.attempt.number, &failure, now_ns, activity.expires_ns())
+                .decide(activity.counted(), &failure, now_ns, activity.expires_ns())
         };
         match decision {
             Decision::Retry { due_ns } => {
-                activity.attempt = Attempt {
-                    number: activity.attempt.number + 1,
-                    due_ns,
-                    started_ns: None,
-                    identity: String::new(),
-                    last_failure: Some(Box::new(failure)),
-                    heartbeat_details: activity.attempt.heartbeat_details.take(),
-                    heartbeat_ns: None,
-                    deadline_ns: None,
-                };
+                activity.try_again(due_ns, now_ns, failure);
                 turn.effects.push(Effect::ActivityChanged { scheduled_event_id });
             }
             Decision::Stop(RetryState::Timeout) => {
@@ -205,7 +224,6 @@ impl Execution {
                 self.write_timed_out(turn, scheduled_event_id, failure, state);
             }
             Decision::Stop(state) => {
-                let identity = activity.attempt.identity.clone();
                 let started_event_id = self.write_started(turn, scheduled_event_id);
                 let mut attributes = ActivityTaskFailedEventAttributes {
                     failure: Some(failure),
@@ -254,7 +272,7 @@ impl Execution {
         );
     }
 
-    fn write_canceled(
+    pub(super) fn write_canceled(
         &mut self,
         turn: &mut Turn,
         scheduled_event_id: i64,

@@ -1,6 +1,8 @@
 //! An execution as its events made it.
 
 mod activities;
+mod administer;
+mod answers;
 mod chain;
 mod children;
 mod closing;
@@ -40,6 +42,8 @@ use crate::{
 };
 
 pub use activities::AttemptEnd;
+pub use administer::{Act, BadOptions, Changes, NotDone, Selection};
+pub use answers::{NotTaken, Told, Which};
 pub use chain::Successor;
 pub use messages::Admission;
 pub use start::{Parent, Start};

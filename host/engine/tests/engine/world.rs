@@ -8,8 +8,10 @@ use std::{
 
 use longhaul_engine::{
     Command, Effect, Execution, Identity, IllegalTransition, Intent, Nondeterminism, Refused, Session, Turn,
-    Violation, compare,
-    execution::{Admission, AttemptEnd, Limits, Start, Successor, TaskFailure, Worker},
+    Violation,
+    activity::Starter,
+    compare,
+    execution::{Admission, AttemptEnd, Limits, NotTaken, Start, Successor, TaskFailure, Which, Worker},
     replay::{TaskSlice, Window, tasks, unseen_from},
     update,
 };
@@ -28,6 +30,9 @@ use crate::guest::{Guest, Script, Scripted, json, run};
 
 /// The id of a run that follows.
 pub(crate) const NEXT_RUN_ID: &str = "0191a5d0-0000-7000-8000-000000000002";
+
+/// What the task tokens of all attempts say.
+pub(crate) const NONCE: u64 = 7;
 
 /// A run, live.
 pub(crate) struct World<G> {
@@ -247,7 +252,37 @@ impl<G: Guest> World<G> {
     }
 
     pub(crate) fn start_attempt(&mut self, scheduled_event_id: i64) -> bool {
-        self.step(|execution, turn, _| execution.start_attempt(turn, scheduled_event_id, "worker"))
+        let starter = Starter {
+            identity: "worker",
+            outside: false,
+            nonce: NONCE,
+        };
+        self.step(|execution, turn, _| execution.start_attempt(turn, scheduled_event_id, starter))
+    }
+
+    /// Start an attempt that a worker outside gets.
+    pub(crate) fn hand_out(&mut self, scheduled_event_id: i64, nonce: u64) -> bool {
+        let starter = Starter {
+            identity: "outside",
+            outside: true,
+            nonce,
+        };
+        self.step(|execution, turn, _| execution.start_attempt(turn, scheduled_event_id, starter))
+    }
+
+    pub(crate) fn answer(&mut self, which: &Which, end: AttemptEnd) -> Result<(), NotTaken> {
+        self.step(|execution, turn, _| execution.answer_attempt(turn, which, end, None, "answers".into()))
+    }
+
+    /// Whether it is to stop.
+    pub(crate) fn hear(&mut self, which: &Which, details: Value) -> Result<bool, NotTaken> {
+        let details = Some(json(&details));
+        self.step(|execution, turn, _| execution.hear_attempt(turn, which, details, "beats".into()))
+            .map(|told| told.cancel_requested)
+    }
+
+    pub(crate) fn take_back(&mut self, scheduled_event_id: i64, nonce: u64) -> bool {
+        self.step(|execution, turn, _| execution.take_attempt_back(turn, scheduled_event_id, nonce))
     }
 
     pub(crate) fn end_attempt(&mut self, scheduled_event_id: i64, number: u32, end: AttemptEnd) -> bool {

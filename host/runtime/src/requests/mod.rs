@@ -1,5 +1,6 @@
 //! The runtime's requests: check what came, ask the shard or the store, wait where waiting is asked for.
 
+mod activities;
 mod administer;
 mod attributes;
 mod check;
@@ -8,6 +9,8 @@ mod history_reverse;
 mod list;
 mod lists_of_old;
 mod modules;
+mod operate;
+mod polls;
 mod start;
 mod updates;
 mod workflows;

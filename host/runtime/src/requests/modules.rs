@@ -11,7 +11,7 @@ use crate::{
     module_config,
     modules::{Handler, Info, Upload, Uploaded, WorkflowType},
     names,
-    registry::{Extra, Version},
+    registry::{Extra, Owner, Version},
     shard::Notice,
 };
 
@@ -210,9 +210,9 @@ fn check_owners(core: &Core, namespace: NamespaceId, record: &ModuleRecord) -> R
         let owner = core
             .registry
             .activity_owner(namespace, &record.queue, &activity_type.name);
-        if let Some(owner) = owner.filter(|owner| *owner != record.name) {
+        if let Some(owner) = owner.filter(|owner| *owner != Owner::Module(record.name.clone())) {
             taken.push(format!(
-                "activity type {:?} on queue {:?} belongs to module {owner:?}",
+                "activity type {:?} on queue {:?} belongs to {owner}",
                 activity_type.name, record.queue
             ));
         }

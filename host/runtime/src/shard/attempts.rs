@@ -1,30 +1,41 @@
 //! Attempts of activities: which run, which wait, and who runs them.
 
 use std::{
-    collections::{HashMap, HashSet, VecDeque},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque},
     convert::Infallible,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU8, Ordering},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
-use longhaul_engine::{Turn, activity::Activity, execution::AttemptEnd};
+use longhaul_engine::{
+    Turn,
+    activity::{Activity, Starter},
+    execution::AttemptEnd,
+};
 use longhaul_history::time;
 use longhaul_sandbox::{
     ActivityCall, ActivityHost, ActivityInfo, CancellationReason, ExecuteError, wit::types,
 };
 use longhaul_store::{NamespaceId, RunId};
 
+use tokio::sync::watch;
+
 use super::{
     Alarm, Kind, Place, Shard, ShardMailbox,
     commit::Held,
+    gated::Gated,
     message::{Input, Notice},
     run::Run,
     turn::Tellings,
 };
-use crate::{core::Core, guest, registry::Version};
+use crate::{
+    activities::{self, Server},
+    core::Core,
+    gates::Permit,
+    guest,
+    registry::Version,
+    task_queues::QueueKey,
+};
 
 /// What a shard knows of attempts.
 pub(crate) struct Attempts {
@@ -35,8 +46,12 @@ pub(crate) struct Attempts {
     wanting: HashMap<RunId, VecDeque<i64>>,
     /// Runs that wait for a slot, in the order in which they came.
     slotless: VecDeque<(RunId, Place)>,
-    /// Activities that nobody serves, by queue and type.
-    unserved: HashMap<Service, Vec<(RunId, Place, i64)>>,
+    /// Activities whose module runs as many attempts as it may.
+    pub(super) gated: Gated,
+    /// Activities that nobody in the server serves: they wait in their task queues for a worker.
+    unserved: BTreeMap<(RunId, i64), (Service, Place)>,
+    /// Attempts that workers outside of the server have.
+    outside: BTreeSet<(RunId, i64)>,
 }
 
 /// What a worker serves: a namespace's queue, and an activity type.
@@ -46,6 +61,9 @@ struct Running {
     number: u32,
     cancel: Arc<Cancellation>,
     task: Option<tokio::task::AbortHandle>,
+    /// Its module's other attempts wait while it is held.
+    #[expect(dead_code, reason = "held until it is dropped")]
+    permit: Option<Permit>,
 }
 
 /// An attempt that is to run.
@@ -54,34 +72,22 @@ pub(crate) struct Dispatch {
     pub(crate) place: Place,
     pub(crate) scheduled_event_id: i64,
     pub(crate) number: u32,
-    version: Arc<Version>,
+    server: Server,
     call: ActivityCall,
     host: Arc<Host>,
 }
 
 /// Whether, and why, an attempt should stop.
 #[derive(Debug, Default)]
-struct Cancellation(AtomicU8);
+struct Cancellation(watch::Sender<Option<CancellationReason>>);
 
 impl Cancellation {
     fn request(&self, reason: CancellationReason) {
-        let number = match reason {
-            CancellationReason::Cancelled => 1,
-            CancellationReason::NotFound => 2,
-            CancellationReason::TimedOut => 3,
-            CancellationReason::Shutdown => 4,
-        };
-        self.0.store(number, Ordering::Relaxed);
+        self.0.send_replace(Some(reason));
     }
 
     fn reason(&self) -> Option<CancellationReason> {
-        match self.0.load(Ordering::Relaxed) {
-            1 => Some(CancellationReason::Cancelled),
-            2 => Some(CancellationReason::NotFound),
-            3 => Some(CancellationReason::TimedOut),
-            4 => Some(CancellationReason::Shutdown),
-            _ => None,
-        }
+        *self.0.borrow()
     }
 }
 
@@ -92,13 +98,24 @@ impl Attempts {
             running: HashMap::new(),
             wanting: HashMap::new(),
             slotless: VecDeque::new(),
-            unserved: HashMap::new(),
+            gated: Gated::default(),
+            unserved: BTreeMap::new(),
+            outside: BTreeSet::new(),
         }
     }
 
-    /// No attempt runs, and none waits for a slot or a worker.
+    /// No attempt runs, here or outside, and none waits for a slot or a worker.
     pub(crate) fn is_idle(&self) -> bool {
-        self.running.is_empty() && self.wanting.is_empty() && self.unserved.is_empty()
+        self.running.is_empty()
+            && self.wanting.is_empty()
+            && self.gated.is_empty()
+            && self.unserved.is_empty()
+            && self.outside.is_empty()
+    }
+
+    /// A worker outside of the server has an attempt, or has had it when the last server ended.
+    pub(crate) fn handed_out(&mut self, run_id: RunId, scheduled_event_id: i64) {
+        self.outside.insert((run_id, scheduled_event_id));
     }
 
     /// An activity may be ready to start.
@@ -117,11 +134,10 @@ impl Attempts {
     }
 
     /// Nobody waits for the activity any more: what still runs of it is told, and ended.
-    pub(crate) fn gone(&mut self, run_id: RunId, scheduled_event_id: i64) {
-        for waiting in self.unserved.values_mut() {
-            waiting.retain(|(run, _, id)| (*run, *id) != (run_id, scheduled_event_id));
-        }
-        self.unserved.retain(|_, waiting| !waiting.is_empty());
+    pub(crate) fn gone(&mut self, core: &Core, run_id: RunId, scheduled_event_id: i64) {
+        self.outside.remove(&(run_id, scheduled_event_id));
+        self.served(core, run_id, scheduled_event_id);
+        self.gated.withdraw(run_id, scheduled_event_id);
         if let Some(wanting) = self.wanting.get_mut(&run_id) {
             wanting.retain(|id| *id != scheduled_event_id);
             if wanting.is_empty() {
@@ -133,6 +149,14 @@ impl Attempts {
             if let Some(task) = running.task {
                 task.abort();
             }
+        }
+    }
+
+    /// An activity does not wait for a worker any more.
+    fn served(&mut self, core: &Core, run_id: RunId, scheduled_event_id: i64) {
+        if self.unserved.remove(&(run_id, scheduled_event_id)).is_some() {
+            core.task_queues
+                .withdraw(run_id, scheduled_event_id, core.clock.now_ns());
         }
     }
 
@@ -153,18 +177,28 @@ impl Attempts {
     }
 
     /// The turn of a run was lost: attempts that it was about to start do not start. Those whose transition is `on_its_way` do.
-    pub(crate) fn take_back(&mut self, run_id: RunId, on_its_way: &HashSet<(i64, u32)>) {
+    pub(crate) fn take_back(&mut self, core: &Core, run_id: RunId, on_its_way: &HashSet<(i64, u32)>) {
         self.running.retain(|(run, scheduled_event_id), running| {
             *run != run_id
                 || running.task.is_some()
                 || on_its_way.contains(&(*scheduled_event_id, running.number))
         });
-        // What waits is found again when the run is read.
+        // What waits, or is outside, is found again when the run is read.
         self.wanting.remove(&run_id);
-        for waiting in self.unserved.values_mut() {
-            waiting.retain(|(run, ..)| *run != run_id);
+        self.gated.withdraw_run(run_id);
+        let of_run = (run_id, i64::MIN)..=(run_id, i64::MAX);
+        let waiting: Vec<i64> = self
+            .unserved
+            .range(of_run.clone())
+            .map(|((_, id), _)| *id)
+            .collect();
+        for scheduled_event_id in waiting {
+            self.served(core, run_id, scheduled_event_id);
         }
-        self.unserved.retain(|_, waiting| !waiting.is_empty());
+        let outside: Vec<_> = self.outside.range(of_run).copied().collect();
+        for key in outside {
+            self.outside.remove(&key);
+        }
     }
 }
 
@@ -193,8 +227,9 @@ impl Shard {
                 .get(&(run.run_id, scheduled_event_id))
                 .is_some_and(|running| Some(running.number) != current);
             if stale {
-                self.attempts.gone(run.run_id, scheduled_event_id);
+                self.attempts.gone(&self.core, run.run_id, scheduled_event_id);
             }
+            self.note_outside(run, scheduled_event_id);
             self.attempts.try_later(run.run_id, scheduled_event_id);
         }
         let Some(mut wanting) = self.attempts.wanting.remove(&run.run_id) else {
@@ -219,40 +254,44 @@ impl Shard {
         scheduled_event_id: i64,
     ) -> bool {
         let Some(activity) = run.execution.activities().get(&scheduled_event_id) else {
+            self.attempts.gated.withdraw(run.run_id, scheduled_event_id);
             return true;
         };
         if !activity.is_ready(turn.now_ns) || self.stopping {
+            self.attempts.gated.withdraw(run.run_id, scheduled_event_id);
             return true;
         }
         let (queue, activity_type) = (
             activity.task_queue().to_owned(),
             activity.activity_type().to_owned(),
         );
-        let Some(version) = self
+        let Some(server) = self
             .core
             .registry
-            .for_activity(run.namespace, &queue, &activity_type)
+            .server_of(run.namespace, &queue, &activity_type)
         else {
-            let waiting = self
-                .attempts
+            self.attempts.gated.withdraw(run.run_id, scheduled_event_id);
+            let service = (run.namespace, queue, activity_type);
+            self.attempts
                 .unserved
-                .entry((run.namespace, queue, activity_type))
-                .or_default();
-            if !waiting
-                .iter()
-                .any(|(run_id, _, id)| *run_id == run.run_id && *id == scheduled_event_id)
-            {
-                waiting.push((run.run_id, run.place(), scheduled_event_id));
-            }
+                .insert((run.run_id, scheduled_event_id), (service, run.place()));
+            self.offer(run, turn, tellings, scheduled_event_id);
             return true;
         };
+        self.attempts.served(&self.core, run.run_id, scheduled_event_id);
         if self.attempts.running.len() >= self.attempts.slots {
             return false;
         }
-        if !run
-            .execution
-            .start_attempt(turn, scheduled_event_id, &self.core.options.identity)
-        {
+        let entrance = self.enter_gate(&server, run.run_id, run.place(), scheduled_event_id);
+        let Ok(permit) = entrance.permit() else {
+            return true;
+        };
+        let starter = Starter {
+            identity: &self.core.options.identity,
+            outside: false,
+            nonce: self.core.new_nonce(),
+        };
+        if !run.execution.start_attempt(turn, scheduled_event_id, starter) {
             return true;
         }
         let Some(activity) = run.execution.activities().get(&scheduled_event_id) else {
@@ -279,14 +318,14 @@ impl Shard {
             input: guest::payloads_in(activity.attributes.input.as_ref()),
             host: host.clone(),
             logs: self.core.logs_of(&run.workflow_id, run.run_id),
-            grants: version.config.grants.clone(),
+            grants: server.grants(),
         };
         let dispatch = Dispatch {
             run_id: run.run_id,
             place: run.place(),
             scheduled_event_id,
             number,
-            version,
+            server,
             call,
             host,
         };
@@ -296,6 +335,7 @@ impl Shard {
                 number,
                 cancel,
                 task: None,
+                permit,
             },
         );
         tellings.0.push(Held::Dispatch(Box::new(dispatch)));
@@ -356,10 +396,34 @@ impl Shard {
 
     /// A module was stored: perhaps it serves what nobody did.
     pub(super) fn try_unserved(&mut self) {
-        for (_, waiting) in std::mem::take(&mut self.attempts.unserved) {
-            for (run_id, place, scheduled_event_id) in waiting {
-                self.deliver(run_id, &place, Input::TryAttempt { scheduled_event_id });
-            }
+        let registry = &self.core.registry;
+        let served: Vec<_> = self
+            .attempts
+            .unserved
+            .iter()
+            .filter(|(_, ((namespace, queue, activity_type), _))| {
+                registry.server_of(*namespace, queue, activity_type).is_some()
+            })
+            .map(|((run_id, scheduled_event_id), (_, place))| (*run_id, place.clone(), *scheduled_event_id))
+            .collect();
+        for (run_id, place, scheduled_event_id) in served {
+            self.deliver(run_id, &place, Input::TryAttempt { scheduled_event_id });
+        }
+    }
+
+    /// Whether the current attempt of an activity is with a worker outside.
+    pub(super) fn note_outside(&mut self, run: &Run, scheduled_event_id: i64) {
+        let activity = run.execution.activities().get(&scheduled_event_id);
+        let is_outside = activity.is_some_and(|activity| {
+            let attempt = &activity.attempt;
+            attempt.started_ns.is_some() && attempt.handed_out
+        });
+        // If it waits it lines up anew: it may be paused, or be for another queue.
+        self.attempts.served(&self.core, run.run_id, scheduled_event_id);
+        if is_outside {
+            self.attempts.handed_out(run.run_id, scheduled_event_id);
+        } else {
+            self.attempts.outside.remove(&(run.run_id, scheduled_event_id));
         }
     }
 
@@ -411,9 +475,16 @@ impl Shard {
         if self
             .core
             .registry
-            .for_activity(run.namespace, queue, activity_type)
+            .server_of(run.namespace, queue, activity_type)
             .is_some()
         {
+            return None;
+        }
+        let key = QueueKey {
+            namespace: run.namespace,
+            name: queue.into(),
+        };
+        if self.core.task_queues.is_polled(&key, self.core.clock.now_ns()) {
             return None;
         }
         let places = self.core.registry.elsewhere(run.namespace, activity_type);
@@ -431,13 +502,19 @@ async fn run_attempt(core: Arc<Core>, mailbox: Arc<ShardMailbox>, dispatch: Disp
         place,
         scheduled_event_id,
         number,
-        version,
+        server,
         call,
         host,
     } = dispatch;
+    let run = async {
+        match &server {
+            Server::Module(version) => execute(&core, version, call).await,
+            Server::Native(activity) => activities::run(activity, call, host.cancel.0.subscribe()).await,
+        }
+    };
     let end = tokio::select! {
         biased;
-        end = execute(&core, &version, call) => end,
+        end = run => end,
         never = host.pass_on() => match never {},
     };
     host.flush();
@@ -461,10 +538,7 @@ async fn execute(core: &Arc<Core>, version: &Arc<Version>, call: ActivityCall) -
         Ok(Ok(result)) => AttemptEnd::Completed(guest::payloads_out(result)),
         Ok(Err(ExecuteError::Failed(failure))) => AttemptEnd::Failed(Box::new(guest::failure_out(failure))),
         Ok(Err(ExecuteError::Cancelled(details))) => AttemptEnd::Cancelled(guest::payloads_out(details)),
-        Ok(Err(ExecuteError::WillCompleteAsync)) => failed(
-            "completing an activity asynchronously is not offered yet",
-            "NotOffered",
-        ),
+        Ok(Err(ExecuteError::WillCompleteAsync)) => AttemptEnd::HandedOver,
         Err(trap) => {
             let mut failure = longhaul_history::failure::application(
                 format!("activity {activity_type:?} did not return: {trap}"),
@@ -513,12 +587,7 @@ struct Beat {
 /// that time is over, also if no other follows.
 fn beat_every(activity: &Activity) -> Duration {
     const LONGEST: Duration = Duration::from_secs(30);
-    let limit_ns = activity
-        .attributes
-        .heartbeat_timeout
-        .as_ref()
-        .and_then(time::ns_from_duration)
-        .unwrap_or(0);
+    let limit_ns = activity.heartbeat().and_then(time::ns_from_duration).unwrap_or(0);
     if limit_ns == 0 {
         LONGEST
     } else {
@@ -593,11 +662,7 @@ fn activity_info(run: &Run, activity: &Activity, now_ns: u64) -> ActivityInfo {
         |duration: Option<&time::Duration>| duration.and_then(time::ns_from_duration).filter(|ns| *ns > 0);
     let attempt = &activity.attempt;
     ActivityInfo {
-        task_token: format!(
-            "{}/{}/{}",
-            run.run_id, activity.scheduled_event_id, attempt.number
-        )
-        .into_bytes(),
+        task_token: super::handing::token_of(run, activity),
         namespace: run.execution.identity().namespace.to_string(),
         workflow_id: run.workflow_id.to_string(),
         run_id: run.run_id.to_string(),
@@ -612,9 +677,12 @@ fn activity_info(run: &Run, activity: &Activity, now_ns: u64) -> ActivityInfo {
         scheduled_time: activity.scheduled_time_ns,
         attempt_scheduled_time: attempt.due_ns,
         started_time: now_ns,
-        schedule_to_close: limit(attributes.schedule_to_close_timeout.as_ref()),
-        start_to_close: limit(attributes.start_to_close_timeout.as_ref()),
-        heartbeat: limit(attributes.heartbeat_timeout.as_ref()),
-        retry_policy: attributes.retry_policy.as_ref().map(guest::retry_policy_in),
+        schedule_to_close: limit(activity.schedule_to_close()),
+        start_to_close: limit(activity.start_to_close()),
+        heartbeat: limit(activity.heartbeat()),
+        retry_policy: attributes
+            .retry_policy
+            .as_ref()
+            .map(|_| guest::retry_policy_in(&activity.retry_policy())),
     }
 }

@@ -15,7 +15,7 @@ use prost::Message as _;
 
 use super::{
     Alarm, Envelope, Kind, Place, Shard, ShardMailbox, attempts::Dispatch, delete::SweepAgain,
-    message::Notice, moving::Move, reset::Reset, run::Run, turn::Tellings,
+    handing::HandedOut, message::Notice, moving::Move, reset::Reset, run::Run, turn::Tellings,
 };
 use crate::{
     Error, attributes,
@@ -49,6 +49,8 @@ pub(crate) enum Held {
     Purge(RunId),
     /// Run an attempt of an activity.
     Dispatch(Box<Dispatch>),
+    /// Give an attempt of an activity to a worker.
+    HandOut(Box<HandedOut>),
     /// Wake the long polls of a run.
     Wake(RunId),
     /// All that the run has done is durable, so that it can be replayed from the store.
@@ -166,6 +168,7 @@ impl Shard {
         match held {
             Held::Answer(answer) => answer(Ok(())),
             Held::Dispatch(dispatch) => self.dispatch(*dispatch),
+            Held::HandOut(handed_out) => handed_out.deliver(),
             Held::Send(envelope) => self.send(envelope),
             Held::Seen(key, _) => {
                 self.seen.remove(&key);
@@ -219,6 +222,7 @@ impl Shard {
             match held {
                 Held::Answer(answer) => answer(Err(error.clone())),
                 Held::Dispatch(dispatch) => self.attempts.give_back(&dispatch),
+                Held::HandOut(handed_out) => handed_out.forget(),
                 // A receiver that has gone needs no answer.
                 Held::Prove(_, _, moving) => drop(moving.reply.send(Err(error.clone()))),
                 Held::Read(_, reset) => drop(reset.reply.send(Err(error.clone()))),
@@ -253,8 +257,8 @@ impl Shard {
         match crate::recovery::alarms_of(&core, self.index) {
             Ok(alarms) => {
                 self.alarms = Default::default();
-                for (due_ns, alarm, place) in alarms {
-                    self.alarms.set(due_ns, alarm, place);
+                for due in alarms {
+                    self.restore(due);
                 }
             }
             Err(error) => {

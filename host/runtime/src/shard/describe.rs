@@ -1,7 +1,7 @@
 //! What `describe` tells of a run.
 
 use longhaul_engine::{
-    activity::Activity,
+    activity::{Activity, Pause},
     proto::{
         common::v1 as common,
         enums::v1::{PendingActivityState, PendingWorkflowTaskState},
@@ -100,12 +100,24 @@ impl Shard {
 
     fn pending_activity(&self, run: &Run, activity: &Activity, now_ns: u64) -> info::PendingActivityInfo {
         let attempt = &activity.attempt;
-        let state = match (attempt.started_ns, activity.cancel_requested_event_id) {
-            (Some(_), Some(_)) => PendingActivityState::CancelRequested,
-            (Some(_), None) => PendingActivityState::Started,
-            (None, _) => PendingActivityState::Scheduled,
+        let state = match (
+            attempt.started_ns,
+            activity.cancel_requested_event_id,
+            &attempt.pause,
+        ) {
+            (Some(_), Some(_), _) => PendingActivityState::CancelRequested,
+            (Some(_), None, Some(_)) => PendingActivityState::PauseRequested,
+            (Some(_), None, None) => PendingActivityState::Started,
+            (None, _, Some(_)) => PendingActivityState::Paused,
+            (None, _, None) => PendingActivityState::Scheduled,
         };
-        let waits = (attempt.started_ns.is_none() && attempt.due_ns <= now_ns)
+        let next_ns = Some(attempt.due_ns).filter(|due_ns| attempt.started_ns.is_none() && *due_ns > now_ns);
+        let interval_ns = match (next_ns, attempt.last_ended_ns) {
+            (Some(due_ns), Some(ended_ns)) => due_ns.saturating_sub(ended_ns),
+            _ => activity.policy().interval_after(attempt.number),
+        };
+        let waits = activity
+            .is_ready(now_ns)
             .then(|| self.unserved_reason(run, activity))
             .flatten()
             .map(|message| Failure {
@@ -128,8 +140,30 @@ impl Shard {
             scheduled_time: Some(time::timestamp_from_ns(attempt.due_ns)),
             expiration_time: activity.expires_ns().map(time::timestamp_from_ns),
             last_failure: attempt.last_failure.as_deref().cloned().or(waits),
-            last_worker_identity: attempt.identity.clone(),
+            last_worker_identity: if attempt.heartbeat_identity.is_empty() {
+                attempt.identity.clone()
+            } else {
+                attempt.heartbeat_identity.clone()
+            },
+            current_retry_interval: Some(time::duration_from_ns(interval_ns)),
+            last_attempt_complete_time: attempt.last_ended_ns.map(time::timestamp_from_ns),
+            next_attempt_schedule_time: next_ns.map(time::timestamp_from_ns),
+            paused: attempt.pause.is_some(),
+            pause_info: attempt.pause.as_ref().map(pause_info),
+            priority: activity.attributes.priority.clone(),
+            activity_options: Some(activity.options()),
             ..Default::default()
         }
+    }
+}
+
+fn pause_info(pause: &Pause) -> info::pending_activity_info::PauseInfo {
+    use info::pending_activity_info::pause_info::{Manual, PausedBy};
+    info::pending_activity_info::PauseInfo {
+        pause_time: Some(time::timestamp_from_ns(pause.since_ns)),
+        paused_by: Some(PausedBy::Manual(Manual {
+            identity: pause.identity.clone(),
+            reason: pause.reason.clone(),
+        })),
     }
 }

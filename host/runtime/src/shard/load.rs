@@ -176,6 +176,8 @@ impl Shard {
             .values()
             .filter(|activity| activity.attempt.started_ns.is_some())
             .filter(|activity| !self.is_running(run_id, activity.scheduled_event_id))
+            // What a worker outside has is lost when its limits say so.
+            .filter(|activity| !activity.attempt.handed_out)
             // One that has just ended here is not lost: its end waits with what made the run be read.
             .filter(|activity| !waiting.iter().any(|input| ends(input, activity)))
             .map(|activity| (activity.scheduled_event_id, activity.attempt.number))
@@ -191,6 +193,7 @@ impl Shard {
         let pending: Vec<i64> = run.execution.activities().keys().copied().collect();
         for scheduled_event_id in pending {
             self.arm_activity(&mut run, scheduled_event_id);
+            self.note_outside(&run, scheduled_event_id);
         }
         run.inbox.extend(waiting);
         run.broken = replay_error;

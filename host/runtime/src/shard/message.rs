@@ -9,6 +9,7 @@ use tokio::sync::{oneshot, watch};
 
 use super::{
     alarms::{Alarm, Place},
+    answers::{Operation, Said},
     beginning::{Beginning, With},
     delete::{SweepAgain, Swept},
     letter::{Delivery, Envelope},
@@ -17,7 +18,7 @@ use super::{
     run::Run,
     validate::Verdicts,
 };
-use crate::{Description, Error, guest::TaskError, updates::Stage};
+use crate::{Description, Error, gates, guest::TaskError, task_queues::Poll, updates::Stage};
 
 /// Where an answer goes. The asker may have gone; then nobody reads it.
 pub(crate) type Reply<T> = oneshot::Sender<Result<T, Error>>;
@@ -69,6 +70,10 @@ pub(crate) enum Message {
     Describe {
         reply: Reply<Description>,
     },
+    /// A worker outside has something to say of an attempt.
+    Attempt(Box<Said>),
+    /// Somebody pauses activities, or the like.
+    Operate(Box<Operation>),
     Move(Box<Move>),
     /// Terminate it if it is open, and delete all that there is of it.
     Delete {
@@ -116,6 +121,12 @@ impl Message {
             Self::Describe { reply } => {
                 let _ = reply.send(Err(error));
             }
+            Self::Operate(operation) => {
+                let _ = operation.reply.send(Err(error));
+            }
+            Self::Attempt(said) => {
+                let _ = said.reply.send(Err(error));
+            }
             Self::Move(moving) => {
                 let _ = moving.reply.send(Err(error));
             }
@@ -155,6 +166,16 @@ pub(crate) enum Input {
     TryAttempt {
         scheduled_event_id: i64,
     },
+    /// A worker polls, and an activity that waits is next.
+    Poll {
+        scheduled_event_id: i64,
+        poll: Poll,
+    },
+    /// An attempt has not reached the worker that it was started for.
+    TakeBack {
+        scheduled_event_id: i64,
+        nonce: u64,
+    },
     /// A start that terminates this run first.
     Replace(Beginning),
     /// The message of a start for which this run is there already.
@@ -189,7 +210,10 @@ impl Input {
             | Self::Alarm(_)
             | Self::AttemptEnded { .. }
             | Self::Heartbeat { .. }
-            | Self::TryAttempt { .. } => false,
+            | Self::TryAttempt { .. }
+            // Polls are bounded where they wait.
+            | Self::Poll { .. }
+            | Self::TakeBack { .. } => false,
         }
     }
 
@@ -207,7 +231,10 @@ impl Input {
             | Self::Alarm(_)
             | Self::AttemptEnded { .. }
             | Self::Heartbeat { .. }
-            | Self::TryAttempt { .. } => {}
+            | Self::TryAttempt { .. }
+            // Whoever waits for the poll asks again.
+            | Self::Poll { .. }
+            | Self::TakeBack { .. } => {}
         }
     }
 }
@@ -252,6 +279,8 @@ pub(crate) enum Notice {
     },
     /// A module was stored or removed.
     ModulesChanged,
+    /// There may be room for attempts of a module.
+    GateOpen(gates::Key),
     /// Answered when everything that the shard decided before has been handed to the writer.
     Barrier(std::sync::mpsc::Sender<()>),
     /// A request for which something had to be read or compiled first.
@@ -282,6 +311,21 @@ pub(crate) enum Notice {
         envelope: Arc<Envelope>,
         answer: Option<Answer>,
     },
+}
+
+impl Notice {
+    /// A worker's poll has met an attempt.
+    pub(crate) fn poll(run_id: RunId, place: Place, scheduled_event_id: i64, poll: Poll) -> Self {
+        let input = Input::Poll {
+            scheduled_event_id,
+            poll,
+        };
+        Self::Deliver {
+            run_id,
+            place,
+            input: Box::new(input),
+        }
+    }
 }
 
 /// A run that was read, and whether its code could be replayed.

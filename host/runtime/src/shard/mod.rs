@@ -5,6 +5,7 @@
 //! is held until the transition is durable. The shard computes ahead: a run's next turn need not wait for the last commit.
 
 mod alarms;
+mod answers;
 mod attempts;
 mod beginning;
 mod chain;
@@ -12,6 +13,8 @@ mod commit;
 mod delete;
 mod deliver;
 mod describe;
+mod gated;
+mod handing;
 mod letter;
 mod load;
 mod memory;
@@ -42,10 +45,12 @@ use std::{
 use longhaul_engine::outgoing::Answer;
 use longhaul_store::{RunId, SeenKey};
 
-use crate::{core::Core, executions::ParentRef, mailbox::Mailbox};
+use crate::{core::Core, executions::ParentRef, mailbox::Mailbox, recovery::Due};
 
 pub(crate) use alarms::{Alarm, Alarms, Kind, Place};
+pub(crate) use answers::{Operation, Said, Saying};
 pub(crate) use beginning::{Beginning, Started, With};
+pub(crate) use handing::Delivery;
 pub(crate) use letter::Envelope;
 pub(crate) use load::read_events;
 pub(crate) use message::{Message, Notice, Request, Target, UpdateTicket};
@@ -162,8 +167,13 @@ impl Shard {
     }
 
     /// Add what the store says will fall due.
-    pub(crate) fn restore_alarm(&mut self, due_ns: u64, alarm: Alarm, place: Place) {
-        self.alarms.set(due_ns, alarm, place);
+    pub(crate) fn restore(&mut self, due: Due) {
+        if due.outside {
+            self.attempts.handed_out(due.alarm.run_id, due.alarm.id);
+        }
+        if let Some(at_ns) = due.at_ns {
+            self.alarms.set(at_ns, due.alarm, due.place);
+        }
     }
 
     /// Everything was restored: go on with what needs no input.

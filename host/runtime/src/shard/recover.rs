@@ -112,7 +112,7 @@ impl Shard {
         );
         self.memory.forget(&run);
         self.attempts
-            .take_back(run_id, &self.commits.dispatches_of(run_id));
+            .take_back(&self.core, run_id, &self.commits.dispatches_of(run_id));
         // Some may be of what was not written. The others are set again when the run is back.
         self.alarms.forget(run_id);
         let waiting = std::mem::take(&mut run.inbox);
@@ -131,7 +131,7 @@ impl Shard {
             "a run could not begin"
         );
         self.memory.forget(&run);
-        self.attempts.take_back(run_id, &HashSet::new());
+        self.attempts.take_back(&self.core, run_id, &HashSet::new());
         self.alarms.forget(run_id);
         self.outbox.forget_run(run_id);
         tell(run, tellings, error);

@@ -81,8 +81,10 @@ impl Shard {
             }
             Notice::ModulesChanged => {
                 self.try_unserved();
+                self.pass_all_gates();
                 self.try_typeless();
             }
+            Notice::GateOpen(key) => self.pass_gate(&key),
             Notice::Deliver { run_id, place, input } => self.deliver(run_id, &place, *input),
             Notice::Swept(swept) => self.on_swept(swept),
             Notice::Sweep => self.sweep(),
@@ -227,7 +229,12 @@ impl Shard {
                         }
                         // The row in the store still says that the attempt runs: the next time the run is read it counts as lost.
                         Input::AttemptEnded { .. } | Input::Heartbeat { .. } => {}
-                        Input::TryAttempt { scheduled_event_id } => {
+                        // Its worker will not answer: its limits say when it is tried again.
+                        Input::TakeBack { .. } => {}
+                        Input::TryAttempt { scheduled_event_id }
+                        | Input::Poll {
+                            scheduled_event_id, ..
+                        } => {
                             let due_ns = self.core.clock.now_ns().saturating_add(LOAD_AGAIN_NS);
                             let alarm = Alarm {
                                 run_id,

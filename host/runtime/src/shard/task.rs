@@ -271,7 +271,7 @@ impl Shard {
                     self.attempts.cancel(run.run_id, *scheduled_event_id);
                 }
                 Effect::ActivityGone { scheduled_event_id } => {
-                    self.attempts.gone(run.run_id, *scheduled_event_id)
+                    self.attempts.gone(&self.core, run.run_id, *scheduled_event_id)
                 }
                 Effect::TimerSet { .. }
                 | Effect::TimerGone { .. }

@@ -56,6 +56,7 @@ impl Tellings {
                 Held::Answer(answer) => answer(Err(error.clone())),
                 // A receiver that has gone needs no answer.
                 Held::Prove(_, _, moving) => drop(moving.reply.send(Err(error.clone()))),
+                Held::HandOut(handed_out) => handed_out.forget(),
                 // An attempt is taken back with its run; what was taken of a letter is no more, and its sender sends it again.
                 _ => {}
             }
@@ -306,6 +307,14 @@ impl Shard {
                 ..
             } => questions.push(question),
             Input::Message {
+                message: Message::Attempt(said),
+                ..
+            } => self.take_said(run, turn, tellings, *said),
+            Input::Message {
+                message: Message::Operate(operation),
+                ..
+            } => self.take_operation(run, turn, tellings, *operation),
+            Input::Message {
                 message: Message::Move(moving),
                 ..
             } => self.take_move(run, turn, tellings, *moving),
@@ -358,6 +367,16 @@ impl Shard {
             }
             Input::TryAttempt { scheduled_event_id } => {
                 self.attempts.try_later(run.run_id, scheduled_event_id)
+            }
+            Input::Poll {
+                scheduled_event_id,
+                poll,
+            } => self.take_poll(run, turn, tellings, scheduled_event_id, poll),
+            Input::TakeBack {
+                scheduled_event_id,
+                nonce,
+            } => {
+                run.execution.take_attempt_back(turn, scheduled_event_id, nonce);
             }
             Input::Replace(beginning) => self.mailbox.notice(Notice::Again(Request::Start(beginning))),
             Input::Attach(beginning) => self.attach(run, turn, tellings, beginning),

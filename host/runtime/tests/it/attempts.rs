@@ -164,7 +164,11 @@ async fn held() -> (World, BufReader<TcpStream>) {
     options.allow_grants = true;
     let mut world = World::with(options);
     world
-        .upload_with("attempts", "attempts", "[grants]\nnetwork = true")
+        .upload_with(
+            "attempts",
+            "attempts",
+            "[grants.sockets]\nconnect = [\"127.0.0.1:*\"]",
+        )
         .await;
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();

@@ -11,6 +11,7 @@ use serde_json::json;
 
 use crate::{
     common::{self, *},
+    worker,
     world::World,
 };
 
@@ -20,6 +21,40 @@ fn running(disk: &FaultyDisk) -> Runtime {
     options.long_poll = Duration::from_secs(2);
     let store = Store::open_with_backend(options.store.clone(), disk.clone()).unwrap();
     Runtime::open_on(options, store, Clock::system()).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_worker_that_polls_while_the_disk_is_full_gets_its_attempt_when_there_is_space() {
+    // A1
+    let disk = FaultyDisk::new();
+    let rt = running(&disk);
+    rt.upload_module(upload("lab", "lab")).await.unwrap();
+    let program = json!({"steps": [worker::activity(json!({"start_to_close_ms": 60_000}))]});
+    start(rt.clone(), "w", "Lab", "lab", &[program]).await.unwrap();
+    disk.set_free_pages(Some(0));
+    let waits = tokio::spawn(worker::poll(
+        rt.clone(),
+        worker::QUEUE,
+        "worker",
+        Duration::from_secs(30),
+    ));
+    let started = Instant::now();
+    while rt.write_failure().is_none() {
+        assert!(
+            started.elapsed() < Duration::from_secs(20),
+            "nothing was to be written"
+        );
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert!(!waits.is_finished(), "the attempt's start is not durable");
+    disk.set_free_pages(None);
+    let task = waits.await.unwrap().unwrap();
+    assert_eq!(task.attempt, 1);
+    worker::complete(rt.clone(), &task.task_token, json!(1))
+        .await
+        .unwrap();
+    assert_eq!(result(rt.clone(), "w").await.unwrap(), json!(["echo=1"]));
+    tokio::task::spawn_blocking(move || rt.stop()).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

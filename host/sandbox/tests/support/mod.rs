@@ -33,7 +33,7 @@ const WASI: &[&str] = &[
     "package wasi:random@0.2.3;
      interface random { get-random-u64: func() -> u64; }",
     "package wasi:http@0.2.3;
-     interface outgoing-handler { handle: func(); }",
+     interface incoming-handler { handle: func(); }",
     "package acme:tools@1.0.0;
      interface secrets { read: func(); }",
 ];

@@ -9,4 +9,5 @@ mod health;
 mod http;
 mod lifecycle;
 mod modules;
+mod workers;
 mod workflows;

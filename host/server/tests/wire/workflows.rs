@@ -60,6 +60,7 @@ async fn system_info_claims_only_what_is_honoured() {
             internal_error_differentiation: true,
             encoded_failure_attributes: true,
             upsert_memo: true,
+            activity_failure_include_heartbeat: true,
             count_group_by_execution_status: true,
             ..Default::default()
         }
@@ -263,10 +264,11 @@ struct Method {
 
 static METHODS: &[Method] = &include!(concat!(env!("OUT_DIR"), "/methods.rs"));
 
-const OFFERED: [&str; 24] = [
+const OFFERED: [&str; 39] = [
     "CountWorkflowExecutions",
     "DeleteWorkflowExecution",
     "DescribeNamespace",
+    "DescribeTaskQueue",
     "DescribeWorkflowExecution",
     "ExecuteMultiOperation",
     "GetClusterInfo",
@@ -277,15 +279,29 @@ const OFFERED: [&str; 24] = [
     "ListNamespaces",
     "ListOpenWorkflowExecutions",
     "ListWorkflowExecutions",
+    "PauseActivity",
+    "PollActivityTaskQueue",
     "PollWorkflowExecutionUpdate",
     "QueryWorkflow",
+    "RecordActivityTaskHeartbeat",
+    "RecordActivityTaskHeartbeatById",
     "RequestCancelWorkflowExecution",
+    "ResetActivity",
     "ResetWorkflowExecution",
+    "RespondActivityTaskCanceled",
+    "RespondActivityTaskCanceledById",
+    "RespondActivityTaskCompleted",
+    "RespondActivityTaskCompletedById",
+    "RespondActivityTaskFailed",
+    "RespondActivityTaskFailedById",
     "ScanWorkflowExecutions",
+    "ShutdownWorker",
     "SignalWithStartWorkflowExecution",
     "SignalWorkflowExecution",
     "StartWorkflowExecution",
     "TerminateWorkflowExecution",
+    "UnpauseActivity",
+    "UpdateActivityOptions",
     "UpdateWorkflowExecution",
     "UpdateWorkflowExecutionOptions",
 ];

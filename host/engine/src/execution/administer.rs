@@ -1,0 +1,289 @@
+//! What operators do with activities that are pending: pause them, let them go on, begin anew, with other options.
+//!
+//! As on Temporal's server none of it is an event: it changes the activity's row, and with it what its attempts are.
+
+use longhaul_history::{
+    proto::{activity::v1::ActivityOptions, common::v1::RetryPolicy, taskqueue::v1::TaskQueue},
+    time,
+};
+
+use super::{Execution, NotTaken};
+use crate::{
+    Effect, Turn,
+    activity::{Activity, Pause, Renewal},
+    retry::{self, BadPolicy, Policy},
+};
+
+/// Which of a run's pending activities.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Selection {
+    /// The one with this id.
+    Id(String),
+    /// Those of this type.
+    Type(String),
+    /// All of them.
+    All,
+}
+
+/// What is done with each of them.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Act {
+    /// No attempt starts; one that runs may end, and hears of it with its next heartbeat.
+    Pause {
+        /// Who wants it.
+        identity: String,
+        /// Why.
+        reason: String,
+    },
+    /// Attempts start again; what waits does so at once, after `delay_ns`.
+    Unpause {
+        /// Count attempts from 1.
+        reset_attempts: bool,
+        /// Forget how far earlier attempts have come.
+        reset_heartbeat: bool,
+        /// In nanoseconds.
+        delay_ns: u64,
+    },
+    /// Attempts count from 1, and what waits starts at once, after `delay_ns`. An attempt that runs may end, and hears of it with its
+    /// next heartbeat; if another follows, that is the first.
+    Reset {
+        /// Forget how far earlier attempts have come.
+        reset_heartbeat: bool,
+        /// What is paused stays so.
+        keep_paused: bool,
+        /// Back to what the workflow has asked for.
+        restore_options: bool,
+        /// In nanoseconds.
+        delay_ns: u64,
+    },
+    /// Other options.
+    Update(Changes),
+    /// Back to what the workflow has asked for.
+    RestoreOptions,
+}
+
+/// Options that are to change. None: it stays as it is.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Changes {
+    /// The queue whose workers may run it.
+    pub task_queue: Option<String>,
+    /// In nanoseconds; 0: no limit.
+    pub schedule_to_close_ns: Option<u64>,
+    /// In nanoseconds; 0: no limit.
+    pub schedule_to_start_ns: Option<u64>,
+    /// In nanoseconds; 0: no limit.
+    pub start_to_close_ns: Option<u64>,
+    /// In nanoseconds; 0: no limit.
+    pub heartbeat_ns: Option<u64>,
+    /// In nanoseconds; 0: the default.
+    pub initial_interval_ns: Option<u64>,
+    /// In nanoseconds; 0: the default.
+    pub maximum_interval_ns: Option<u64>,
+    /// 0: the default.
+    pub backoff_coefficient: Option<f64>,
+    /// 0: no limit.
+    pub maximum_attempts: Option<i32>,
+}
+
+/// Options that an activity cannot have.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BadOptions {
+    /// See [`BadPolicy`].
+    #[error("the retry policy cannot be kept: {0}")]
+    Policy(#[from] BadPolicy),
+    /// Nothing would end an attempt that hangs.
+    #[error("one of the schedule-to-close and start-to-close timeouts has to be set")]
+    NoLimit,
+}
+
+/// Why nothing was done.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NotDone {
+    /// There is no such activity.
+    #[error(transparent)]
+    NotTaken(#[from] NotTaken),
+    /// No pending activity is meant.
+    #[error("no pending activity {0}, check workflow execution history for more details")]
+    None(String),
+    /// See [`BadOptions`].
+    #[error(transparent)]
+    Options(#[from] BadOptions),
+}
+
+impl Execution {
+    /// Do something with pending activities: with all that are meant, or with none. Answers the options of the first of them.
+    ///
+    /// # Errors
+    ///
+    /// The run has closed, no such activity is pending, or the options cannot be kept.
+    pub fn administer(
+        &mut self,
+        turn: &mut Turn,
+        selection: &Selection,
+        act: &Act,
+    ) -> Result<ActivityOptions, NotDone> {
+        if !self.is_open() {
+            return Err(NotTaken::Closed.into());
+        }
+        let mut changed = Vec::new();
+        for activity in self
+            .activities
+            .values()
+            .filter(|activity| selection.means(activity))
+        {
+            let mut activity = activity.clone();
+            act.on(&mut activity, turn.now_ns)?;
+            changed.push(activity);
+        }
+        let options = match (changed.first(), selection) {
+            (Some(first), _) => first.options(),
+            (None, Selection::Id(id)) => return Err(NotTaken::NoSuchActivity(id.clone()).into()),
+            (None, Selection::Type(name)) => return Err(NotDone::None(format!("is of type {name:?}"))),
+            (None, Selection::All) => return Err(NotDone::None("is left".into())),
+        };
+        for activity in changed {
+            let scheduled_event_id = activity.scheduled_event_id;
+            self.activities.insert(scheduled_event_id, activity);
+            turn.effects.push(Effect::ActivityChanged { scheduled_event_id });
+        }
+        Ok(options)
+    }
+}
+
+impl Selection {
+    fn means(&self, activity: &Activity) -> bool {
+        match self {
+            Self::Id(id) => activity.attributes.activity_id == *id,
+            Self::Type(name) => activity.activity_type() == name,
+            Self::All => true,
+        }
+    }
+}
+
+impl Act {
+    fn on(&self, activity: &mut Activity, now_ns: u64) -> Result<(), BadOptions> {
+        let runs = activity.attempt.started_ns.is_some();
+        match self {
+            Self::Pause { identity, reason } => {
+                if activity.attempt.pause.is_none() {
+                    activity.attempt.pause = Some(Pause {
+                        since_ns: now_ns,
+                        identity: identity.clone(),
+                        reason: reason.clone(),
+                    });
+                }
+            }
+            Self::Unpause {
+                reset_attempts,
+                reset_heartbeat,
+                delay_ns,
+            } => {
+                activity.attempt.pause = None;
+                if runs {
+                    if *reset_attempts || *reset_heartbeat {
+                        activity.attempt.renewal = Some(Renewal {
+                            attempts: *reset_attempts,
+                            heartbeat: *reset_heartbeat,
+                            told: false,
+                        });
+                    }
+                } else {
+                    activity.renew(*reset_attempts, *reset_heartbeat);
+                    activity.attempt.due_ns = now_ns.saturating_add(*delay_ns);
+                }
+            }
+            Self::Reset {
+                reset_heartbeat,
+                keep_paused,
+                restore_options,
+                delay_ns,
+            } => {
+                if *restore_options {
+                    activity.attempt.options = None;
+                }
+                if !keep_paused {
+                    activity.attempt.pause = None;
+                }
+                if runs {
+                    activity.attempt.renewal = Some(Renewal {
+                        attempts: true,
+                        heartbeat: *reset_heartbeat,
+                        told: true,
+                    });
+                } else {
+                    activity.renew(true, *reset_heartbeat);
+                    activity.attempt.due_ns = now_ns.saturating_add(*delay_ns);
+                }
+            }
+            Self::Update(changes) => changes.apply(activity)?,
+            Self::RestoreOptions => {
+                activity.attempt.options = None;
+                wait_anew(activity);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Changes {
+    fn apply(&self, activity: &mut Activity) -> Result<(), BadOptions> {
+        let duration = |ns: u64| Some(time::duration_from_ns(ns));
+        let mut options = activity.options();
+        if let Some(name) = &self.task_queue {
+            options.task_queue = Some(TaskQueue {
+                name: name.clone(),
+                kind: 1,
+                ..Default::default()
+            });
+        }
+        for (change, option) in [
+            (self.schedule_to_close_ns, &mut options.schedule_to_close_timeout),
+            (self.schedule_to_start_ns, &mut options.schedule_to_start_timeout),
+            (self.start_to_close_ns, &mut options.start_to_close_timeout),
+            (self.heartbeat_ns, &mut options.heartbeat_timeout),
+        ] {
+            if let Some(ns) = change {
+                *option = duration(ns);
+            }
+        }
+        let policy: &mut RetryPolicy = options.retry_policy.get_or_insert_default();
+        let before = Policy::new(Some(policy));
+        if let Some(ns) = self.initial_interval_ns {
+            policy.initial_interval = duration(ns);
+        }
+        if let Some(ns) = self.maximum_interval_ns {
+            policy.maximum_interval = duration(ns);
+        }
+        if let Some(coefficient) = self.backoff_coefficient {
+            policy.backoff_coefficient = coefficient;
+        }
+        if let Some(attempts) = self.maximum_attempts {
+            policy.maximum_attempts = attempts;
+        }
+        retry::check(policy)?;
+        let intervals_change = Policy::new(Some(policy)) != before;
+        let is_set = |limit: &Option<time::Duration>| {
+            limit
+                .as_ref()
+                .and_then(time::ns_from_duration)
+                .is_some_and(|ns| ns > 0)
+        };
+        if !is_set(&options.schedule_to_close_timeout) && !is_set(&options.start_to_close_timeout) {
+            return Err(BadOptions::NoLimit);
+        }
+        activity.attempt.options = Some(Box::new(options));
+        if intervals_change {
+            wait_anew(activity);
+        }
+        Ok(())
+    }
+}
+
+/// What waits for its next attempt waits as its policy says now.
+fn wait_anew(activity: &mut Activity) {
+    let attempt = &activity.attempt;
+    if let (None, Some(ended_ns), 2..) = (attempt.started_ns, attempt.last_ended_ns, attempt.number) {
+        let interval_ns = activity.policy().interval_after(attempt.number - 1);
+        activity.attempt.due_ns = ended_ns.saturating_add(interval_ns);
+    }
+}

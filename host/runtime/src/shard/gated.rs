@@ -1,0 +1,184 @@
+//! Activities that wait because their module runs as many attempts as it may.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::Arc;
+
+use longhaul_store::RunId;
+
+use super::{Place, Shard, ShardMailbox, message::Input, message::Notice};
+use crate::{
+    activities::Server,
+    gates::{Key, Permit, Wake},
+};
+
+/// A shard's activities that wait for a gate, in the order in which they came.
+#[derive(Default)]
+pub(crate) struct Gated {
+    lines: HashMap<Key, VecDeque<(RunId, i64)>>,
+    /// Which of them still wait. What was withdrawn stays in its line until it is at the front.
+    waiting: BTreeMap<(RunId, i64), (Key, Place)>,
+    /// What was let in and is about to start.
+    permits: BTreeMap<(RunId, i64), Permit>,
+}
+
+impl Wake for ShardMailbox {
+    fn wake(&self, key: Key) {
+        self.notice(Notice::GateOpen(key));
+    }
+}
+
+impl Gated {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.waiting.is_empty() && self.permits.is_empty()
+    }
+
+    /// An activity waits for its module.
+    fn push(&mut self, key: Key, run_id: RunId, place: Place, scheduled_event_id: i64) {
+        let waits = (run_id, scheduled_event_id);
+        if self.waiting.insert(waits, (key.clone(), place)).is_none() {
+            self.lines.entry(key).or_default().push_back(waits);
+        }
+    }
+
+    /// An activity does not wait any more.
+    pub(crate) fn withdraw(&mut self, run_id: RunId, scheduled_event_id: i64) {
+        let waited = (run_id, scheduled_event_id);
+        self.permits.remove(&waited);
+        if let Some((key, _)) = self.waiting.remove(&waited)
+            && let Some(line) = self.lines.get_mut(&key)
+        {
+            // Those behind a withdrawn one would keep their line alive, so the line is as long as it looks only at its front.
+            while line
+                .front()
+                .is_some_and(|front| !self.waiting.contains_key(front))
+            {
+                line.pop_front();
+            }
+            if line.is_empty() {
+                self.lines.remove(&key);
+            }
+        }
+    }
+
+    /// None of a run's activities waits any more.
+    pub(crate) fn withdraw_run(&mut self, run_id: RunId) {
+        let of_run = (run_id, i64::MIN)..=(run_id, i64::MAX);
+        let waiting = self.waiting.range(of_run.clone()).map(|(waits, _)| *waits);
+        let permits = self.permits.range(of_run).map(|(waits, _)| *waits);
+        let all: Vec<(RunId, i64)> = waiting.chain(permits).collect();
+        for (run_id, scheduled_event_id) in all {
+            self.withdraw(run_id, scheduled_event_id);
+        }
+    }
+
+    /// The next that waits for this module.
+    fn front(&self, key: &Key) -> Option<(RunId, i64)> {
+        self.lines.get(key)?.front().copied()
+    }
+
+    /// Take one that waits.
+    fn take(&mut self, run_id: RunId, scheduled_event_id: i64) -> Option<Place> {
+        let place = self
+            .waiting
+            .get(&(run_id, scheduled_event_id))
+            .map(|(_, place)| place.clone());
+        self.withdraw(run_id, scheduled_event_id);
+        place
+    }
+}
+
+impl Shard {
+    /// Whether an attempt of this server may start now; if not, it waits until one has ended.
+    pub(super) fn enter_gate(
+        &mut self,
+        server: &Server,
+        run_id: RunId,
+        place: Place,
+        scheduled_event_id: i64,
+    ) -> Entrance {
+        let Server::Module(version) = server else {
+            return Entrance::Open;
+        };
+        let Some(limit) = version.config.activity_concurrency else {
+            return Entrance::Open;
+        };
+        if let Some(permit) = self.attempts.gated.permits.remove(&(run_id, scheduled_event_id)) {
+            return Entrance::With(permit);
+        }
+        let key = (version.record.namespace, version.name.clone());
+        // Whoever came first goes first, also where there is room by now: its shard was woken for it.
+        let behind = self.attempts.gated.front(&key).is_some();
+        let wake: Arc<dyn Wake> = self.mailbox.clone();
+        let permit = match behind {
+            true => None,
+            false => self.core.gates.enter(&key, limit, self.index, &wake),
+        };
+        match permit {
+            Some(permit) => Entrance::With(permit),
+            None => {
+                self.attempts.gated.push(key, run_id, place, scheduled_event_id);
+                Entrance::Closed
+            }
+        }
+    }
+
+    /// There may be room in a module's gate: let in as many as there is.
+    pub(super) fn pass_gate(&mut self, key: &Key) {
+        while let Some((run_id, scheduled_event_id)) = self.attempts.gated.front(key) {
+            let version = self.core.registry.version(key.0, &key.1, 0);
+            let limit = version.and_then(|version| version.config.activity_concurrency);
+            let permit = match limit {
+                // The module has no limit any more, or is gone: its activities look around again.
+                None => None,
+                Some(limit) => {
+                    let wake: Arc<dyn Wake> = self.mailbox.clone();
+                    match self.core.gates.enter(key, limit, self.index, &wake) {
+                        Some(permit) => Some(permit),
+                        None => return,
+                    }
+                }
+            };
+            let Some(place) = self.attempts.gated.take(run_id, scheduled_event_id) else {
+                continue;
+            };
+            if let Some(permit) = permit {
+                self.attempts
+                    .gated
+                    .permits
+                    .insert((run_id, scheduled_event_id), permit);
+            }
+            self.deliver(run_id, &place, Input::TryAttempt { scheduled_event_id });
+        }
+        // All that waited here have been let in, or have given up: there may be more room.
+        self.core.gates.pass_on(key);
+    }
+
+    /// A module was stored or removed: its limit may be another.
+    pub(super) fn pass_all_gates(&mut self) {
+        let keys: Vec<Key> = self.attempts.gated.lines.keys().cloned().collect();
+        for key in &keys {
+            self.pass_gate(key);
+        }
+    }
+}
+
+/// What a gate says.
+pub(super) enum Entrance {
+    /// There is no gate.
+    Open,
+    /// It is open for one.
+    With(Permit),
+    /// It is full.
+    Closed,
+}
+
+impl Entrance {
+    /// The permit, if one is needed; `Err` if the attempt has to wait.
+    pub(super) fn permit(self) -> Result<Option<Permit>, ()> {
+        match self {
+            Self::Open => Ok(None),
+            Self::With(permit) => Ok(Some(permit)),
+            Self::Closed => Err(()),
+        }
+    }
+}
