@@ -91,6 +91,7 @@ impl Runtime {
             } else if behind || closed || !request.wait_new_event {
                 return self.page(&key, place, &record, &request);
             }
+            watch.waits();
             if tokio::time::timeout_at(deadline, news).await.is_err() {
                 return Ok(page(Vec::new(), Some(place)));
             }
