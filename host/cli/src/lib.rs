@@ -1,6 +1,6 @@
 //! The `longhaul` command: it starts a server, and it is a client of Temporal's gRPC and of the module service beside it.
 //!
-//! Each group of verbs has a file that holds its flags, its help and what it does: [`args`] is the root of the grammar,
+//! Each group of verbs has a file that holds its flags, its help and what it does: `args` is the root of the grammar,
 //! `workflow/` and `module` are the client's verbs; `server`, `run`, `replay` and `bench` hold an engine of their own, which
 //! `embedded` opens. What they share is in `client` (the connection), `input` (JSON to payloads), `payload`, `failure` and `json`
 //! (the way back), and `output`.
