@@ -1,10 +1,14 @@
 //! What a guest asks for in one activation.
 
+use std::sync::Arc;
+
 use longhaul_history::proto::{
     common::v1 as common,
     enums::v1::{ParentClosePolicy, WorkflowIdReusePolicy},
     failure::v1::Failure,
 };
+
+use crate::local::LocalMarker;
 
 /// A command and the call that made it.
 #[derive(Debug, Clone, PartialEq)]
@@ -44,6 +48,20 @@ pub enum Command {
         /// The activity's number.
         seq: u32,
     },
+    /// Run an activity inside the workflow task.
+    ScheduleLocalActivity {
+        /// The operation's number.
+        seq: u32,
+        /// What to run and how.
+        options: Arc<LocalActivityOptions>,
+    },
+    /// Cancel a local activity.
+    CancelLocalActivity {
+        /// The activity's number.
+        seq: u32,
+    },
+    /// A local activity has ended, or its code has cancelled it. Not a call of the guest, but its place among the calls counts.
+    RecordLocalActivity(Box<LocalMarker>),
     /// Start a child workflow.
     StartChild {
         /// The operation's number.
@@ -123,8 +141,6 @@ pub enum Command {
     ContinueAsNew(Box<ContinueOptions>),
     /// A text about the present state, for tools to show. It is in no event: a replay makes it again.
     SetCurrentDetails(String),
-    /// Something that the contract has and the server does not serve yet.
-    NotOffered(&'static str),
 }
 
 impl Command {
@@ -187,6 +203,44 @@ pub struct ActivityOptions {
     pub cancellation_type: CancellationType,
     /// For tools to show.
     pub summary: Option<String>,
+}
+
+/// An activity that runs inside the workflow task.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LocalActivityOptions {
+    /// Its type.
+    pub activity_type: String,
+    /// Its id; none: the decimal `seq`.
+    pub activity_id: Option<String>,
+    /// Its arguments.
+    pub input: common::Payloads,
+    /// Its header.
+    pub header: Option<common::Header>,
+    /// Limit over all attempts, in nanoseconds.
+    pub schedule_to_close_ns: Option<u64>,
+    /// Limit of the wait for a place among those that run, in nanoseconds.
+    pub schedule_to_start_ns: Option<u64>,
+    /// Limit of one attempt, in nanoseconds.
+    pub start_to_close_ns: Option<u64>,
+    /// None: the default policy.
+    pub retry_policy: Option<common::RetryPolicy>,
+    /// What cancelling it means.
+    pub cancellation_type: CancellationType,
+    /// A longer wait between two attempts ends them here: the code waits with a timer. In nanoseconds; none: the task's own limit.
+    pub local_retry_threshold_ns: Option<u64>,
+    /// The number of the first attempt: more than 1 after such a wait.
+    pub attempt: u32,
+    /// When the first of all attempts was scheduled, in nanoseconds since 1970; none: this is it.
+    pub original_schedule_ns: Option<u64>,
+    /// For tools to show.
+    pub summary: Option<String>,
+}
+
+impl LocalActivityOptions {
+    /// The id of the activity with this number.
+    pub fn id(&self, seq: u32) -> String {
+        self.activity_id.clone().unwrap_or_else(|| seq.to_string())
+    }
 }
 
 /// What cancelling a child means for its parent.

@@ -15,6 +15,7 @@ use longhaul_history::{
 
 use crate::{
     Intent, Nondeterminism, Target,
+    local::LocalMarker,
     patch::{Patch, is_version_list},
     replay::TaskSlice,
 };
@@ -221,6 +222,12 @@ fn difference(intent: &Intent, event: &HistoryEvent) -> Option<String> {
         (Intent::Patched { id, .. }, A::MarkerRecordedEventAttributes(_)) => {
             Patch::of(event).is_some_and(|patch| patch.id == *id)
         }
+        (Intent::RecordLocalActivity(ours), A::MarkerRecordedEventAttributes(_)) => LocalMarker::of(event)
+            .is_some_and(|marker| {
+                marker.seq == ours.seq
+                    && marker.activity_id == ours.activity_id
+                    && marker.activity_type == ours.activity_type
+            }),
         (Intent::UpsertSearchAttributes(_), A::UpsertWorkflowSearchAttributesEventAttributes(_)) => {
             !is_version_list(event)
         }
@@ -317,6 +324,10 @@ fn describe(intent: &Intent) -> String {
             describe_target(target)
         ),
         Intent::Patched { id, .. } => format!("MarkerRecorded of patch {id}"),
+        Intent::RecordLocalActivity(marker) => format!(
+            "MarkerRecorded of local activity {} (id={} seq={})",
+            marker.activity_type, marker.activity_id, marker.seq
+        ),
         Intent::UpsertMemo(_) => "WorkflowPropertiesModified".into(),
         Intent::UpsertSearchAttributes(_) => "UpsertWorkflowSearchAttributes".into(),
         Intent::ContinueAsNew(options) => format!(

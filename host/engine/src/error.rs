@@ -150,9 +150,6 @@ pub enum Violation {
         /// How many are allowed.
         limit: usize,
     },
-    /// Part of the contract that the server does not serve yet.
-    #[error("{0} is not offered yet")]
-    NotOffered(&'static str),
 }
 
 impl Violation {
@@ -180,8 +177,7 @@ impl Violation {
             Self::SeqReused(_)
             | Self::SeqsLeftOut { .. }
             | Self::UnknownSeq { .. }
-            | Self::UnknownUpdate(_)
-            | Self::NotOffered(_) => Cause::WorkflowWorkerUnhandledFailure,
+            | Self::UnknownUpdate(_) => Cause::WorkflowWorkerUnhandledFailure,
         }
     }
 }

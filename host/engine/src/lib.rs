@@ -20,6 +20,7 @@ pub mod compare;
 pub mod cron;
 mod error;
 pub mod execution;
+pub mod local;
 pub mod outgoing;
 mod patch;
 pub mod replay;
@@ -33,11 +34,11 @@ pub mod workflow_task;
 
 pub use command::{
     ActivityOptions, Call, CancellationType, ChildCancellationType, ChildOptions, Command, ContinueOptions,
-    SignalOptions, Target,
+    LocalActivityOptions, SignalOptions, Target,
 };
 pub use error::{BadReset, BadStart, IllegalTransition, InFlight, Nondeterminism, Refused, Violation};
 pub use execution::{Execution, Identity, Status};
 pub use longhaul_history::proto;
 pub use outgoing::{Answer, Failed, Outgoing};
-pub use session::{Intent, Job, Outcome, Session};
+pub use session::{Intent, Job, LocalCalls, Outcome, Session};
 pub use turn::{Effect, Turn};

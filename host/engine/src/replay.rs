@@ -10,7 +10,7 @@ use longhaul_history::{
     time,
 };
 
-use crate::{patch::Patch, session::AcceptedUpdate};
+use crate::{local::LocalMarker, patch::Patch, session::AcceptedUpdate};
 
 /// One completed workflow task: what the guest was shown, and what it did.
 #[derive(Debug, Clone)]
@@ -62,6 +62,14 @@ impl TaskSlice<'_> {
     /// The patches whose markers it has written: `patched` is true for them from this task on.
     pub fn patches(&self) -> impl Iterator<Item = String> {
         self.outcome.iter().filter_map(|event| Some(Patch::of(event)?.id))
+    }
+
+    /// How the local activities ended of whose end it has told the code, in that order.
+    pub fn local_ends(&self) -> impl Iterator<Item = LocalMarker> {
+        self.outcome
+            .iter()
+            .filter_map(|event| LocalMarker::of(event))
+            .filter(|marker| marker.complete_time_ns.is_some())
     }
 
     fn started_attributes(&self) -> Option<&WorkflowTaskStartedEventAttributes> {

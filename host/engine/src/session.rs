@@ -4,6 +4,7 @@ mod across;
 mod checks;
 mod intent;
 mod jobs;
+mod locals;
 mod outcomes;
 
 use std::{
@@ -19,7 +20,8 @@ use longhaul_history::proto::{
 
 use self::checks::{check_activity, check_size, check_timer};
 use crate::{
-    ActivityOptions, Call, CancellationType, ChildCancellationType, Command, InFlight, Violation,
+    ActivityOptions, Call, CancellationType, ChildCancellationType, Command, InFlight, LocalActivityOptions,
+    Violation,
     activity::Scheduled,
     execution::{Limits, reset},
     seqs::Seqs,
@@ -28,6 +30,7 @@ use crate::{
 pub use intent::Intent;
 pub(crate) use jobs::{AcceptedUpdate, Jobs};
 pub use jobs::{Job, Outcome};
+pub use locals::LocalCalls;
 
 /// What one execution's code knows: its operations by `seq`. The same whether it runs live or is replayed.
 #[derive(Debug, Default)]
@@ -40,7 +43,10 @@ pub struct Session {
     activity_ids: BTreeMap<String, u32>,
     open_updates: HashSet<String>,
     open_timers: usize,
+    /// Local ones count as well.
     open_activities: usize,
+    /// Local activities that have not ended.
+    locals: BTreeSet<u32>,
     open_children: usize,
     open_signals: usize,
     open_cancels: usize,
@@ -72,6 +78,7 @@ enum Kind {
         named: bool,
         scheduled: Option<Scheduled>,
     },
+    Local(Arc<LocalActivityOptions>),
     Child {
         cancellation_type: ChildCancellationType,
         initiated: Option<Arc<HistoryEvent>>,
@@ -226,6 +233,8 @@ impl Session {
                     self.activity_ids.remove(&scheduled.activity_id);
                 }
             }
+            // Its end is no event of its own kind, so it is never here.
+            Kind::Local(_) => self.open_activities -= 1,
             Kind::Child { .. } => self.open_children -= 1,
             Kind::Signal => self.open_signals -= 1,
             Kind::Cancel => self.open_cancels -= 1,
@@ -412,6 +421,11 @@ impl Session {
                         }
                     }
                 }
+                Command::RecordLocalActivity(marker) => {
+                    intents.push(Some((index, Intent::RecordLocalActivity(marker))));
+                }
+                // `local_calls` has taken them out.
+                Command::ScheduleLocalActivity { .. } | Command::CancelLocalActivity { .. } => {}
                 Command::AcceptUpdate { id } => {
                     self.open_updates.insert(id.clone());
                     intents.push(Some((index, Intent::AcceptUpdate { id })));
@@ -455,7 +469,6 @@ impl Session {
                     }
                     self.current_details = details;
                 }
-                Command::NotOffered(what) => return Err(Violation::NotOffered(what)),
                 across => {
                     let mut concluded = across::Concluded {
                         index,
@@ -486,7 +499,7 @@ impl Session {
             match &mut operation.kind {
                 Kind::Activity { scheduled, .. } => *scheduled = Scheduled::of(event),
                 Kind::Child { initiated, .. } => *initiated = Some(event.clone()),
-                Kind::Timer | Kind::Signal | Kind::Cancel => {}
+                Kind::Timer | Kind::Local(_) | Kind::Signal | Kind::Cancel => {}
             }
             self.by_event.insert(event.event_id, seq);
         }

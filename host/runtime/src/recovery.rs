@@ -93,9 +93,13 @@ pub(crate) fn each_alarm(core: &Core, mut take: impl FnMut(Due)) -> Result<(), E
             outside: attempt.started_ns.is_some() && attempt.handed_out,
         });
     }
-    // A run with admitted updates is looked at as well: its task may be due.
-    for update in snapshot.pending(Pending::Update)? {
-        let (key, row) = update?;
+    // A run with admitted updates is looked at as well, and one with inputs that were kept while a task was open: its task may be due.
+    let (updates, buffered) = (
+        snapshot.pending(Pending::Update)?,
+        snapshot.pending(Pending::Buffered)?,
+    );
+    for row in updates.chain(buffered) {
+        let (key, row) = row?;
         let alarm = Alarm {
             run_id: key.run_id,
             kind: Kind::Wake,

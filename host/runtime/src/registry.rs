@@ -296,6 +296,16 @@ impl Registry {
         places
     }
 
+    /// The activity types that modules or the process itself serve on a queue.
+    pub(crate) fn activity_types(&self, namespace: NamespaceId, queue: &str) -> Vec<String> {
+        let state = self.read();
+        let of_modules = state.activity_types.keys();
+        let keys = of_modules.chain(state.natives.keys());
+        keys.filter(|(ns, on, _)| *ns == namespace && on == queue)
+            .map(|(_, _, name)| name.clone())
+            .collect()
+    }
+
     /// Who owns a workflow type.
     pub(crate) fn owner(&self, namespace: NamespaceId, workflow_type: &str) -> Option<String> {
         self.read()

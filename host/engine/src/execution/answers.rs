@@ -66,11 +66,10 @@ impl Execution {
         identity: String,
     ) -> Result<(), NotTaken> {
         let now_ns = turn.now_ns;
-        let forces = matches!((which, &end), (Which::ActivityId(_), AttemptEnd::Completed(_)));
-        let activity = self.addressed(which, forces)?;
-        if matches!(end, AttemptEnd::Cancelled(_)) && activity.cancel_requested_event_id.is_none() {
-            return Err(NotTaken::NotAskedToCancel);
-        }
+        let scheduled_event_id = self.would_take_answer(which, &end)?;
+        let Some(activity) = self.activities.get_mut(&scheduled_event_id) else {
+            return Err(NotTaken::NotRunning);
+        };
         if activity.attempt.started_ns.is_none() {
             activity.attempt.started_ns = Some(now_ns);
             activity.attempt.identity.clone_from(&identity);
@@ -78,9 +77,22 @@ impl Execution {
         if details.is_some() {
             activity.attempt.heartbeat_details = details;
         }
-        let scheduled_event_id = activity.scheduled_event_id;
         self.attempt_ended(turn, scheduled_event_id, end, identity);
         Ok(())
+    }
+
+    /// The activity of which [`answer_attempt`](Self::answer_attempt) would take this end.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn would_take_answer(&mut self, which: &Which, end: &AttemptEnd) -> Result<i64, NotTaken> {
+        let forces = matches!((which, end), (Which::ActivityId(_), AttemptEnd::Completed(_)));
+        let activity = self.addressed(which, forces)?;
+        if matches!(end, AttemptEnd::Cancelled(_)) && activity.cancel_requested_event_id.is_none() {
+            return Err(NotTaken::NotAskedToCancel);
+        }
+        Ok(activity.scheduled_event_id)
     }
 
     /// An attempt is alive, says somebody outside (A3).

@@ -54,6 +54,27 @@ impl Execution {
         Ok(true)
     }
 
+    /// Whether a signal would be taken after `waiting_bytes` of others that wait to be taken. `false`: its request id is known (S5).
+    ///
+    /// # Errors
+    ///
+    /// As [`signal`](Self::signal).
+    pub fn would_take_signal(
+        &self,
+        signal: &WorkflowExecutionSignaledEventAttributes,
+        waiting_bytes: usize,
+        limits: &Limits,
+    ) -> Result<bool, Refused> {
+        self.require_open()?;
+        if !signal.request_id.is_empty() && self.signal_request_ids.contains(&signal.request_id) {
+            return Ok(false);
+        }
+        self.require_room(limits)?;
+        let unseen = self.unseen_signals_bytes.saturating_add(waiting_bytes);
+        limits.history.check_signal(unseen, signal.encoded_len())?;
+        Ok(true)
+    }
+
     /// Take a signal that the run before this one had taken and its code has not seen (S9): it was acknowledged and within the limits
     /// there, so nothing refuses it here.
     ///

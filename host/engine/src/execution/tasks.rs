@@ -168,6 +168,11 @@ impl Execution {
                 }
                 Intent::AcceptUpdate { id } => self.accept_update(turn, task, id),
                 Intent::CompleteUpdate { id, outcome } => self.complete_update(turn, id, outcome),
+                Intent::RecordLocalActivity(mut marker) => {
+                    let summary = marker.summary.take();
+                    let attributes = Attributes::MarkerRecordedEventAttributes(marker.attributes(completed));
+                    self.emit_with_summary(turn, attributes, summary);
+                }
                 Intent::StartChild { seq, options } => {
                     let event_id = self.start_child(turn, completed, *options);
                     bindings.push((seq, event_id));
@@ -255,7 +260,18 @@ impl Execution {
         true
     }
 
+    /// The task may have been open for some time: its code ran with the time of its beginning.
     fn write_opening(&mut self, turn: &mut Turn, task: &Task, worker: &Worker) {
+        let now_ns = std::mem::replace(&mut turn.now_ns, task.now_ns);
+        self.write_opening_now(turn, task, worker);
+        turn.now_ns = now_ns;
+    }
+
+    fn write_opening_now(&mut self, turn: &mut Turn, task: &Task, worker: &Worker) {
+        debug_assert_eq!(
+            task.scheduled_event_id, self.next_event_id,
+            "nothing is written while a task is open"
+        );
         let attempt = i32::try_from(self.failed_tasks)
             .unwrap_or(i32::MAX)
             .saturating_add(1);

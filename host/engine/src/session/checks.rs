@@ -4,7 +4,7 @@ use longhaul_history::{limits::MAX_ID_CHARS, proto::common::v1 as common};
 use prost::Message;
 
 use crate::{
-    ActivityOptions, ChildOptions, ContinueOptions, SignalOptions, Target, Violation,
+    ActivityOptions, ChildOptions, ContinueOptions, LocalActivityOptions, SignalOptions, Target, Violation,
     command::summary_payload, cron, execution::Limits, retry,
 };
 
@@ -52,6 +52,41 @@ pub(super) fn check_activity(seq: u32, options: &ActivityOptions, limits: &Limit
         }
     }
     let of = |part: &str| format!("the {part} of activity {:?} (seq {seq})", options.activity_type);
+    check_size(|| of("input"), &options.input, limits)?;
+    check_header(|| of("header"), options.header.as_ref(), limits)?;
+    check_summary(|| of("summary"), options.summary.as_deref(), limits)
+}
+
+pub(super) fn check_local_activity(
+    seq: u32,
+    options: &LocalActivityOptions,
+    limits: &Limits,
+) -> Result<(), Violation> {
+    let bad = |why: String| Violation::BadActivity {
+        activity_type: excerpt(&options.activity_type),
+        seq,
+        why,
+    };
+    if options.activity_type.is_empty() {
+        return Err(bad("it has no type".into()));
+    }
+    let set = |limit: Option<u64>| limit.is_some_and(|ns| ns > 0);
+    if !set(options.schedule_to_close_ns) && !set(options.start_to_close_ns) {
+        let why = "set schedule-to-close or start-to-close: one of the two limits is required";
+        return Err(bad(why.into()));
+    }
+    let id = options.activity_id.as_deref().unwrap_or("");
+    for (what, text) in [("type", options.activity_type.as_str()), ("id", id)] {
+        if text.chars().count() > MAX_ID_CHARS {
+            return Err(bad(format!("its {what} has more than {MAX_ID_CHARS} characters")));
+        }
+    }
+    let of = |part: &str| {
+        format!(
+            "the {part} of local activity {:?} (seq {seq})",
+            options.activity_type
+        )
+    };
     check_size(|| of("input"), &options.input, limits)?;
     check_header(|| of("header"), options.header.as_ref(), limits)?;
     check_summary(|| of("summary"), options.summary.as_deref(), limits)

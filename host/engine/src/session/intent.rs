@@ -3,7 +3,8 @@
 use longhaul_history::proto::{common::v1 as common, failure::v1::Failure};
 
 use crate::{
-    ActivityOptions, ChildOptions, ContinueOptions, SignalOptions, Target, update::Outcome as UpdateOutcome,
+    ActivityOptions, ChildOptions, ContinueOptions, SignalOptions, Target, local::LocalMarker,
+    update::Outcome as UpdateOutcome,
 };
 
 /// A command that stands, after pairs were dropped and terminal commands sorted: it becomes one event, or is compared with one.
@@ -39,6 +40,8 @@ pub enum Intent {
         /// The activity's event.
         scheduled_event_id: i64,
     },
+    /// MarkerRecorded, of a local activity.
+    RecordLocalActivity(Box<LocalMarker>),
     /// StartChildWorkflowExecutionInitiated.
     StartChild {
         /// The operation's number.

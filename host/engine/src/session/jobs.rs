@@ -53,6 +53,15 @@ pub enum Outcome {
     Cancelled(Box<Failure>),
     /// It ran out of time.
     TimedOut(Box<Failure>),
+    /// A local activity's next attempt is too far away to keep the task open.
+    Backoff {
+        /// The number of that attempt.
+        attempt: u32,
+        /// How long to wait before it, in nanoseconds.
+        delay_ns: u64,
+        /// When the first of all attempts was scheduled, in nanoseconds since 1970.
+        original_schedule_ns: u64,
+    },
     /// The child runs; its end is told later.
     ChildStarted {
         /// Its run id.

@@ -157,6 +157,9 @@ fn tell(job: &Job) -> String {
             Outcome::Failed(failure) => format!("resolve {seq} failed {}", text::failure(failure)),
             Outcome::Cancelled(failure) => format!("resolve {seq} cancelled {}", text::failure(failure)),
             Outcome::TimedOut(failure) => format!("resolve {seq} timed out {}", text::failure(failure)),
+            Outcome::Backoff {
+                attempt, delay_ns, ..
+            } => format!("resolve {seq} backoff {delay_ns} ns before {attempt}"),
             Outcome::ChildStarted { run_id } => format!("child {seq} started {run_id}"),
             Outcome::ChildStartFailed {
                 workflow_id, cause, ..

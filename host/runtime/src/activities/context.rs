@@ -41,6 +41,8 @@ pub struct Info {
     pub task_queue: String,
     /// From 1.
     pub attempt: u32,
+    /// It runs inside a workflow task: its heartbeats tell nobody anything, and it cannot be completed from elsewhere.
+    pub is_local: bool,
     /// When the activity was scheduled.
     pub scheduled_time: SystemTime,
     /// When this attempt started.
@@ -77,6 +79,7 @@ impl Context {
                 activity_type: info.activity_type.clone(),
                 task_queue: info.task_queue.clone(),
                 attempt: info.attempt,
+                is_local: info.is_local,
                 scheduled_time: time(info.scheduled_time),
                 started_time: time(info.started_time),
                 schedule_to_close_timeout: limit(info.schedule_to_close),

@@ -1,10 +1,10 @@
 //! The contract's types and Temporal's, into each other.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use longhaul_engine::{
     ActivityOptions, Call, CancellationType, ChildCancellationType, ChildOptions, Command, ContinueOptions,
-    Outcome, SignalOptions, Target,
+    LocalActivityOptions, Outcome, SignalOptions, Target,
     proto::{
         common::v1 as common,
         enums::v1::{
@@ -333,6 +333,15 @@ pub(crate) fn outcome_in(outcome: Outcome) -> definition::Outcome {
         Outcome::Failed(failure) => definition::Outcome::Failed(failure_in(&failure)),
         Outcome::Cancelled(failure) => definition::Outcome::Cancelled(failure_in(&failure)),
         Outcome::TimedOut(failure) => definition::Outcome::TimedOut(failure_in(&failure)),
+        Outcome::Backoff {
+            attempt,
+            delay_ns,
+            original_schedule_ns,
+        } => definition::Outcome::Backoff(definition::Backoff {
+            attempt,
+            delay: delay_ns,
+            original_schedule_time: original_schedule_ns,
+        }),
         Outcome::ChildStarted { run_id } => definition::Outcome::ChildStarted(run_id),
         Outcome::ChildStartFailed {
             workflow_id,
@@ -386,9 +395,11 @@ pub(crate) fn command_out(issued: sandbox::Issued) -> Result<Call, Box<failure::
         C::Cancelled { details } => Command::Cancelled(payloads_out(details)),
         C::FailTask { failure } => return Err(Box::new(failure_out(failure))),
         C::SetCurrentDetails { details } => Command::SetCurrentDetails(details),
-        C::ScheduleLocalActivity { .. } | C::CancelLocalActivity { .. } => {
-            Command::NotOffered("a local activity")
-        }
+        C::ScheduleLocalActivity { seq, options } => Command::ScheduleLocalActivity {
+            seq,
+            options: Arc::new(local_activity_out(options)),
+        },
+        C::CancelLocalActivity { seq } => Command::CancelLocalActivity { seq },
         C::StartChild { seq, options } => Command::StartChild {
             seq,
             options: Box::new(child_out(options)),
@@ -433,6 +444,32 @@ pub(crate) fn command_out(issued: sandbox::Issued) -> Result<Call, Box<failure::
     })
 }
 
+fn local_activity_out(options: commands::LocalActivityOptions) -> LocalActivityOptions {
+    LocalActivityOptions {
+        activity_type: options.activity_type,
+        activity_id: options.activity_id,
+        input: payloads_out(options.input),
+        header: header_out(options.header),
+        schedule_to_close_ns: options.schedule_to_close,
+        schedule_to_start_ns: options.schedule_to_start,
+        start_to_close_ns: options.start_to_close,
+        retry_policy: options.retry_policy.map(retry_policy_out),
+        cancellation_type: cancellation_type_out(options.cancellation_type),
+        local_retry_threshold_ns: options.local_retry_threshold,
+        attempt: options.attempt,
+        original_schedule_ns: options.original_schedule_time,
+        summary: options.summary,
+    }
+}
+
+fn cancellation_type_out(cancellation_type: commands::ActivityCancellationType) -> CancellationType {
+    match cancellation_type {
+        commands::ActivityCancellationType::TryCancel => CancellationType::TryCancel,
+        commands::ActivityCancellationType::WaitCancellationCompleted => CancellationType::WaitCompleted,
+        commands::ActivityCancellationType::Abandon => CancellationType::Abandon,
+    }
+}
+
 fn activity_out(options: commands::ActivityOptions) -> ActivityOptions {
     ActivityOptions {
         activity_type: options.activity_type,
@@ -445,11 +482,7 @@ fn activity_out(options: commands::ActivityOptions) -> ActivityOptions {
         start_to_close_ns: options.start_to_close,
         heartbeat_ns: options.heartbeat,
         retry_policy: options.retry_policy.map(retry_policy_out),
-        cancellation_type: match options.cancellation_type {
-            commands::ActivityCancellationType::TryCancel => CancellationType::TryCancel,
-            commands::ActivityCancellationType::WaitCancellationCompleted => CancellationType::WaitCompleted,
-            commands::ActivityCancellationType::Abandon => CancellationType::Abandon,
-        },
+        cancellation_type: cancellation_type_out(options.cancellation_type),
         summary: options.summary,
     }
 }

@@ -11,8 +11,9 @@ mod stored;
 use std::sync::Arc;
 
 use longhaul_engine::{
-    Call, Command, Intent, Job, Session, Violation,
+    Call, Command, Intent, Job, LocalCalls, Session, Violation,
     execution::{Limits, Task},
+    local::LocalMarker,
     proto::{
         enums::v1::{SuggestContinueAsNewReason, WorkflowTaskFailedCause},
         failure::v1::Failure,
@@ -139,6 +140,8 @@ impl TaskError {
 pub(crate) struct Guest {
     pub(crate) instance: Instance,
     pub(crate) session: Session,
+    /// The round of the current task, from 0: each end of a local activity begins another.
+    round: u64,
 }
 
 /// An update to deliver.
@@ -152,6 +155,7 @@ pub(crate) struct Delivery<'a> {
 impl Guest {
     /// Begin a task.
     pub(crate) fn begin(&mut self, task: &Task, replaying: bool) {
+        self.round = 0;
         self.instance.begin_task(longhaul_sandbox::Task {
             now_ns: task.now_ns,
             history_length: u64::try_from(task.started_event_id).unwrap_or(0),
@@ -237,8 +241,13 @@ impl Guest {
         Ok(self.instance.update(delivery.id, &meta, name, &arguments)?)
     }
 
-    /// Deliver cancellation and outcomes, and run the guest until it waits.
-    pub(crate) fn finish(&mut self, jobs: Vec<Job>, calls: &mut Vec<Call>) -> Result<(), TaskError> {
+    /// Deliver cancellation and outcomes, and run the guest until it waits. Answers what it asks of local activities.
+    pub(crate) fn finish(
+        &mut self,
+        jobs: Vec<Job>,
+        calls: &mut Vec<Call>,
+        limits: &Limits,
+    ) -> Result<LocalCalls, TaskError> {
         self.collect(calls)?;
         let cancelled = self.session.cancelled_by_guest(calls);
         for job in jobs {
@@ -251,7 +260,36 @@ impl Guest {
             }
         }
         self.instance.advance()?;
-        self.collect(calls)
+        self.collect(calls)?;
+        Ok(self.session.local_calls(calls, 0, self.round, limits)?)
+    }
+
+    /// A local activity has ended while its task is open: tell the guest, and run it until it waits. None: the code does not wait for
+    /// it any more.
+    pub(crate) fn next_round(
+        &mut self,
+        mut marker: Box<LocalMarker>,
+        calls: &mut Vec<Call>,
+        limits: &Limits,
+    ) -> Result<Option<LocalCalls>, TaskError> {
+        let Some(outcome) = self.session.end_local(&mut marker) else {
+            return Ok(None);
+        };
+        self.round += 1;
+        marker.round = self.round;
+        let seq = marker.seq;
+        if let Some(now_ns) = marker.complete_time_ns {
+            self.instance.continue_task(now_ns);
+        }
+        calls.push(Call {
+            index: None,
+            command: Command::RecordLocalActivity(marker),
+        });
+        let from = calls.len();
+        self.instance.resolve(seq, &convert::outcome_in(outcome))?;
+        self.instance.advance()?;
+        self.collect(calls)?;
+        Ok(Some(self.session.local_calls(calls, from, self.round, limits)?))
     }
 
     /// Check and sort what the guest did.

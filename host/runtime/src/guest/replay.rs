@@ -211,8 +211,16 @@ impl<'a> Player<'a> {
             };
             guest.deliver_update(&delivery, task.now_ns, &mut calls)?;
         }
-        guest.finish(jobs.after_updates, &mut calls)?;
-        guest.conclude(calls, &Limits::none())
+        // What it asks of local activities is in history, or it is for whoever goes on from its end.
+        let limits = Limits::none();
+        guest.finish(jobs.after_updates, &mut calls, &limits)?;
+        for marker in slice.local_ends() {
+            if calls.iter().any(|call| call.command.is_terminal()) {
+                break;
+            }
+            guest.next_round(Box::new(marker), &mut calls, &limits)?;
+        }
+        guest.conclude(calls, &limits)
     }
 }
 
@@ -238,6 +246,7 @@ pub(crate) fn new_guest(
     Ok(Guest {
         instance,
         session: Session::new(),
+        round: 0,
     })
 }
 

@@ -21,6 +21,10 @@ pub(crate) enum Kind {
     Purge,
     /// A workflow task is due that could not run in the transition which made it due: the code was away.
     Task,
+    /// A local activity's next attempt, or one of its limits; its id is its number.
+    Local,
+    /// A workflow task that local activities keep open has been open for long enough.
+    TaskLimit,
     /// Nothing but a look at the run.
     Wake,
     /// A letter of the run is sent again; the id is its number.
@@ -39,7 +43,9 @@ impl Kind {
             Self::FirstTask => Some(4),
             Self::Purge => Some(5),
             Self::Task => Some(6),
-            Self::Activity | Self::Wake | Self::Send | Self::Retention => None,
+            Self::Activity | Self::Local | Self::TaskLimit | Self::Wake | Self::Send | Self::Retention => {
+                None
+            }
         }
     }
 

@@ -79,7 +79,7 @@ impl Shard {
     }
 }
 
-fn refuse(not_taken: NotTaken) -> Error {
+pub(super) fn refuse(not_taken: NotTaken) -> Error {
     match not_taken {
         NotTaken::Closed => Error::AlreadyCompleted,
         NotTaken::NotRunning | NotTaken::NoSuchActivity(_) => Error::NotFound(not_taken.to_string()),

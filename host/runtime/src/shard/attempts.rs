@@ -23,7 +23,7 @@ use tokio::sync::watch;
 use super::{
     Alarm, Kind, Place, Shard, ShardMailbox,
     commit::Held,
-    gated::Gated,
+    gated::{Gated, Which},
     message::{Input, Notice},
     run::Run,
     turn::Tellings,
@@ -79,15 +79,20 @@ pub(crate) struct Dispatch {
 
 /// Whether, and why, an attempt should stop.
 #[derive(Debug, Default)]
-struct Cancellation(watch::Sender<Option<CancellationReason>>);
+pub(super) struct Cancellation(watch::Sender<Option<CancellationReason>>);
 
 impl Cancellation {
-    fn request(&self, reason: CancellationReason) {
+    pub(super) fn request(&self, reason: CancellationReason) {
         self.0.send_replace(Some(reason));
     }
 
-    fn reason(&self) -> Option<CancellationReason> {
+    pub(super) fn reason(&self) -> Option<CancellationReason> {
         *self.0.borrow()
+    }
+
+    /// Follow it.
+    pub(super) fn subscribe(&self) -> watch::Receiver<Option<CancellationReason>> {
+        self.0.subscribe()
     }
 }
 
@@ -137,7 +142,7 @@ impl Attempts {
     pub(crate) fn gone(&mut self, core: &Core, run_id: RunId, scheduled_event_id: i64) {
         self.outside.remove(&(run_id, scheduled_event_id));
         self.served(core, run_id, scheduled_event_id);
-        self.gated.withdraw(run_id, scheduled_event_id);
+        self.gated.withdraw(run_id, Which::Scheduled(scheduled_event_id));
         if let Some(wanting) = self.wanting.get_mut(&run_id) {
             wanting.retain(|id| *id != scheduled_event_id);
             if wanting.is_empty() {
@@ -254,11 +259,15 @@ impl Shard {
         scheduled_event_id: i64,
     ) -> bool {
         let Some(activity) = run.execution.activities().get(&scheduled_event_id) else {
-            self.attempts.gated.withdraw(run.run_id, scheduled_event_id);
+            self.attempts
+                .gated
+                .withdraw(run.run_id, Which::Scheduled(scheduled_event_id));
             return true;
         };
         if !activity.is_ready(turn.now_ns) || self.stopping {
-            self.attempts.gated.withdraw(run.run_id, scheduled_event_id);
+            self.attempts
+                .gated
+                .withdraw(run.run_id, Which::Scheduled(scheduled_event_id));
             return true;
         }
         let (queue, activity_type) = (
@@ -270,7 +279,9 @@ impl Shard {
             .registry
             .server_of(run.namespace, &queue, &activity_type)
         else {
-            self.attempts.gated.withdraw(run.run_id, scheduled_event_id);
+            self.attempts
+                .gated
+                .withdraw(run.run_id, Which::Scheduled(scheduled_event_id));
             let service = (run.namespace, queue, activity_type);
             self.attempts
                 .unserved
@@ -279,10 +290,15 @@ impl Shard {
             return true;
         };
         self.attempts.served(&self.core, run.run_id, scheduled_event_id);
-        if self.attempts.running.len() >= self.attempts.slots {
+        if self.free_slots() == 0 {
             return false;
         }
-        let entrance = self.enter_gate(&server, run.run_id, run.place(), scheduled_event_id);
+        let entrance = self.enter_gate(
+            &server,
+            run.run_id,
+            run.place(),
+            Which::Scheduled(scheduled_event_id),
+        );
         let Ok(permit) = entrance.permit() else {
             return true;
         };
@@ -375,9 +391,15 @@ impl Shard {
         }
     }
 
+    /// How many more attempts may run. Those of local activities take slots as well.
+    pub(super) fn free_slots(&self) -> usize {
+        let running = self.attempts.running.len() + self.local_attempts.running();
+        self.attempts.slots.saturating_sub(running)
+    }
+
     /// Give free slots to the runs that wait for one, in the order in which they came.
     pub(super) fn fill_slots(&mut self) {
-        let mut free = self.attempts.slots.saturating_sub(self.attempts.running.len());
+        let mut free = self.free_slots();
         while free > 0
             && let Some((next, place)) = self.attempts.slotless.pop_front()
         {
@@ -509,7 +531,7 @@ async fn run_attempt(core: Arc<Core>, mailbox: Arc<ShardMailbox>, dispatch: Disp
     let run = async {
         match &server {
             Server::Module(version) => execute(&core, version, call).await,
-            Server::Native(activity) => activities::run(activity, call, host.cancel.0.subscribe()).await,
+            Server::Native(activity) => activities::run(activity, call, host.cancel.subscribe()).await,
         }
     };
     let end = tokio::select! {
@@ -528,7 +550,7 @@ async fn run_attempt(core: Arc<Core>, mailbox: Arc<ShardMailbox>, dispatch: Disp
 }
 
 /// Run the code of an attempt to its end, whatever that is.
-async fn execute(core: &Arc<Core>, version: &Arc<Version>, call: ActivityCall) -> AttemptEnd {
+pub(super) async fn execute(core: &Arc<Core>, version: &Arc<Version>, call: ActivityCall) -> AttemptEnd {
     let activity_type = call.info.activity_type.clone();
     let module = match core.module(version).await {
         Ok(module) => module,

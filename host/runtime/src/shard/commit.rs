@@ -7,6 +7,7 @@ use std::{
 
 use longhaul_engine::{Effect, Turn, outgoing};
 use longhaul_history::{Attributes, HistoryEvent, codec, time};
+use longhaul_sandbox::CancellationReason;
 use longhaul_store::{
     Append, Change, ExecutionRecord, Pending, Row, RowKey, RunId, SeenKey, SubmitError, Submitter, TimerKey,
     Transition,
@@ -15,7 +16,8 @@ use prost::Message as _;
 
 use super::{
     Alarm, Envelope, Kind, Place, Shard, ShardMailbox, attempts::Dispatch, delete::SweepAgain,
-    handing::HandedOut, message::Notice, moving::Move, reset::Reset, run::Run, turn::Tellings,
+    handing::HandedOut, local_attempts::LocalDispatch, message::Notice, moving::Move, reset::Reset, run::Run,
+    turn::Tellings,
 };
 use crate::{
     Error, attributes,
@@ -49,6 +51,8 @@ pub(crate) enum Held {
     Purge(RunId),
     /// Run an attempt of an activity.
     Dispatch(Box<Dispatch>),
+    /// Run an attempt of a local activity.
+    DispatchLocal(Box<LocalDispatch>),
     /// Give an attempt of an activity to a worker.
     HandOut(Box<HandedOut>),
     /// Wake the long polls of a run.
@@ -168,6 +172,7 @@ impl Shard {
         match held {
             Held::Answer(answer) => answer(Ok(())),
             Held::Dispatch(dispatch) => self.dispatch(*dispatch),
+            Held::DispatchLocal(dispatch) => self.dispatch_local(*dispatch),
             Held::HandOut(handed_out) => handed_out.deliver(),
             Held::Send(envelope) => self.send(envelope),
             Held::Seen(key, _) => {
@@ -222,6 +227,7 @@ impl Shard {
             match held {
                 Held::Answer(answer) => answer(Err(error.clone())),
                 Held::Dispatch(dispatch) => self.attempts.give_back(&dispatch),
+                Held::DispatchLocal(dispatch) => self.give_local_back(&dispatch),
                 Held::HandOut(handed_out) => handed_out.forget(),
                 // A receiver that has gone needs no answer.
                 Held::Prove(_, _, moving) => drop(moving.reply.send(Err(error.clone()))),
@@ -246,6 +252,8 @@ impl Shard {
         self.due.clear();
         self.due_set.clear();
         self.memory.clear();
+        // Their tasks run again from their start.
+        self.local_attempts.end_all(CancellationReason::NotFound);
         for (_, run) in runs {
             super::recover::tell(run, Tellings::default(), &error);
         }

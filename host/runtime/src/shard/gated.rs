@@ -11,14 +11,28 @@ use crate::{
     gates::{Key, Permit, Wake},
 };
 
+/// An activity of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Which {
+    /// The one that this event has scheduled.
+    Scheduled(i64),
+    /// The local one with this number.
+    Local(u32),
+}
+
+impl Which {
+    const FIRST: Self = Self::Scheduled(i64::MIN);
+    const LAST: Self = Self::Local(u32::MAX);
+}
+
 /// A shard's activities that wait for a gate, in the order in which they came.
 #[derive(Default)]
 pub(crate) struct Gated {
-    lines: HashMap<Key, VecDeque<(RunId, i64)>>,
+    lines: HashMap<Key, VecDeque<(RunId, Which)>>,
     /// Which of them still wait. What was withdrawn stays in its line until it is at the front.
-    waiting: BTreeMap<(RunId, i64), (Key, Place)>,
+    waiting: BTreeMap<(RunId, Which), (Key, Place)>,
     /// What was let in and is about to start.
-    permits: BTreeMap<(RunId, i64), Permit>,
+    permits: BTreeMap<(RunId, Which), Permit>,
 }
 
 impl Wake for ShardMailbox {
@@ -33,16 +47,16 @@ impl Gated {
     }
 
     /// An activity waits for its module.
-    fn push(&mut self, key: Key, run_id: RunId, place: Place, scheduled_event_id: i64) {
-        let waits = (run_id, scheduled_event_id);
+    fn push(&mut self, key: Key, run_id: RunId, place: Place, which: Which) {
+        let waits = (run_id, which);
         if self.waiting.insert(waits, (key.clone(), place)).is_none() {
             self.lines.entry(key).or_default().push_back(waits);
         }
     }
 
     /// An activity does not wait any more.
-    pub(crate) fn withdraw(&mut self, run_id: RunId, scheduled_event_id: i64) {
-        let waited = (run_id, scheduled_event_id);
+    pub(crate) fn withdraw(&mut self, run_id: RunId, which: Which) {
+        let waited = (run_id, which);
         self.permits.remove(&waited);
         if let Some((key, _)) = self.waiting.remove(&waited)
             && let Some(line) = self.lines.get_mut(&key)
@@ -62,27 +76,24 @@ impl Gated {
 
     /// None of a run's activities waits any more.
     pub(crate) fn withdraw_run(&mut self, run_id: RunId) {
-        let of_run = (run_id, i64::MIN)..=(run_id, i64::MAX);
+        let of_run = (run_id, Which::FIRST)..=(run_id, Which::LAST);
         let waiting = self.waiting.range(of_run.clone()).map(|(waits, _)| *waits);
         let permits = self.permits.range(of_run).map(|(waits, _)| *waits);
-        let all: Vec<(RunId, i64)> = waiting.chain(permits).collect();
-        for (run_id, scheduled_event_id) in all {
-            self.withdraw(run_id, scheduled_event_id);
+        let all: Vec<(RunId, Which)> = waiting.chain(permits).collect();
+        for (run_id, which) in all {
+            self.withdraw(run_id, which);
         }
     }
 
     /// The next that waits for this module.
-    fn front(&self, key: &Key) -> Option<(RunId, i64)> {
+    fn front(&self, key: &Key) -> Option<(RunId, Which)> {
         self.lines.get(key)?.front().copied()
     }
 
     /// Take one that waits.
-    fn take(&mut self, run_id: RunId, scheduled_event_id: i64) -> Option<Place> {
-        let place = self
-            .waiting
-            .get(&(run_id, scheduled_event_id))
-            .map(|(_, place)| place.clone());
-        self.withdraw(run_id, scheduled_event_id);
+    fn take(&mut self, run_id: RunId, which: Which) -> Option<Place> {
+        let place = self.waiting.get(&(run_id, which)).map(|(_, place)| place.clone());
+        self.withdraw(run_id, which);
         place
     }
 }
@@ -94,7 +105,7 @@ impl Shard {
         server: &Server,
         run_id: RunId,
         place: Place,
-        scheduled_event_id: i64,
+        which: Which,
     ) -> Entrance {
         let Server::Module(version) = server else {
             return Entrance::Open;
@@ -102,7 +113,7 @@ impl Shard {
         let Some(limit) = version.config.activity_concurrency else {
             return Entrance::Open;
         };
-        if let Some(permit) = self.attempts.gated.permits.remove(&(run_id, scheduled_event_id)) {
+        if let Some(permit) = self.attempts.gated.permits.remove(&(run_id, which)) {
             return Entrance::With(permit);
         }
         let key = (version.record.namespace, version.name.clone());
@@ -116,7 +127,7 @@ impl Shard {
         match permit {
             Some(permit) => Entrance::With(permit),
             None => {
-                self.attempts.gated.push(key, run_id, place, scheduled_event_id);
+                self.attempts.gated.push(key, run_id, place, which);
                 Entrance::Closed
             }
         }
@@ -124,7 +135,7 @@ impl Shard {
 
     /// There may be room in a module's gate: let in as many as there is.
     pub(super) fn pass_gate(&mut self, key: &Key) {
-        while let Some((run_id, scheduled_event_id)) = self.attempts.gated.front(key) {
+        while let Some((run_id, which)) = self.attempts.gated.front(key) {
             let version = self.core.registry.version(key.0, &key.1, 0);
             let limit = version.and_then(|version| version.config.activity_concurrency);
             let permit = match limit {
@@ -138,16 +149,18 @@ impl Shard {
                     }
                 }
             };
-            let Some(place) = self.attempts.gated.take(run_id, scheduled_event_id) else {
+            let Some(place) = self.attempts.gated.take(run_id, which) else {
                 continue;
             };
             if let Some(permit) = permit {
-                self.attempts
-                    .gated
-                    .permits
-                    .insert((run_id, scheduled_event_id), permit);
+                self.attempts.gated.permits.insert((run_id, which), permit);
             }
-            self.deliver(run_id, &place, Input::TryAttempt { scheduled_event_id });
+            match which {
+                Which::Scheduled(scheduled_event_id) => {
+                    self.deliver(run_id, &place, Input::TryAttempt { scheduled_event_id });
+                }
+                Which::Local(seq) => self.deliver_local(run_id, Input::TryLocal { seq }),
+            }
         }
         // All that waited here have been let in, or have given up: there may be more room.
         self.core.gates.pass_on(key);

@@ -14,6 +14,7 @@ use prost::Message as _;
 
 use super::{
     Newest, Place, Shard,
+    buffered::Buffered,
     commit::record_of,
     message::{Input, Loaded, Notice},
     run::{Code, FirstTask, Run},
@@ -108,6 +109,15 @@ fn load_with(
         }
     }
     let mut run = Run::new(place, run_id, version, record.start_request_id.clone(), execution);
+    for row in snapshot.pending_of(Pending::Buffered, place.namespace, run_id)? {
+        let (key, row) = row?;
+        // The task that was open when it came is no more, so it has its turn before the next one.
+        run.inbox.push_back(Input::Buffered {
+            order: key.order,
+            buffered: Box::new(Buffered::read(&row)?),
+        });
+        run.next_buffered_order = key.order + 1;
+    }
     run.parked = record.parked;
     run.next_update_order = update_rows.iter().map(|(_, order)| order + 1).max().unwrap_or(0);
     run.update_rows = update_rows.into_iter().collect();
@@ -117,14 +127,15 @@ fn load_with(
         let due_ns = run.execution.first_task_due_ns().unwrap_or(began_ns);
         run.first_task = Some(FirstTask { due_ns, behind });
     }
-    run.task_noted = run.has_task_to_note();
     let replay_error = match guest {
         Ok((guest, _)) => {
+            run.has_open_locals = guest.session.has_open_locals();
             run.code = Code::Live(Box::new(guest));
             None
         }
         Err(error) => Some(error),
     };
+    run.task_noted = run.has_task_to_note();
     Ok(Loaded {
         run: Box::new(run),
         replay_error,
@@ -246,6 +257,7 @@ impl Shard {
                 replay_error,
             }) => {
                 run.code = revived.code;
+                run.has_open_locals = revived.has_open_locals;
                 run.broken = replay_error;
             }
             Err(error) => run.broken = Some(guest::TaskError::Unavailable(error.to_string())),

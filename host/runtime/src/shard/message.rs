@@ -8,9 +8,10 @@ use longhaul_store::{NamespaceId, RunId};
 use tokio::sync::{oneshot, watch};
 
 use super::{
-    alarms::{Alarm, Place},
+    alarms::{Alarm, Kind, Place},
     answers::{Operation, Said},
     beginning::{Beginning, With},
+    buffered::Buffered,
     delete::{SweepAgain, Swept},
     letter::{Delivery, Envelope},
     moving::Move,
@@ -176,6 +177,21 @@ pub(crate) enum Input {
         scheduled_event_id: i64,
         nonce: u64,
     },
+    /// An attempt of a local activity has ended.
+    LocalEnded {
+        seq: u32,
+        attempt: u32,
+        end: AttemptEnd,
+    },
+    /// There may be a place for a local activity's attempt.
+    TryLocal {
+        seq: u32,
+    },
+    /// What was acknowledged while a workflow task was open: its row, and what it is.
+    Buffered {
+        order: u64,
+        buffered: Box<Buffered>,
+    },
     /// A start that terminates this run first.
     Replace(Beginning),
     /// The message of a start for which this run is there already.
@@ -193,6 +209,16 @@ impl Input {
             Self::Message { message, .. } => matches!(message, Message::Signal { .. }),
             Self::Letter(delivery) => delivery.is_signal(),
             Self::Attach(beginning) => matches!(beginning.with, With::Signal { .. }),
+            Self::Buffered { buffered, .. } => buffered.is_signal(),
+            _ => false,
+        }
+    }
+
+    /// Whether it is about a local activity, which only an open workflow task can be told of.
+    pub(crate) fn is_of_local(&self) -> bool {
+        match self {
+            Self::LocalEnded { .. } | Self::TryLocal { .. } => true,
+            Self::Alarm(alarm) => alarm.kind == Kind::Local,
             _ => false,
         }
     }
@@ -213,7 +239,10 @@ impl Input {
             | Self::TryAttempt { .. }
             // Polls are bounded where they wait.
             | Self::Poll { .. }
-            | Self::TakeBack { .. } => false,
+            | Self::TakeBack { .. }
+            | Self::LocalEnded { .. }
+            | Self::TryLocal { .. }
+            | Self::Buffered { .. } => false,
         }
     }
 
@@ -234,7 +263,11 @@ impl Input {
             | Self::TryAttempt { .. }
             // Whoever waits for the poll asks again.
             | Self::Poll { .. }
-            | Self::TakeBack { .. } => {}
+            | Self::TakeBack { .. }
+            | Self::LocalEnded { .. }
+            | Self::TryLocal { .. }
+            // It is in the store.
+            | Self::Buffered { .. } => {}
         }
     }
 }
@@ -267,6 +300,13 @@ pub(crate) enum Notice {
         place: Place,
         scheduled_event_id: i64,
         number: u32,
+        end: AttemptEnd,
+    },
+    /// An attempt of a local activity has ended.
+    LocalEnded {
+        run_id: RunId,
+        seq: u32,
+        attempt: u32,
         end: AttemptEnd,
     },
     /// An attempt of an activity is alive.

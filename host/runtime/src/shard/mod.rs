@@ -8,6 +8,7 @@ mod alarms;
 mod answers;
 mod attempts;
 mod beginning;
+mod buffered;
 mod chain;
 mod commit;
 mod delete;
@@ -17,10 +18,12 @@ mod gated;
 mod handing;
 mod letter;
 mod load;
+mod local_attempts;
 mod memory;
 mod message;
 mod metadata;
 mod moving;
+mod open_task;
 mod outbox;
 mod polling;
 mod query;
@@ -43,6 +46,7 @@ use std::{
 };
 
 use longhaul_engine::outgoing::Answer;
+use longhaul_sandbox::CancellationReason;
 use longhaul_store::{RunId, SeenKey};
 
 use crate::{core::Core, executions::ParentRef, mailbox::Mailbox, recovery::Due};
@@ -58,8 +62,8 @@ pub(crate) use moving::Move;
 pub(crate) use outbox::letters_of;
 pub(crate) use reset::Reset;
 use {
-    attempts::Attempts, commit::Commits, delete::Purges, memory::Memory, message::Input, outbox::Outbox,
-    run::Run,
+    attempts::Attempts, commit::Commits, delete::Purges, local_attempts::LocalAttempts, memory::Memory,
+    message::Input, outbox::Outbox, run::Run,
 };
 
 /// Where a shard is written to.
@@ -87,6 +91,7 @@ pub(crate) struct Shard {
     due_set: HashSet<RunId>,
     alarms: Alarms,
     attempts: Attempts,
+    local_attempts: LocalAttempts,
     commits: Commits,
     memory: Memory,
     outbox: Outbox,
@@ -152,6 +157,7 @@ impl Shard {
             due_set: HashSet::new(),
             alarms: Alarms::default(),
             attempts: Attempts::new(slots),
+            local_attempts: LocalAttempts::default(),
             commits,
             memory,
             outbox: Outbox::default(),
@@ -195,6 +201,7 @@ impl Shard {
             self.step(timeout);
         }
         self.attempts.shut_down();
+        self.local_attempts.end_all(CancellationReason::Shutdown);
         self.mailbox.shut();
         tracing::debug!(shard = self.index, "shard has stopped");
     }
@@ -211,6 +218,7 @@ impl Shard {
         }
         self.ring_alarms();
         self.run_due();
+        self.fill_local_slots();
         self.fill_slots();
         self.evict();
         if self.core.options.time_skipping {
@@ -294,6 +302,7 @@ impl Shard {
             || !self.loading.is_empty()
             || !self.commits.is_empty()
             || !self.attempts.is_idle()
+            || !self.local_attempts.is_idle()
             || !self.outbox.is_idle()
             // What is away with the workers comes back through the mailbox: asked in this order nothing slips through.
             || !self.core.workers.is_idle()

@@ -135,7 +135,9 @@ impl Shard {
                 let Code::Live(live) = std::mem::replace(&mut run.code, Code::Absent) else {
                     return None;
                 };
-                let Guest { instance, session } = *live;
+                let Guest {
+                    instance, session, ..
+                } = *live;
                 match instance.into_reader() {
                     Ok(mut reader) => ask(&mut reader, &session),
                     Err(error) => return Some(Err(Error::Internal(error.to_string()))),

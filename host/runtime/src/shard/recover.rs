@@ -12,6 +12,7 @@ use longhaul_store::RunId;
 use super::{
     Alarm, Kind, Newest, Place, Shard,
     commit::Held,
+    message::Input,
     run::{Code, Run},
     turn::Tellings,
 };
@@ -115,7 +116,10 @@ impl Shard {
             .take_back(&self.core, run_id, &self.commits.dispatches_of(run_id));
         // Some may be of what was not written. The others are set again when the run is back.
         self.alarms.forget(run_id);
-        let waiting = std::mem::take(&mut run.inbox);
+        // What is in the store comes from there again, and an open task begins again.
+        self.give_up(&mut run);
+        let mut waiting = std::mem::take(&mut run.inbox);
+        waiting.retain(|input| !matches!(input, Input::Buffered { .. }));
         tell(run, tellings, error);
         self.astray.insert(run_id);
         self.unread_requests += waiting.iter().filter(|input| input.is_request()).count();
@@ -184,7 +188,7 @@ impl Shard {
         }
         if let Some(parked) = &run.parked {
             set(parked.next_attempt_ns, Kind::TaskRetry, 0);
-        } else if run.execution.needs_task() {
+        } else if run.needs_task() {
             // It may well have been this task that could not end: it is tried as a task that has failed is.
             run.code = Code::Absent;
             run.broken = Some(TaskError::Unavailable(
@@ -210,6 +214,13 @@ impl Shard {
 /// Tell everybody who waits for a run that its state is given up. What has no sender who waits comes from the store again.
 pub(super) fn tell(run: Box<Run>, tellings: Tellings, error: &Error) {
     tellings.fail(error);
+    let (held, asked) = run.open_task.map(|open| open.into_waiting()).unwrap_or_default();
+    for input in held {
+        input.refuse(error);
+    }
+    for question in asked.into_iter().chain(run.answerable) {
+        question.refuse(error.clone());
+    }
     for input in run.inbox {
         input.refuse(error);
     }

@@ -97,6 +97,10 @@ impl Shard {
             return;
         }
         let next_event_id = match self.runs.get(&newest.run_id) {
+            // What it has acknowledged becomes events first, so that it can be read.
+            Some(run) if run.open_task.as_ref().is_some_and(|open| open.has_kept()) => {
+                return self.deliver(newest.run_id, &place, Input::Reset(Box::new(reset)));
+            }
             Some(run) => Some(unsigned(run.execution.next_event_id())),
             // It is not in memory: read it, and come back.
             None if newest.is_open() => {
@@ -200,6 +204,7 @@ impl Shard {
         let mut old_turn = None;
         if let Some(old) = ended.as_deref_mut() {
             let closing = old_turn.insert(self.turn_of(old));
+            self.give_up_for_good(old, closing, &mut changes);
             let (reason, identity) = (request.reason.clone(), request.identity.clone());
             // The new run goes on with what the run that it is reset from has started. Another run of the id, whose events are not
             // its own, takes nothing along; it only leaves the report to their parent to the new run, if they are the same child.
@@ -212,7 +217,7 @@ impl Shard {
                 false => old.execution.terminate(closing, reason, None, identity),
             };
             ended.map_err(refuse)?;
-            changes = self.changes_of(old, closing)?;
+            changes.extend(self.changes_of(old, closing)?);
         }
         changes.extend(
             kept.chunks(APPEND_EVENTS)

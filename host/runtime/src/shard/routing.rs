@@ -62,6 +62,12 @@ impl Shard {
                     },
                 );
             }
+            Notice::LocalEnded {
+                run_id,
+                seq,
+                attempt,
+                end,
+            } => self.on_local_ended(run_id, seq, attempt, end),
             Notice::Heartbeat {
                 run_id,
                 place,
@@ -231,6 +237,8 @@ impl Shard {
                         Input::AttemptEnded { .. } | Input::Heartbeat { .. } => {}
                         // Its worker will not answer: its limits say when it is tried again.
                         Input::TakeBack { .. } => {}
+                        // They come to runs in memory only, or from the store.
+                        Input::LocalEnded { .. } | Input::TryLocal { .. } | Input::Buffered { .. } => {}
                         Input::TryAttempt { scheduled_event_id }
                         | Input::Poll {
                             scheduled_event_id, ..

@@ -1,7 +1,7 @@
 //! One run in a shard's memory.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{BTreeMap, HashMap, VecDeque},
     sync::Arc,
 };
 
@@ -12,7 +12,9 @@ use tokio::sync::watch;
 use super::{
     alarms::Place,
     letter::Envelope,
+    local_attempts::Local,
     message::{Input, Message},
+    open_task::OpenTask,
     polling::Polling,
     validate::Validation,
 };
@@ -71,6 +73,18 @@ pub(crate) struct Run {
     pub(crate) indexed: Option<(Vec<String>, Vec<u8>)>,
     /// The alarm that is set for each activity.
     pub(crate) activity_alarms: HashMap<i64, u64>,
+    /// A workflow task that waits for local activities.
+    pub(crate) open_task: Option<Box<OpenTask>>,
+    /// Local activities that have not ended. They may outlive a task.
+    pub(crate) locals: BTreeMap<u32, Local>,
+    /// The last task has ended while some had not, so that another is due.
+    pub(crate) has_open_locals: bool,
+    /// A task could not end the run because of what was acknowledged meanwhile: during the next nothing is.
+    pub(crate) patient: bool,
+    /// The number of the next input that is kept while a task is open.
+    pub(crate) next_buffered_order: u64,
+    /// Queries that the task which has just ended answers.
+    pub(crate) answerable: Vec<Message>,
     /// What the instance takes, in bytes, when it was last measured.
     pub(crate) instance_bytes: usize,
     pub(crate) tasks_since_measured: u32,
@@ -131,6 +145,12 @@ impl Run {
             letters: Vec::new(),
             indexed: None,
             activity_alarms: HashMap::new(),
+            open_task: None,
+            locals: BTreeMap::new(),
+            has_open_locals: false,
+            patient: false,
+            next_buffered_order: 0,
+            answerable: Vec::new(),
             instance_bytes: 0,
             tasks_since_measured: 0,
             used: 0,
@@ -167,7 +187,24 @@ impl Run {
     /// Whether nothing but a row of its own would tell, after a crash, that a workflow task is due: events have come that the code has
     /// not seen. A parked run has its retry, the first task its alarm, and admitted updates have their rows.
     pub(crate) fn has_task_to_note(&self) -> bool {
-        self.execution.needs_task_for_events() && self.parked.is_none() && self.first_task.is_none()
+        (self.execution.needs_task_for_events() || self.needs_task_for_locals())
+            && self.parked.is_none()
+            && self.first_task.is_none()
+    }
+
+    /// Whether a workflow task is due because the last one has ended before its local activities.
+    fn needs_task_for_locals(&self) -> bool {
+        self.has_open_locals && self.execution.is_open()
+    }
+
+    /// Whether a workflow task is due that the code has to see.
+    pub(crate) fn has_news(&self) -> bool {
+        self.execution.needs_task_for_events() || self.needs_task_for_locals()
+    }
+
+    /// Whether a workflow task is due.
+    pub(crate) fn needs_task(&self) -> bool {
+        self.open_task.is_none() && (self.execution.needs_task() || self.needs_task_for_locals())
     }
 
     pub(crate) fn is_live(&self) -> bool {
@@ -191,7 +228,7 @@ impl Run {
 
     /// How much waits for it.
     pub(crate) fn waiting(&self) -> usize {
-        self.inbox.len() + self.questions.len()
+        self.inbox.len() + self.questions.len() + self.open_task.as_ref().map_or(0, |open| open.waiting())
     }
 
     /// Whether nothing is lost if it leaves the memory: all is durable, and nobody waits.
@@ -199,6 +236,7 @@ impl Run {
         self.inbox.is_empty()
             && self.questions.is_empty()
             && !self.reviving
+            && self.open_task.is_none()
             && !self.validation.is_under_way()
             && self.ticket <= durable
             && self.stages.values().all(watch::Sender::is_closed)

@@ -176,11 +176,14 @@ impl Shard {
         let before = self.commits.ticket();
         let mut turn = self.turn_of(&run);
         let ended = self.guarded(|shard| {
+            let mut changes = Vec::new();
+            shard.give_up_for_good(&mut run, &mut turn, &mut changes);
             let reason = "TerminateIfRunning WorkflowIdReusePolicy Policy".to_owned();
             run.execution
                 .terminate(&mut turn, reason, None, "history-service".into())
                 .map_err(refuse)?;
-            shard.changes_of(&mut run, &turn)
+            changes.extend(shard.changes_of(&mut run, &turn)?);
+            Ok(changes)
         });
         let written = match ended {
             Ok(changes) => {
@@ -204,7 +207,13 @@ impl Shard {
             })
         });
         match settled {
-            Ok(()) => self.put_back(run),
+            Ok(()) => {
+                let waits = !run.inbox.is_empty();
+                self.put_back(run);
+                if waits {
+                    self.mark_due(old);
+                }
+            }
             Err(error) => self.lose(run, Tellings::default(), before, &error),
         }
     }

@@ -3,13 +3,17 @@
 use std::sync::Arc;
 
 use longhaul_engine::{
-    Effect, Intent, Turn, Violation, execution::TaskFailure, proto::common::v1::SearchAttributes, update,
+    Effect, Intent, Turn, Violation,
+    execution::{Task, TaskFailure},
+    proto::common::v1::SearchAttributes,
+    update,
 };
 use longhaul_history::limits::Growth;
 use longhaul_store::{Change, Parked};
 
 use super::{
     Alarm, Kind, Shard,
+    open_task::OpenTask,
     run::{Code, Run},
     turn::Tellings,
     validate::{self, Validation, Verdict},
@@ -23,6 +27,10 @@ use crate::{
 pub(super) enum Ran {
     /// To its end.
     ToItsEnd,
+    /// It waits for local activities, and stays open.
+    StaysOpen,
+    /// Nothing of it stays: it runs again from its start.
+    GivenUp,
     /// To an update whose validator cannot be asked on a fork of the instance, which has been given up.
     ToAValidator,
 }
@@ -41,7 +49,7 @@ impl Shard {
         };
         let outcome = self.run_guest(run, turn, extra, &mut guest, tellings);
         // After an error, or half-way, the instance is of no use: it stays dropped, and a replay makes another.
-        if let Ok(Ran::ToItsEnd) = outcome {
+        if let Ok(Ran::ToItsEnd | Ran::StaysOpen) = outcome {
             run.code = Code::Live(guest);
         }
         outcome
@@ -59,7 +67,7 @@ impl Shard {
         let task = run.execution.plan_task(turn, limits);
         guest.begin(&task, false);
         let jobs = guest.session.observe(run.execution.unseen());
-        let events = run.execution.needs_task_for_events();
+        let events = run.has_news();
         let start = run.execution.start();
         let info = || guest::execution_info(run.execution.identity(), start, run.execution.start_time_ns());
         guest.deliver_first(jobs.before_updates, info, start)?;
@@ -99,14 +107,32 @@ impl Shard {
         if !accepted && !events {
             return Ok(Ran::ToItsEnd);
         }
-        guest.finish(jobs.after_updates, &mut calls)?;
-        let intents = guest.conclude(calls, limits)?;
-        let intents: Vec<Intent> = intents.into_iter().map(|(_, intent)| intent).collect();
+        let mut asked = guest.finish(jobs.after_updates, &mut calls, limits)?;
+        Self::locals_again(guest, run, &mut asked);
+        let mut open = OpenTask::new(task, calls);
+        if !self.keep_open(run, turn, tellings, guest, &mut open, asked)? {
+            run.open_task = Some(Box::new(open));
+            return Ok(Ran::StaysOpen);
+        }
+        self.end_task(run, turn, extra, guest, &mut open)
+    }
+
+    /// What the code has done becomes events.
+    pub(super) fn write_task(
+        &mut self,
+        run: &mut Run,
+        turn: &mut Turn,
+        extra: &mut Vec<Change>,
+        guest: &mut Guest,
+        task: &Task,
+        intents: Vec<Intent>,
+    ) -> Result<(), TaskError> {
+        let limits = &self.core.options.limits;
         self.check_types(run, &intents)?;
         extra.extend(self.admit_attributes(run, &intents)?);
         let worker = run.worker(&self.core.options.identity);
         let first_new = turn.events.len();
-        for (seq, event_id) in run.execution.complete_task(turn, &task, &worker, intents) {
+        for (seq, event_id) in run.execution.complete_task(turn, task, &worker, intents) {
             if let Some(event) = turn.events[first_new..]
                 .iter()
                 .find(|event| event.event_id == event_id)
@@ -125,7 +151,7 @@ impl Shard {
             );
         }
         metrics::counter!("longhaul_workflow_tasks_total", "outcome" => "completed").increment(1);
-        Ok(Ran::ToItsEnd)
+        Ok(())
     }
 
     /// E12, for what workflow code starts: an unknown type fails the task and not the workflow, so that it goes on when there is a
@@ -188,6 +214,8 @@ impl Shard {
 
     /// A task has failed: the run is parked, and tried again later (E11).
     pub(super) fn park(&mut self, run: &mut Run, turn: &mut Turn, extra: &mut Vec<Change>, error: TaskError) {
+        self.give_up(run);
+        self.drop_locals(run);
         run.code = Code::Absent;
         run.retrying = false;
         run.validation = Validation::Idle;

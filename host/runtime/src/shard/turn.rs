@@ -91,7 +91,7 @@ impl Shard {
         if let Validation::Done(_) = run.validation {
             // What waits in the inbox came after the updates on which these are the verdicts.
             self.run_tasks(run, &mut turn, &mut extra, tellings);
-            if !run.execution.needs_task() {
+            if !run.needs_task() {
                 run.validation = Validation::Idle;
             }
         }
@@ -102,10 +102,26 @@ impl Shard {
             && !run.validation.holds_inbox()
             && let Some(input) = run.inbox.pop_front()
         {
+            if run.open_task.is_some() {
+                self.take_meanwhile(run, &mut turn, &mut extra, tellings, input);
+                continue;
+            }
+            if input.is_of_local() && run.needs_task() {
+                // The task before has just ended, and the next one is told.
+                self.run_tasks(run, &mut turn, &mut extra, tellings);
+                if run.open_task.is_some() {
+                    run.inbox.push_front(input);
+                    continue;
+                }
+            }
             if input.is_signal() && run.execution.is_open() && !run.execution.admitted_updates().is_empty() {
                 // A signal that stands behind an update opens the next workflow task. If this one closes the run, the signal is for
                 // whoever comes after it.
                 self.run_tasks(run, &mut turn, &mut extra, tellings);
+                if run.open_task.is_some() {
+                    run.inbox.push_front(input);
+                    continue;
+                }
                 let waits = run.validation.holds_inbox() || run.holds_signals();
                 if waits || !run.execution.is_open() {
                     run.inbox.push_front(input);
@@ -119,9 +135,19 @@ impl Shard {
         }
         self.run_tasks(run, &mut turn, &mut extra, tellings);
         self.start_attempts(run, &mut turn, tellings);
+        // Those that an open task has handed back when it ended.
+        questions.append(&mut run.questions);
         if run.validation.holds_inbox() {
             // They are to see what was acknowledged before them, and the task that shows it to the code has not run (Q2).
             run.questions.extend(questions);
+        } else if let Some(open) = &mut run.open_task {
+            let (queries, others) = questions
+                .into_iter()
+                .partition::<Vec<_>, _>(|question| matches!(question, Message::Query { .. }));
+            open.questions.extend(queries);
+            for question in others {
+                self.question(run, &turn, tellings, question);
+            }
         } else {
             for question in questions {
                 self.question(run, &turn, tellings, question);
@@ -197,6 +223,7 @@ impl Shard {
         }
         if !run.execution.is_open() {
             self.closed(run);
+            self.drop_locals(run);
             // Nothing will drive it any more; a query replays it.
             run.code = Code::Absent;
         }
@@ -231,7 +258,7 @@ impl Shard {
         }
     }
 
-    fn apply(
+    pub(super) fn apply(
         &mut self,
         run: &mut Run,
         turn: &mut Turn,
@@ -343,6 +370,8 @@ impl Shard {
                 Kind::TaskRetry => run.retrying = run.parked.is_some(),
                 // The others are the shard's own, and never come to a run.
                 Kind::Task | Kind::Wake | Kind::Send | Kind::Retention | Kind::Purge => {}
+                // Those of a task that is no longer open.
+                Kind::Local | Kind::TaskLimit => {}
                 Kind::Activity => {
                     run.activity_alarms.remove(&alarm.id);
                     if !run.execution.check_deadline(turn, alarm.id) {
@@ -378,6 +407,9 @@ impl Shard {
             } => {
                 run.execution.take_attempt_back(turn, scheduled_event_id, nonce);
             }
+            // Of a task that is no longer open.
+            Input::LocalEnded { .. } | Input::TryLocal { .. } => {}
+            Input::Buffered { order, buffered } => self.take_buffered(run, turn, extra, order, *buffered),
             Input::Replace(beginning) => self.mailbox.notice(Notice::Again(Request::Start(beginning))),
             Input::Attach(beginning) => self.attach(run, turn, tellings, beginning),
             Input::Recall(beginning) => self.recall(run, tellings, beginning),
@@ -489,10 +521,7 @@ impl Shard {
         extra: &mut Vec<Change>,
         tellings: &mut Tellings,
     ) {
-        while run.execution.needs_task()
-            && (run.parked.is_none() || run.retrying)
-            && !run.validation.is_under_way()
-        {
+        while run.needs_task() && (run.parked.is_none() || run.retrying) && !run.validation.is_under_way() {
             debug_assert_eq!(run.execution.task(), workflow_task::State::Idle);
             if let Some(error) = run.validation.take_failure() {
                 return self.park(run, turn, extra, error);
@@ -512,10 +541,27 @@ impl Shard {
                 return;
             }
             match self.run_task(run, turn, extra, tellings) {
-                Ok(Ran::ToItsEnd) => self.unpark(run, turn, extra),
+                Ok(Ran::ToItsEnd) => self.task_ended(run, turn, extra, tellings),
+                Ok(Ran::StaysOpen) => return,
+                // Another task, with what has become events since.
+                Ok(Ran::GivenUp) => {}
                 Ok(Ran::ToAValidator) => self.begin_validation(run),
                 Err(error) => return self.park(run, turn, extra, error),
             }
+        }
+    }
+
+    /// A task has come to its end: who waited for it is answered, and the run is parked no longer.
+    pub(super) fn task_ended(
+        &mut self,
+        run: &mut Run,
+        turn: &Turn,
+        extra: &mut Vec<Change>,
+        tellings: &mut Tellings,
+    ) {
+        self.unpark(run, turn, extra);
+        for question in std::mem::take(&mut run.answerable) {
+            self.question(run, turn, tellings, question);
         }
     }
 

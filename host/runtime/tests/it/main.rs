@@ -16,6 +16,7 @@ mod family;
 mod handed_over;
 mod hostile;
 mod letters;
+mod local_activities;
 mod logs;
 mod messages;
 mod native;

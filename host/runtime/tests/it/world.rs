@@ -107,6 +107,15 @@ impl World {
             .unwrap()
     }
 
+    /// Send a request that cannot be answered yet, and let all happen that it brings.
+    pub(crate) async fn poll_once<F: Future + Unpin>(&mut self, request: &mut F) {
+        let polled =
+            std::future::poll_fn(|context| Poll::Ready(std::pin::Pin::new(&mut *request).poll(context)))
+                .await;
+        assert!(polled.is_pending(), "the request is answered at once");
+        self.sim.settle().await;
+    }
+
     /// Rounds until a request is answered, but no attempt of an activity gets anywhere.
     pub(crate) async fn drive_alone<F: Future>(&mut self, request: F) -> F::Output {
         let mut request = std::pin::pin!(request);

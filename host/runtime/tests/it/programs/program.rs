@@ -159,13 +159,18 @@ impl<'a> Writer<'a> {
     fn activity(&mut self, place: &mut Place) -> Value {
         let tag = self.tag();
         self.line(place, format!("echo=\"{tag}\""));
-        json!({"op": "activity", "type": "echo", "args": [tag]})
+        json!({"op": self.activity_op(), "type": "echo", "args": [tag]})
+    }
+
+    /// Where an activity runs makes no difference to what comes of it.
+    fn activity_op(&mut self) -> &'static str {
+        self.random.pick(&["activity", "activity", "local_activity"])
     }
 
     fn failing(&mut self, place: &mut Place) -> Value {
         if self.random.chance(50) {
             self.like(place, "flaky=");
-            return json!({"op": "activity", "type": "flaky", "args": [self.random.below(3)]});
+            return json!({"op": self.activity_op(), "type": "flaky", "args": [self.random.below(3)]});
         }
         let tag = self.tag();
         self.line(place, format!("fatal failed: Fatal: {tag}"));

@@ -1,0 +1,395 @@
+//! Attempts of local activities: which run, and which wait for a slot.
+//!
+//! They run where the attempts of other activities run, and never on the shard's thread. History does not know of them, so nothing of
+//! this is stored.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+};
+
+use longhaul_engine::{Violation, execution::AttemptEnd, local::LocalActivity};
+use longhaul_sandbox::{ActivityCall, ActivityHost, ActivityInfo, CancellationReason, wit::types};
+use longhaul_store::RunId;
+
+use super::{
+    Alarm, Kind, Shard, ShardMailbox,
+    attempts::{Cancellation, execute},
+    commit::Held,
+    gated::Which,
+    message::{Input, Notice},
+    run::Run,
+    turn::Tellings,
+};
+use crate::{
+    activities::{self, Server},
+    core::Core,
+    gates::Permit,
+    guest::{self, TaskError},
+    names,
+};
+
+/// A local activity of a run, while it has not ended.
+pub(crate) struct Local {
+    pub(super) activity: LocalActivity,
+    /// When its alarm rings.
+    alarm_ns: Option<u64>,
+}
+
+impl Local {
+    pub(super) fn new(activity: LocalActivity) -> Self {
+        Self {
+            activity,
+            alarm_ns: None,
+        }
+    }
+}
+
+/// What a shard knows of attempts of local activities.
+#[derive(Default)]
+pub(crate) struct LocalAttempts {
+    running: BTreeMap<(RunId, u32), Running>,
+    /// Those that are due and have no slot, in the order in which they came. Those that have ended meanwhile are passed over.
+    slotless: VecDeque<(RunId, u32)>,
+}
+
+struct Running {
+    attempt: u32,
+    cancel: Arc<Cancellation>,
+    task: Option<tokio::task::AbortHandle>,
+    /// Nobody waits for its end; it may come to it.
+    abandoned: bool,
+    #[expect(dead_code, reason = "held until it is dropped")]
+    permit: Option<Permit>,
+}
+
+/// An attempt that is to run when all that made it due is durable.
+pub(crate) struct LocalDispatch {
+    run_id: RunId,
+    seq: u32,
+    attempt: u32,
+    server: Server,
+    call: ActivityCall,
+    cancel: Arc<Cancellation>,
+}
+
+impl LocalAttempts {
+    /// How many run.
+    pub(super) fn running(&self) -> usize {
+        self.running.len()
+    }
+
+    /// None runs, and none waits for a slot.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.running.is_empty() && self.slotless.is_empty()
+    }
+
+    /// Ask one to stop.
+    pub(super) fn cancel(&self, run_id: RunId, seq: u32) {
+        if let Some(running) = self.running.get(&(run_id, seq)) {
+            running.cancel.request(CancellationReason::Cancelled);
+        }
+    }
+
+    /// Nobody waits for its end any more.
+    pub(super) fn abandon(&mut self, run_id: RunId, seq: u32, asks: bool) {
+        if let Some(running) = self.running.get_mut(&(run_id, seq)) {
+            running.abandoned = true;
+            if asks {
+                running.cancel.request(CancellationReason::Cancelled);
+            }
+        }
+    }
+
+    /// It ran out of time: what runs of it ends.
+    pub(super) fn end(&mut self, run_id: RunId, seq: u32, reason: CancellationReason) {
+        if let Some(running) = self.running.remove(&(run_id, seq)) {
+            running.cancel.request(reason);
+            if let Some(task) = running.task {
+                task.abort();
+            }
+        }
+    }
+
+    /// The run's task is given up, or the run has closed: what runs of it ends, but for what its code has abandoned.
+    pub(super) fn end_run(&mut self, run_id: RunId) {
+        let of_run = (run_id, 0)..=(run_id, u32::MAX);
+        let seqs: Vec<u32> = self
+            .running
+            .range(of_run)
+            .filter(|(_, running)| !running.abandoned)
+            .map(|((_, seq), _)| *seq)
+            .collect();
+        for seq in seqs {
+            self.end(run_id, seq, CancellationReason::NotFound);
+        }
+    }
+
+    /// All end: the server stops, or the shard starts over.
+    pub(super) fn end_all(&mut self, reason: CancellationReason) {
+        self.slotless.clear();
+        for (_, running) in std::mem::take(&mut self.running) {
+            running.cancel.request(reason);
+            if let Some(task) = running.task {
+                task.abort();
+            }
+        }
+    }
+}
+
+impl Shard {
+    /// A local activity whose type nobody serves fails the task and not the workflow: it goes on when there is a module for it (E12).
+    pub(super) fn check_local_type(
+        &self,
+        run: &Run,
+        seq: u32,
+        activity_type: &str,
+    ) -> Result<Server, TaskError> {
+        let queue = run.execution.task_queue();
+        let registry = &self.core.registry;
+        registry
+            .server_of(run.namespace, queue, activity_type)
+            .ok_or_else(|| {
+                let types = registry.activity_types(run.namespace, queue);
+                let why = format!(
+                    "no module in this server serves it on the workflow's own task queue {queue:?}, and a local activity runs nowhere \
+                     else; served there: {}",
+                    names::known(activity_type, types.iter().map(String::as_str))
+                );
+                TaskError::Violation(Violation::BadActivity {
+                    activity_type: activity_type.to_owned(),
+                    seq,
+                    why,
+                })
+            })
+    }
+
+    /// Start the attempt of a local activity if it is due and there is a slot for it; set its alarm.
+    pub(super) fn try_local(
+        &mut self,
+        run: &mut Run,
+        now_ns: u64,
+        tellings: &mut Tellings,
+        seq: u32,
+    ) -> Result<(), TaskError> {
+        if let Some(local) = run
+            .locals
+            .get(&seq)
+            .filter(|local| local.activity.is_ready(now_ns))
+        {
+            let activity_type = &local.activity.options().activity_type;
+            let server = self.check_local_type(run, seq, activity_type)?;
+            if self.local_attempts.running.contains_key(&(run.run_id, seq)) {
+                // One that its code has abandoned, from before the task was given up: it is the same number.
+                self.local_attempts
+                    .end(run.run_id, seq, CancellationReason::NotFound);
+            }
+            self.start_local(run, now_ns, tellings, seq, server);
+        }
+        self.arm_local(run, now_ns, seq);
+        Ok(())
+    }
+
+    fn start_local(&mut self, run: &mut Run, now_ns: u64, tellings: &mut Tellings, seq: u32, server: Server) {
+        if self.free_slots() == 0 {
+            let waits = (run.run_id, seq);
+            if !self.local_attempts.slotless.contains(&waits) {
+                self.local_attempts.slotless.push_back(waits);
+            }
+            return;
+        }
+        let entrance = self.enter_gate(&server, run.run_id, run.place(), Which::Local(seq));
+        let Ok(permit) = entrance.permit() else {
+            return;
+        };
+        let Some(local) = run.locals.get_mut(&seq) else {
+            return;
+        };
+        local.activity.start(now_ns);
+        let cancel = Arc::new(Cancellation::default());
+        let activity = &run.locals[&seq].activity;
+        let attempt = activity.attempt();
+        let call = ActivityCall {
+            info: info_of(run, activity, now_ns),
+            input: guest::payloads_in(Some(&activity.options().input)),
+            host: Arc::new(LocalHost(cancel.clone())),
+            logs: self.core.logs_of(&run.workflow_id, run.run_id),
+            grants: server.grants(),
+        };
+        let running = Running {
+            attempt,
+            cancel: cancel.clone(),
+            task: None,
+            abandoned: false,
+            permit,
+        };
+        self.local_attempts.running.insert((run.run_id, seq), running);
+        let dispatch = LocalDispatch {
+            run_id: run.run_id,
+            seq,
+            attempt,
+            server,
+            call,
+            cancel,
+        };
+        tellings.0.push(Held::DispatchLocal(Box::new(dispatch)));
+    }
+
+    /// All that made it due is durable: run it.
+    pub(super) fn dispatch_local(&mut self, dispatch: LocalDispatch) {
+        let running = self
+            .local_attempts
+            .running
+            .get_mut(&(dispatch.run_id, dispatch.seq))
+            .filter(|running| running.attempt == dispatch.attempt);
+        let Some(running) = running else { return };
+        metrics::counter!("longhaul_local_activity_attempts_total").increment(1);
+        let attempt = run_attempt(self.core.clone(), self.mailbox.clone(), dispatch);
+        running.task = Some(self.core.tokio.spawn(attempt).abort_handle());
+    }
+
+    /// It could not be written why it was to run.
+    pub(super) fn give_local_back(&mut self, dispatch: &LocalDispatch) {
+        self.local_attempts
+            .running
+            .remove(&(dispatch.run_id, dispatch.seq));
+    }
+
+    /// An attempt has come to its end: tell the run, if its task is still open.
+    pub(super) fn on_local_ended(&mut self, run_id: RunId, seq: u32, attempt: u32, end: AttemptEnd) {
+        let key = (run_id, seq);
+        let current = self
+            .local_attempts
+            .running
+            .get(&key)
+            .is_some_and(|running| running.attempt == attempt);
+        if !current {
+            return;
+        }
+        self.local_attempts.running.remove(&key);
+        self.deliver_local(run_id, Input::LocalEnded { seq, attempt, end });
+    }
+
+    /// Tell a run something about a local activity. A run that is not in memory has none.
+    pub(super) fn deliver_local(&mut self, run_id: RunId, input: Input) {
+        if let Some(run) = self.runs.get_mut(&run_id).filter(|run| run.open_task.is_some()) {
+            run.inbox.push_back(input);
+            self.mark_due(run_id);
+        }
+    }
+
+    /// Give free slots to those that wait for one, in the order in which they came, and before other activities: they keep workflow
+    /// tasks open.
+    pub(super) fn fill_local_slots(&mut self) {
+        let waiting = self.local_attempts.slotless.len();
+        let free = self.free_slots().min(waiting);
+        let next: Vec<_> = self.local_attempts.slotless.drain(..free).collect();
+        for (run_id, seq) in next {
+            self.deliver_local(run_id, Input::TryLocal { seq });
+        }
+    }
+
+    /// Set the alarm of a local activity to when it next needs a look.
+    pub(super) fn arm_local(&mut self, run: &mut Run, now_ns: u64, seq: u32) {
+        let (run_id, place) = (run.run_id, run.place());
+        let Some(local) = run.locals.get_mut(&seq) else {
+            return;
+        };
+        let alarm = alarm_of(run_id, seq);
+        if let Some(due_ns) = local.alarm_ns.take() {
+            self.alarms.clear(due_ns, alarm);
+        }
+        local.alarm_ns = local.activity.wake_ns(now_ns);
+        if let Some(due_ns) = local.alarm_ns {
+            self.alarms.set(due_ns, alarm, place);
+        }
+    }
+
+    /// A local activity has ended, or its code has given it up. `stops`: what runs of it ends as well.
+    pub(super) fn drop_local(&mut self, run: &mut Run, seq: u32, stops: Option<CancellationReason>) {
+        if let Some(local) = run.locals.remove(&seq)
+            && let Some(due_ns) = local.alarm_ns
+        {
+            self.alarms.clear(due_ns, alarm_of(run.run_id, seq));
+        }
+        self.attempts.gated.withdraw(run.run_id, Which::Local(seq));
+        if let Some(reason) = stops {
+            self.local_attempts.end(run.run_id, seq, reason);
+        }
+    }
+
+    /// None of a run's local activities is waited for any more.
+    pub(super) fn drop_locals(&mut self, run: &mut Run) {
+        let seqs: Vec<u32> = run.locals.keys().copied().collect();
+        for seq in seqs {
+            self.drop_local(run, seq, None);
+        }
+        self.local_attempts.end_run(run.run_id);
+    }
+}
+
+fn alarm_of(run_id: RunId, seq: u32) -> Alarm {
+    Alarm {
+        run_id,
+        kind: Kind::Local,
+        id: i64::from(seq),
+    }
+}
+
+async fn run_attempt(core: Arc<Core>, mailbox: Arc<ShardMailbox>, dispatch: LocalDispatch) {
+    let LocalDispatch {
+        run_id,
+        seq,
+        attempt,
+        server,
+        call,
+        cancel,
+    } = dispatch;
+    let end = match &server {
+        Server::Module(version) => execute(&core, version, call).await,
+        Server::Native(activity) => activities::run(activity, call, cancel.subscribe()).await,
+    };
+    mailbox.notice(Notice::LocalEnded {
+        run_id,
+        seq,
+        attempt,
+        end,
+    });
+}
+
+/// What the code of a local activity calls. Its heartbeats are of no use to anybody: a later attempt begins anew.
+struct LocalHost(Arc<Cancellation>);
+
+impl ActivityHost for LocalHost {
+    fn heartbeat(&self, _: types::Payloads) {}
+
+    fn cancellation(&self) -> Option<CancellationReason> {
+        self.0.reason()
+    }
+}
+
+fn info_of(run: &Run, activity: &LocalActivity, now_ns: u64) -> ActivityInfo {
+    let options = activity.options();
+    ActivityInfo {
+        // Nobody can complete it from elsewhere.
+        task_token: Vec::new(),
+        namespace: run.execution.identity().namespace.to_string(),
+        workflow_id: run.workflow_id.to_string(),
+        run_id: run.run_id.to_string(),
+        workflow_type: run.execution.workflow_type().to_owned(),
+        activity_id: options.id(activity.seq()),
+        activity_type: options.activity_type.clone(),
+        task_queue: run.execution.task_queue().to_owned(),
+        attempt: activity.attempt(),
+        is_local: true,
+        header: guest::header_in(options.header.as_ref()),
+        heartbeat_details: Vec::new(),
+        scheduled_time: activity.original_schedule_ns(),
+        attempt_scheduled_time: activity.due_ns(),
+        started_time: now_ns,
+        schedule_to_close: options.schedule_to_close_ns.filter(|ns| *ns > 0),
+        start_to_close: options.start_to_close_ns.filter(|ns| *ns > 0),
+        heartbeat: None,
+        retry_policy: options.retry_policy.as_ref().map(guest::retry_policy_in),
+    }
+}
