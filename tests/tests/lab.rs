@@ -4,21 +4,15 @@
 //! `cargo test` leaves it out.
 #![allow(clippy::unwrap_used, reason = "a test that fails may panic")]
 
-use std::{
-    collections::BTreeSet,
-    fs,
-    path::{Path, PathBuf},
+use std::path::PathBuf;
+
+use longhaul_tests::{
+    Background, Server, export,
+    lab::{QUEUE, cases, must_pass, play, stem},
+    python,
 };
 
-use longhaul_tests::{Answer, Background, Server, artifacts, export, python};
-
-/// The task queue of the lab and of its activities.
-const QUEUE: &str = "lab";
-
-/// How long a step waits for a result, where the case must pass.
-const PATIENCE_S: &str = "60";
-
-/// The same where the case cannot pass yet, so that what does not come does not take long.
+/// How long a step waits for a result where the case cannot pass yet, so that what does not come does not take long.
 const SHORT_PATIENCE_S: &str = "5";
 
 /// Cases that cannot pass yet, and why. One that passes is an error: then it goes from here.
@@ -61,11 +55,6 @@ fn divide(cases: Vec<PathBuf>, list: &[(&str, &str)]) -> (Vec<PathBuf>, Vec<Path
     (now, later)
 }
 
-fn must_pass(server: &Server, cases: &[PathBuf]) {
-    let (passed, report) = play(server, cases, PATIENCE_S);
-    assert_eq!(passed.len(), cases.len(), "{report}");
-}
-
 fn must_not_pass(server: &Server, cases: &[PathBuf], list: &[(&str, &str)]) {
     let (passed, _) = play(server, cases, SHORT_PATIENCE_S);
     let wrong: Vec<_> = list.iter().filter(|(name, _)| passed.contains(*name)).collect();
@@ -73,43 +62,4 @@ fn must_not_pass(server: &Server, cases: &[PathBuf], list: &[(&str, &str)]) {
         wrong.is_empty(),
         "these cases pass, and are listed as if they could not: {wrong:?}"
     );
-}
-
-/// Plays cases. The names of those that passed, and what the runner printed.
-fn play(server: &Server, cases: &[PathBuf], patience_s: &str) -> (BTreeSet<String>, String) {
-    if cases.is_empty() {
-        return (BTreeSet::new(), String::new());
-    }
-    let mut command = python::script("lab/runner.py", server);
-    command.args(["check", "--patience-s", patience_s]);
-    let answer = Answer::of(command.args(cases));
-    let verdicts = answer.stdout.lines();
-    let passed: BTreeSet<String> = verdicts
-        .filter_map(|line| line.strip_suffix(": ok").map(str::to_owned))
-        .collect();
-    // The runner says the number at its end: without it, it did not come so far.
-    let sum = format!("{} passed, {} failed", passed.len(), cases.len() - passed.len());
-    let report = format!("{}{}", answer.stdout, answer.stderr);
-    assert_eq!(answer.stdout.lines().last(), Some(sum.as_str()), "{report}");
-    (passed, report)
-}
-
-/// The cases whose names are wanted, in order.
-fn cases(wanted: impl Fn(&str) -> bool) -> Vec<PathBuf> {
-    let entries = fs::read_dir(lab().join("cases")).unwrap();
-    let paths = entries.map(|entry| entry.unwrap().path());
-    let mut cases: Vec<PathBuf> = paths
-        .filter(|path| path.extension().is_some_and(|extension| extension == "json") && wanted(stem(path)))
-        .collect();
-    assert!(!cases.is_empty(), "there are no such cases");
-    cases.sort();
-    cases
-}
-
-fn stem(case: &Path) -> &str {
-    case.file_stem().unwrap().to_str().unwrap()
-}
-
-fn lab() -> PathBuf {
-    artifacts::package().join("lab")
 }

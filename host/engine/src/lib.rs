@@ -26,6 +26,7 @@ pub mod replay;
 pub mod retry;
 mod seqs;
 mod session;
+mod timeouts;
 mod timer;
 mod turn;
 pub mod update;

@@ -32,6 +32,11 @@ impl Gated {
         self.waiting.is_empty() && self.permits.is_empty()
     }
 
+    /// Whether an activity waits for its module.
+    pub(crate) fn waits(&self, run_id: RunId, scheduled_event_id: i64) -> bool {
+        self.waiting.contains_key(&(run_id, scheduled_event_id))
+    }
+
     /// An activity waits for its module.
     fn push(&mut self, key: Key, run_id: RunId, place: Place, scheduled_event_id: i64) {
         let waits = (run_id, scheduled_event_id);

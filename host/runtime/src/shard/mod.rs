@@ -15,6 +15,7 @@ mod deliver;
 mod describe;
 mod gated;
 mod handing;
+mod kept;
 mod letter;
 mod load;
 mod memory;
@@ -32,6 +33,7 @@ mod run;
 mod stack;
 mod start;
 mod task;
+mod throttled;
 mod turn;
 mod updates;
 mod validate;
@@ -58,8 +60,8 @@ pub(crate) use moving::Move;
 pub(crate) use outbox::letters_of;
 pub(crate) use reset::Reset;
 use {
-    attempts::Attempts, commit::Commits, delete::Purges, memory::Memory, message::Input, outbox::Outbox,
-    run::Run,
+    attempts::Attempts, commit::Commits, delete::Purges, kept::Kept, memory::Memory, message::Input,
+    outbox::Outbox, run::Run, throttled::Throttled,
 };
 
 /// Where a shard is written to.
@@ -78,6 +80,8 @@ pub(crate) struct Shard {
     newest: HashMap<Place, Newest>,
     /// Runs that are being read; what waits for them.
     loading: HashMap<RunId, (Place, VecDeque<Input>)>,
+    /// What waits for runs that could not be read, until they are.
+    kept: Kept,
     /// Requests among that.
     unread_requests: usize,
     /// Held by each start that waits for machine code.
@@ -87,6 +91,7 @@ pub(crate) struct Shard {
     due_set: HashSet<RunId>,
     alarms: Alarms,
     attempts: Attempts,
+    throttled: Throttled,
     commits: Commits,
     memory: Memory,
     outbox: Outbox,
@@ -101,6 +106,8 @@ pub(crate) struct Shard {
     validations: u64,
     /// The next turn of this execution shall panic. For tests.
     pub(crate) panic_in_turn_of: Option<String>,
+    /// The next time that this execution is read it shall not be readable. For tests.
+    pub(crate) unreadable: Option<String>,
     /// The id of the next run with which a chain goes on.
     next_run_id: String,
     stopping: bool,
@@ -146,12 +153,14 @@ impl Shard {
             runs: HashMap::new(),
             newest: HashMap::new(),
             loading: HashMap::new(),
+            kept: Kept::default(),
             unread_requests: 0,
             compiling: Arc::new(()),
             due: VecDeque::new(),
             due_set: HashSet::new(),
             alarms: Alarms::default(),
             attempts: Attempts::new(slots),
+            throttled: Throttled::default(),
             commits,
             memory,
             outbox: Outbox::default(),
@@ -161,6 +170,7 @@ impl Shard {
             astray: HashSet::new(),
             validations: 0,
             panic_in_turn_of: None,
+            unreadable: None,
             next_run_id,
             stopping: false,
         }
@@ -171,7 +181,11 @@ impl Shard {
         if due.outside {
             self.attempts.handed_out(due.alarm.run_id, due.alarm.id);
         }
-        if let Some(at_ns) = due.at_ns {
+        let at_ns = match &due.waits {
+            Some(waits) if self.line_up_unread(due.alarm, &due.place, waits) => due.deadline_ns,
+            _ => due.at_ns,
+        };
+        if let Some(at_ns) = at_ns {
             self.alarms.set(at_ns, due.alarm, due.place);
         }
     }
@@ -236,7 +250,13 @@ impl Shard {
             .options
             .time_skipping
             .then_some(Duration::from_millis(20));
-        let alarm = self.alarms.next_ns().map(|due_ns| {
+        let next_ns = self
+            .alarms
+            .next_ns()
+            .into_iter()
+            .chain(self.throttled.next_ns())
+            .min();
+        let alarm = next_ns.map(|due_ns| {
             // A timer must not fire early, so a fraction of a microsecond is rounded up.
             Duration::from_nanos(due_ns.saturating_sub(self.core.clock.now_ns())) + Duration::from_nanos(1)
         });
@@ -260,6 +280,7 @@ impl Shard {
                 _ => self.deliver(alarm.run_id, &place, Input::Alarm(alarm)),
             }
         }
+        self.go_on_with_queues(now_ns);
     }
 
     fn run_due(&mut self) {
