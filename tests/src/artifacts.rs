@@ -31,13 +31,21 @@ pub fn guest(name: &str) -> PathBuf {
 
 /// The Python that has Temporal's client: `LONGHAUL_PYTHON`, else the one in `target/venv`.
 pub fn python() -> PathBuf {
-    let path = from_environment("LONGHAUL_PYTHON").unwrap_or_else(|| target_folder().join("venv/bin/python"));
-    assert!(
-        path.is_file(),
-        "{} is not there: `cargo xtask test` makes it",
-        path.display()
-    );
-    path
+    made_by_test("LONGHAUL_PYTHON", "venv/bin/python")
+}
+
+/// The compiled worker of `tests/workers/typescript`, beside what it needs: `LONGHAUL_TYPESCRIPT_WORKER`, else the one in
+/// `target/workers`.
+pub fn typescript_worker() -> PathBuf {
+    made_by_test("LONGHAUL_TYPESCRIPT_WORKER", "workers/typescript/worker.js")
+}
+
+/// The worker of `tests/workers/go`: `LONGHAUL_GO_WORKER`, else the one in `target/workers`.
+pub fn go_worker() -> PathBuf {
+    made_by_test(
+        "LONGHAUL_GO_WORKER",
+        &format!("workers/go/worker{}", env::consts::EXE_SUFFIX),
+    )
 }
 
 /// Where histories are left for the judge: `LONGHAUL_HISTORIES`, else `target/histories`.
@@ -57,13 +65,13 @@ pub fn wit() -> PathBuf {
     package().join("../wit")
 }
 
-/// How many cycles the tests run that repeat at random: `LONGHAUL_TEST_CYCLES`, else 30.
-pub fn cycles() -> u32 {
+/// How many cycles the tests run that repeat at random: `LONGHAUL_TEST_CYCLES`, else as many as the test says.
+pub fn cycles(default: u32) -> u32 {
     match env::var("LONGHAUL_TEST_CYCLES") {
         Ok(text) => text
             .parse()
             .unwrap_or_else(|_| panic!("LONGHAUL_TEST_CYCLES is {text:?}, which is no number")),
-        Err(_) => 30,
+        Err(_) => default,
     }
 }
 
@@ -75,6 +83,17 @@ pub fn seed() -> u64 {
             .unwrap_or_else(|_| panic!("LONGHAUL_TEST_SEED is {text:?}, which is no number")),
         Err(_) => uuid::Uuid::new_v4().as_u64_pair().0,
     }
+}
+
+/// What `cargo xtask test` makes in the target folder, unless a variable names another.
+fn made_by_test(variable: &str, path: &str) -> PathBuf {
+    let path = from_environment(variable).unwrap_or_else(|| target_folder().join(path));
+    assert!(
+        path.is_file(),
+        "{} is not there: `cargo xtask test` makes it",
+        path.display()
+    );
+    path
 }
 
 fn from_environment(name: &str) -> Option<PathBuf> {

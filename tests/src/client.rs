@@ -11,13 +11,14 @@ use proto::{
     update::v1::{Input, Meta, Outcome, Request, WaitPolicy, outcome},
     workflowservice::v1::{
         GetWorkflowExecutionHistoryRequest, ListWorkflowExecutionsRequest, QueryWorkflowRequest,
+        RespondActivityTaskCompletedByIdRequest, RespondActivityTaskCompletedRequest,
         SignalWorkflowExecutionRequest, StartWorkflowExecutionRequest, UpdateWorkflowExecutionRequest,
         workflow_service_client::WorkflowServiceClient,
     },
 };
 use serde_json::{Value, json};
 use tonic::{
-    Status,
+    Code, Status,
     transport::{Channel, Endpoint},
 };
 
@@ -25,6 +26,8 @@ use tonic::{
 const NAMESPACE: &str = "default";
 /// Longer than the server's long poll; a request that takes longer hangs.
 const TIMEOUT: Duration = Duration::from_secs(60);
+/// How long a refused connection is left alone.
+const RETRY_PAUSE: Duration = Duration::from_millis(5);
 /// The largest answer, in bytes: a page of history may be larger than a request.
 const ANSWER_BYTES: usize = 64 << 20;
 
@@ -235,6 +238,57 @@ impl Client {
             request.next_page_token = answer.next_page_token;
         }
     }
+}
+
+impl Client {
+    /// Completes an activity by the token of its attempt.
+    pub async fn complete_activity(&mut self, task_token: Vec<u8>, result: &Value) -> Result<(), Status> {
+        let request = RespondActivityTaskCompletedRequest {
+            namespace: NAMESPACE.to_owned(),
+            task_token,
+            result: Some(payloads(std::slice::from_ref(result))),
+            ..Default::default()
+        };
+        self.0.respond_activity_task_completed(request).await.map(drop)
+    }
+
+    /// Completes an activity of an execution's last run by its id, whichever attempt there is.
+    pub async fn complete_activity_by_id(
+        &mut self,
+        id: &str,
+        activity_id: &str,
+        result: &Value,
+    ) -> Result<(), Status> {
+        let request = RespondActivityTaskCompletedByIdRequest {
+            namespace: NAMESPACE.to_owned(),
+            workflow_id: id.to_owned(),
+            activity_id: activity_id.to_owned(),
+            result: Some(payloads(std::slice::from_ref(result))),
+            ..Default::default()
+        };
+        self.0
+            .respond_activity_task_completed_by_id(request)
+            .await
+            .map(drop)
+    }
+}
+
+/// Repeats a request until a server answers it; how it answers is the caller's matter.
+pub async fn until_answered<T, F>(request: impl Fn() -> F) -> Result<T, Status>
+where
+    F: Future<Output = Result<T, Status>>,
+{
+    loop {
+        match request().await {
+            Err(status) if is_broken_connection(&status) => tokio::time::sleep(RETRY_PAUSE).await,
+            answer => return answer,
+        }
+    }
+}
+
+/// True if the server is down or has just gone: nobody knows whether the request was taken.
+fn is_broken_connection(status: &Status) -> bool {
+    status.code() == Code::Unavailable || std::error::Error::source(status).is_some()
 }
 
 /// The value of an update that succeeded.

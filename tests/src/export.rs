@@ -11,11 +11,23 @@ use crate::{Client, Server, artifacts};
 ///
 /// Call it at the end of a test. It panics where there is nothing to export.
 pub fn histories(server: &Server, test: &str) {
+    block_on(async { histories_async(&mut Client::new(server.address()), test).await });
+}
+
+/// The history of an execution's last run, as the judge would get it.
+pub fn history(server: &Server, workflow_id: &str) -> Vec<u8> {
+    let events = block_on(async { Client::new(server.address()).history(workflow_id, "").await });
+    let events = events.unwrap_or_else(|status| panic!("{workflow_id}: {status}"));
+    History { events }.encode_to_vec()
+}
+
+/// Runs a future to its end on this thread.
+pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .unwrap();
-    runtime.block_on(async { histories_async(&mut Client::new(server.address()), test).await });
+    runtime.block_on(future)
 }
 
 /// The same for tests that run in tokio.

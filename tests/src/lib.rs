@@ -15,14 +15,18 @@ pub mod background;
 pub mod cli;
 pub mod client;
 pub mod export;
+pub mod lab;
 pub mod load;
 pub mod order;
+pub mod outside;
 pub mod python;
 pub mod server;
 pub mod web;
+pub mod worker;
 
 pub use background::Background;
 pub use cli::Answer;
 pub use client::Client;
 pub use server::Server;
 pub use web::Web;
+pub use worker::Worker;

@@ -8,12 +8,18 @@ use crate::{Answer, Server, artifacts};
 
 /// A script of this package, such as `python/order.py`, to be run against a server; further arguments may follow.
 pub fn script(path: &str, server: &Server) -> Command {
+    let mut command = command(path);
+    command.arg(server.address());
+    command
+}
+
+/// A script of this package without arguments.
+pub(crate) fn command(path: &str) -> Command {
     let mut command = Command::new(artifacts::python());
     command
         // No compiled files beside the scripts.
         .arg("-B")
         .arg(artifacts::package().join(path))
-        .arg(server.address())
         .env_remove("PYTHONPATH");
     command
 }

@@ -1,11 +1,13 @@
 //! A web server on this machine that says what a test tells it to.
 
 use std::{
-    io::{BufRead as _, BufReader, Read as _, Write},
+    io::{BufRead as _, BufReader, Read, Write},
     net::{SocketAddr, TcpListener, TcpStream},
     sync::{Arc, Condvar, Mutex},
     thread,
 };
+
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 /// A web server. It serves until the test's process ends.
 #[derive(Debug)]
@@ -42,14 +44,30 @@ pub type Answer<'a> = &'a mut dyn Write;
 impl Web {
     /// Answers every request in this way; the connection is closed after it.
     pub fn start(answer: impl Fn(&Request, Answer<'_>) + Send + Sync + 'static) -> Self {
+        Self::serving(move |stream, came| serve(stream, &answer, came))
+    }
+
+    /// Answers every request with this text, over TLS. A client that does not trust the certificate comes to no request.
+    pub fn with_text_over_tls(config: ServerConfig, text: &'static str) -> Self {
+        let config = Arc::new(config);
+        Self::serving(move |stream, came| {
+            let connection = ServerConnection::new(config.clone()).unwrap();
+            let mut stream = StreamOwned::new(connection, stream);
+            serve(&mut stream, &|_, answer| say(answer, "200 OK", "", text), came);
+            stream.conn.send_close_notify();
+            let _ = stream.flush();
+        })
+    }
+
+    fn serving(connected: impl Fn(TcpStream, &Came) + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let came: Arc<Came> = Arc::default();
-        let (answer, kept) = (Arc::new(answer), came.clone());
+        let (connected, kept) = (Arc::new(connected), came.clone());
         thread::spawn(move || {
             for stream in listener.incoming() {
-                let (answer, kept) = (answer.clone(), kept.clone());
-                thread::spawn(move || serve(stream.unwrap(), &*answer, &kept));
+                let (connected, kept) = (connected.clone(), kept.clone());
+                thread::spawn(move || connected(stream.unwrap(), &kept));
             }
         });
         Self { address, came }
@@ -101,8 +119,8 @@ pub fn say(answer: Answer<'_>, status: &str, headers: &str, body: &str) {
     );
 }
 
-fn serve(stream: TcpStream, answer: &dyn Fn(&Request, Answer<'_>), kept: &Came) {
-    let mut reader = BufReader::new(stream.try_clone().unwrap());
+fn serve<S: Read + Write>(stream: S, answer: &dyn Fn(&Request, Answer<'_>), kept: &Came) {
+    let mut reader = BufReader::new(stream);
     let mut lines = Vec::new();
     loop {
         let mut line = String::new();
@@ -134,6 +152,5 @@ fn serve(stream: TcpStream, answer: &dyn Fn(&Request, Answer<'_>), kept: &Came) 
     };
     kept.0.lock().unwrap().push(request.clone());
     kept.1.notify_all();
-    let mut stream = stream;
-    answer(&request, &mut stream);
+    answer(&request, reader.get_mut());
 }

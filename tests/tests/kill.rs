@@ -15,7 +15,7 @@ use std::{
 
 use longhaul_tests::{
     Client, Server, artifacts,
-    client::success,
+    client::{success, until_answered},
     export,
     load::{Moments, Sent, compare},
 };
@@ -23,8 +23,9 @@ use rand_chacha::ChaCha8Rng;
 use rand_core::{RngCore, SeedableRng};
 use serde_json::json;
 use tokio::{sync::watch, task::JoinHandle, time::timeout};
-use tonic::{Code, Status};
 
+/// Kills, unless the environment says otherwise.
+const CYCLES: u32 = 30;
 /// Executions that take messages at once.
 const COUNTERS: usize = 4;
 /// Cycles that share their executions; later ones use new executions, so that no run's limits are reached.
@@ -33,8 +34,6 @@ const ROUND: u32 = 30;
 const ACKNOWLEDGEMENTS: u64 = 60;
 /// A wait that is longer than this hangs.
 const PATIENCE: Duration = Duration::from_secs(120);
-/// How long a refused connection is left alone.
-const RETRY_PAUSE: Duration = Duration::from_millis(5);
 
 // S1, S2, S5, S9, U4, W2, A1: every acknowledged signal and update is there exactly once and in order of acknowledgement, a repeated
 // request id changes nothing, started timers fire, and activities finish.
@@ -47,7 +46,7 @@ async fn nothing_acknowledged_is_lost_or_doubled() {
     server.upload("counter", "counter");
     server.upload("bench", "bench");
 
-    let cycles = artifacts::cycles();
+    let cycles = artifacts::cycles(CYCLES);
     for (round, first) in (0..cycles).step_by(ROUND as usize).enumerate() {
         let load = Load::start(&server, round).await;
         for cycle in first..cycles.min(first + ROUND) {
@@ -130,12 +129,14 @@ impl Load {
                     let (mut client, id) = (client.clone(), id.clone());
                     async move { client.start(workflow_type, &id, &[json!(argument)], &id).await }
                 })
-                .await;
+                .await
+                .unwrap();
                 let end = until_answered(|| {
                     let (mut client, id) = (client.clone(), id.clone());
                     async move { client.result(&id).await }
                 })
-                .await;
+                .await
+                .unwrap();
                 assert_eq!(end.expect("it completes"), json!(result), "{id}");
             });
             self.others.lock().unwrap().push(other);
@@ -234,25 +235,6 @@ impl Sender {
                 }
             }
         };
-        until_answered(request).await;
+        until_answered(request).await.unwrap();
     }
-}
-
-/// Repeats a request until a server answers it. Any answer but "not now" must be success.
-async fn until_answered<T, F>(request: impl Fn() -> F) -> T
-where
-    F: Future<Output = Result<T, Status>>,
-{
-    loop {
-        match request().await {
-            Ok(answer) => return answer,
-            Err(status) if is_broken_connection(&status) => tokio::time::sleep(RETRY_PAUSE).await,
-            Err(status) => panic!("{status}"),
-        }
-    }
-}
-
-/// True if the server is down or has just gone: nobody knows whether the request was taken.
-fn is_broken_connection(status: &Status) -> bool {
-    status.code() == Code::Unavailable || std::error::Error::source(status).is_some()
 }

@@ -3,19 +3,27 @@
 //! `cargo xtask test` makes the Python environment and runs these tests; plain `cargo test` leaves them out.
 #![allow(clippy::unwrap_used, reason = "a test that fails may panic")]
 
-use longhaul_tests::{Server, export, order::QUEUE, python};
+use longhaul_tests::{Server, Worker, export, order::QUEUE, python};
 
-/// Runs a script of `tests/python/` against a server that has the order's components. What it prints.
-fn run(script: &str) -> String {
+/// Runs a script of `tests/python/` twice: with the order's activities in a component, and in a Python worker. It must print the same.
+fn run(script: &str, printed_well: impl Fn(&str)) {
+    let path = format!("python/{script}");
+    let name = format!("python_{}", script.trim_end_matches(".py"));
     let server = Server::skipping_time();
     server.upload("order", QUEUE);
     server.upload("order-activities", QUEUE);
-    let printed = python::run(&format!("python/{script}"), &server);
-    export::histories(&server, &format!("python_{}", script.trim_end_matches(".py")));
-    printed
+    printed_well(&python::run(&path, &server));
+    export::histories(&server, &name);
+
+    let server = Server::skipping_time();
+    server.upload("order", QUEUE);
+    let worker = Worker::of_scenario("order.py", &server);
+    printed_well(&python::run(&path, &server));
+    worker.assert_served_all(&server);
+    export::histories(&server, &format!("{name}_python_worker"));
 }
 
-// S1, Q1, Q2, U2, U3, E1
+// S1, Q1, Q2, U2, U3, E1, A1
 #[test]
 #[ignore = "needs the Python environment that `cargo xtask test` makes"]
 fn the_python_client_plays_an_order() {
@@ -33,15 +41,14 @@ Order marked as shipped
 Workflow completed: Order order-12345 completed - $1359.97 charged
 Order status: delivered
 ";
-    assert_eq!(run("order.py"), expected);
+    run("order.py", |printed| assert_eq!(printed, expected));
 }
 
 // S6, S7, Q4, U1, U3, U4, E1, E4, E12
 #[test]
 #[ignore = "needs the Python environment that `cargo xtask test` makes"]
 fn the_python_client_understands_every_refusal() {
-    assert_eq!(
-        run("refusals.py").lines().last(),
-        Some("all refusals are as expected")
-    );
+    run("refusals.py", |printed| {
+        assert_eq!(printed.lines().last(), Some("all refusals are as expected"));
+    });
 }

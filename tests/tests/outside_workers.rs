@@ -3,120 +3,23 @@
 //! `cargo xtask test` makes the Python environment and runs these tests; plain `cargo test` leaves them out.
 #![allow(clippy::unwrap_used, reason = "a test that fails may panic")]
 
-use std::{
-    path::PathBuf,
-    process::{Child, Command, Stdio},
-    time::{Duration, Instant},
+use std::time::Instant;
+
+use longhaul_tests::{
+    Answer, export,
+    outside::{PATIENCE, Place, step},
+    python,
+    worker::Language,
 };
+use serde_json::json;
 
-use longhaul_tests::{Answer, Server, artifacts, export};
-use serde_json::{Value, json};
-
-/// The task queue of the Python activities.
-const QUEUE: &str = "outside";
-
-/// Longer than anything here takes; what is slower hangs.
-const PATIENCE: Duration = Duration::from_secs(60);
-
-/// Limits under which a worker that dies is noticed soon.
-fn step(activity_type: &str, argument: impl Into<Value>, more: Value) -> Value {
-    let mut step = json!({
-        "op": "activity", "type": activity_type, "args": [argument.into()], "queue": QUEUE,
-        "start_to_close_ms": 60_000, "retry_ms": 20,
-    });
-    step.as_object_mut()
-        .unwrap()
-        .extend(more.as_object().unwrap().clone());
-    step
-}
-
-/// A server with the lab, and a folder through which tests and workers speak.
-struct Place {
-    server: Server,
-}
-
-impl Place {
-    fn new() -> Self {
-        let server = Server::start();
-        server.upload("lab", "lab");
-        Self { server }
-    }
-
-    fn file(&self, name: &str) -> PathBuf {
-        self.server.folder().join(name)
-    }
-
-    fn touch(&self, name: &str) {
-        std::fs::write(self.file(name), "").unwrap();
-    }
-
-    /// Waits until a worker has written a file. What is in it.
-    #[track_caller]
-    fn wait(&self, name: &str) -> String {
-        let began = Instant::now();
-        loop {
-            if let Ok(text) = std::fs::read_to_string(self.file(name)) {
-                return text;
-            }
-            assert!(
-                began.elapsed() < PATIENCE,
-                "{name} never comes\n{}",
-                self.server.log()
-            );
-            std::thread::sleep(Duration::from_millis(10));
-        }
-    }
-
-    fn start(&self, id: &str, steps: &[Value]) {
-        let program = json!({ "steps": steps }).to_string();
-        self.server.start_workflow("Lab", id, &[&program]).ok();
-    }
-
-    #[track_caller]
-    fn result(&self, id: &str) -> Value {
-        let answer = self
-            .server
-            .longhaul(&["workflow", "result", "-w", id, "-o", "json"])
-            .json();
-        answer["result"].clone()
-    }
-
-    fn worker(&self, name: &str) -> Worker {
-        let mut command = python("activity_worker.py");
-        command
-            .arg(self.server.address())
-            .arg(self.server.folder())
-            .arg(name);
-        let log = std::fs::File::create(self.file(&format!("{name}.log"))).unwrap();
-        let process = command.stdout(Stdio::null()).stderr(log).spawn().unwrap();
-        let worker = Worker(process);
-        self.wait(&format!("worker-{name}"));
-        worker
-    }
-
-    /// What a client says of an activity by its task token.
-    fn later(&self, token: &str, verb: &str, value: &str) -> String {
-        let mut command = python("complete_later.py");
-        command.args([self.server.address(), token, verb, value]);
-        Answer::of(&mut command).ok().trim().to_owned()
-    }
-}
-
-fn python(script: &str) -> Command {
-    let mut command = Command::new(artifacts::python());
-    let path = artifacts::package().join("python").join(script);
-    command.arg("-B").arg(path).env_remove("PYTHONPATH");
-    command
-}
-
-/// A Python worker. Killed (SIGKILL) when it is dropped.
-struct Worker(Child);
-
-impl Drop for Worker {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
+/// What a client says of an activity by its task token.
+fn later(place: &Place, token: &str, verb: &str, value: &str) -> String {
+    let mut command = python::script("python/complete_later.py", &place.server);
+    Answer::of(command.args([token, verb, value]))
+        .ok()
+        .trim()
+        .to_owned()
 }
 
 // A1, A3, A7
@@ -125,12 +28,12 @@ impl Drop for Worker {
 fn an_activity_of_a_killed_worker_goes_to_another_which_knows_how_far_it_came() {
     let place = Place::new();
     // One that is killed while it waits takes nothing with it.
-    drop(place.worker("idle"));
-    let first = place.worker("first");
+    drop(place.worker(Language::Python, "idle"));
+    let first = place.worker(Language::Python, "first");
     place.start("w", &[step("hold", "w", json!({"heartbeat_ms": 1000}))]);
     place.wait("w-first-1");
     drop(first);
-    let _second = place.worker("second");
+    let _second = place.worker(Language::Python, "second");
     place.wait("w-second-2");
     place.touch("w-go");
     assert_eq!(place.result("w"), json!(["hold=[\"second\", 2, [\"first\"]]"]));
@@ -144,7 +47,7 @@ fn an_activity_of_a_killed_worker_goes_to_another_which_knows_how_far_it_came() 
 #[ignore = "needs the Python environment that `cargo xtask test` makes"]
 fn an_activity_outlives_a_server_that_is_killed() {
     let mut place = Place::new();
-    let _worker = place.worker("worker");
+    let _worker = place.worker(Language::Python, "worker");
     place.start("runs", &[step("hold", "runs", json!({"heartbeat_ms": 30_000}))]);
     place.wait("runs-worker-1");
     place.start(
@@ -173,7 +76,7 @@ fn an_activity_outlives_a_server_that_is_killed() {
 #[ignore = "needs the Python environment that `cargo xtask test` makes"]
 fn a_cancellation_reaches_the_python_code() {
     let place = Place::new();
-    let _worker = place.worker("worker");
+    let _worker = place.worker(Language::Python, "worker");
     let race = json!({"op": "race", "branches": [
         [step("hold", "w", json!({"heartbeat_ms": 5000}))],
         [json!({"op": "wait", "notes": 1})],
@@ -182,10 +85,7 @@ fn a_cancellation_reaches_the_python_code() {
     place.wait("w-worker-1");
     place.server.signal("w", "note", &["\"1\""]).ok();
     place.wait("w-cancelled");
-    let began = Instant::now();
-    while !place.server.history("w").contains("ActivityTaskCanceled") {
-        assert!(began.elapsed() < PATIENCE, "{}", place.server.history("w"));
-    }
+    place.wait_for_event("w", "ActivityTaskCanceled");
     place.server.signal("w", "note", &["\"2\""]).ok();
     place.result("w");
 }
@@ -195,7 +95,7 @@ fn a_cancellation_reaches_the_python_code() {
 #[ignore = "needs the Python environment that `cargo xtask test` makes"]
 fn an_activity_that_is_completed_later_waits_for_that_over_all_restarts() {
     let mut place = Place::new();
-    let worker = place.worker("worker");
+    let worker = place.worker(Language::Python, "worker");
     place.start("token", &[step("later", "token", json!({}))]);
     place.start("id", &[step("later", "id", json!({}))]);
     let token = place.wait("token-token");
@@ -203,10 +103,10 @@ fn an_activity_that_is_completed_later_waits_for_that_over_all_restarts() {
     drop(worker);
     place.server.kill();
     place.server.restart();
-    assert_eq!(place.later(&token, "heartbeat", "half"), "done");
-    assert_eq!(place.later(&token, "complete", "in the end"), "done");
+    assert_eq!(later(&place, &token, "heartbeat", "half"), "done");
+    assert_eq!(later(&place, &token, "complete", "in the end"), "done");
     assert_eq!(place.result("token"), json!(["later=\"in the end\""]));
-    let again = place.later(&token, "complete", "again");
+    let again = later(&place, &token, "complete", "again");
     assert!(again.starts_with("NOT_FOUND"), "{again}");
 
     let longhaul = |words: &[&str]| place.server.longhaul(words);
@@ -251,7 +151,7 @@ fn an_activity_that_is_completed_later_waits_for_that_over_all_restarts() {
 #[ignore = "needs the Python environment that `cargo xtask test` makes"]
 fn an_activity_that_was_handed_over_is_failed_by_hand_for_good() {
     let place = Place::new();
-    let _worker = place.worker("worker");
+    let _worker = place.worker(Language::Python, "worker");
     place.start("w", &[step("later", "w", json!({}))]);
     place.wait("w-token");
     let fail = [
@@ -277,7 +177,7 @@ fn an_activity_that_was_handed_over_is_failed_by_hand_for_good() {
 #[ignore = "needs the Python environment that `cargo xtask test` makes"]
 fn an_activity_that_is_paused_stops_and_goes_on_where_it_was() {
     let place = Place::new();
-    let _worker = place.worker("worker");
+    let _worker = place.worker(Language::Python, "worker");
     let longhaul = |words: &[&str]| place.server.longhaul(words);
     place.start("w", &[step("hold", "w", json!({"heartbeat_ms": 5000}))]);
     place.wait("w-worker-1");
@@ -319,7 +219,7 @@ fn an_activity_that_is_paused_stops_and_goes_on_where_it_was() {
 #[ignore = "needs the Python environment that `cargo xtask test` makes"]
 fn a_result_that_is_too_large_is_told_to_the_workflow() {
     let place = Place::new();
-    let _worker = place.worker("worker");
+    let _worker = place.worker(Language::Python, "worker");
     place.start("w", &[step("large", 3 << 20, json!({"attempts": 2}))]);
     place.result("w");
     let history = place.server.history("w");
@@ -332,8 +232,8 @@ fn a_result_that_is_too_large_is_told_to_the_workflow() {
 #[ignore = "needs the Python environment that `cargo xtask test` makes"]
 fn a_worker_that_stops_in_order_leaves_what_comes_to_the_others() {
     let place = Place::new();
-    let _stopping = place.worker("stopping");
-    let _stays = place.worker("stays");
+    let _stopping = place.worker(Language::Python, "stopping");
+    let _stays = place.worker(Language::Python, "stays");
     place.touch("worker-stopping-stop");
     place.wait("worker-stopping-stopped");
     place.touch("w-go");

@@ -64,6 +64,16 @@ pub(crate) async fn reach(what: &str) -> Result<String> {
                 Err(_) => Ok("given up".to_owned()),
             }
         }
+        // What follows, as often as the first word says.
+        "again" => {
+            let count: u32 = word()?.parse().map_err(Error::other)?;
+            let what: Vec<&str> = words.collect();
+            let mut last = String::new();
+            for _ in 0..count {
+                last = Box::pin(reach(&what.join(" "))).await?;
+            }
+            Ok(last)
+        }
         // The environment.
         "env" => std::env::var(word()?).map_err(Error::other),
         "envs" => {

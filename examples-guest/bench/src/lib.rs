@@ -1,15 +1,20 @@
-//! The workflows and the activity that load tests drive: one component that defines both.
+//! The workflows and the activities that load tests drive: one component that defines both.
 
 use std::time::Duration;
 
 use longhaul_sdk::activities::{ActivityContext, ActivityError};
 use longhaul_sdk::workflows::join_all;
 use longhaul_sdk::{
-    ActivityOptions, ChildWorkflowOptions, ContinueAsNewOptions, LocalActivityOptions, SyncWorkflowContext,
-    WorkflowContext, WorkflowContextView, WorkflowResult, activities, workflow, workflow_methods,
+    ActivityOptions, ApplicationFailure, ChildWorkflowOptions, ContinueAsNewOptions, LocalActivityOptions,
+    RetryPolicy, SyncWorkflowContext, WorkflowContext, WorkflowContextView, WorkflowResult, activities,
+    workflow, workflow_methods,
 };
 
 const LIMIT: Duration = Duration::from_secs(60);
+/// The task queue of activities that workers outside of the server serve.
+const REMOTE_QUEUE: &str = "bench-remote";
+/// Wait before the second attempt of what fails.
+const RETRY: Duration = Duration::from_secs(3_600);
 /// Children at once; the server takes 2,000 of one execution.
 const CHILDREN_AT_ONCE: i64 = 1_000;
 
@@ -21,6 +26,12 @@ impl Activities {
     #[activity(name = "Echo")]
     async fn echo(_: ActivityContext, i: i64) -> Result<i64, ActivityError> {
         Ok(i)
+    }
+
+    /// Fail.
+    #[activity(name = "Fail")]
+    async fn fail(_: ActivityContext, _: i64) -> Result<i64, ActivityError> {
+        Err(ApplicationFailure::new("in an hour").into())
     }
 }
 
@@ -55,6 +66,51 @@ impl Steps {
                     ActivityOptions::start_to_close_timeout(LIMIT),
                 )
                 .await?;
+        }
+        Ok(sum)
+    }
+}
+
+/// `n` activities of a worker outside of the server, one after the other.
+#[workflow]
+#[derive(Default)]
+struct Remote;
+
+#[workflow_methods]
+impl Remote {
+    #[run]
+    async fn run(ctx: &mut WorkflowContext<Self>, n: i64) -> WorkflowResult<i64> {
+        let mut sum = 0;
+        for i in 0..n {
+            let options = ActivityOptions::with_start_to_close_timeout(LIMIT)
+                .task_queue(REMOTE_QUEUE.to_owned())
+                .build();
+            sum += ctx.execute_activity(Activities::echo, i, options).await?;
+        }
+        Ok(sum)
+    }
+}
+
+/// `n` activities at once that fail, and are tried again in an hour.
+#[workflow]
+#[derive(Default)]
+struct Retries;
+
+#[workflow_methods]
+impl Retries {
+    #[run]
+    async fn run(ctx: &mut WorkflowContext<Self>, n: i64) -> WorkflowResult<i64> {
+        let options = || {
+            ActivityOptions::with_start_to_close_timeout(LIMIT)
+                .retry_policy(RetryPolicy::builder().initial_interval(RETRY).build())
+                .build()
+        };
+        let failing: Vec<_> = (0..n)
+            .map(|i| ctx.execute_activity(Activities::fail, i, options()))
+            .collect();
+        let mut sum = 0;
+        for end in join_all(failing).await {
+            sum += end?;
         }
         Ok(sum)
     }
@@ -210,5 +266,5 @@ impl ChainEnd {
     }
 }
 
-longhaul_sdk::export!(Empty, Steps, Local, Fan, Sleep, Signals, Parent, Chain, ChainEnd);
+longhaul_sdk::export!(Empty, Steps, Remote, Retries, Local, Fan, Sleep, Signals, Parent, Chain, ChainEnd);
 longhaul_sdk::export_activities!(Activities);

@@ -242,7 +242,7 @@ impl ApplicationFailure {
         });
         let mut failure = Failure::new(self.source.to_string(), info);
         failure.cause = match &self.cause {
-            Some(cause) => Some(Box::new(cause.failure().clone())),
+            Some(cause) => Some(Box::new(cause.to_failure())),
             None => self.source.source().map(|source| Box::new(from_std(source))),
         };
         failure
@@ -398,8 +398,11 @@ pub(crate) fn failure_of(error: &BoxError) -> Failure {
     from_std(error.as_ref())
 }
 
-/// The text of an error and of what caused it.
+/// The text of an error and of what caused it; an application failure among them is kept whole.
 pub(crate) fn from_std(error: &(dyn std::error::Error + 'static)) -> Failure {
+    if let Some(declared) = error.downcast_ref::<ApplicationFailure>() {
+        return declared.to_failure();
+    }
     let mut failure = Failure::application("", error.to_string());
     failure.cause = error.source().map(|source| Box::new(from_std(source)));
     failure

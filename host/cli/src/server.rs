@@ -3,6 +3,7 @@
 use std::{net::IpAddr, path::PathBuf};
 
 use clap::Subcommand;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
@@ -94,6 +95,7 @@ pub(crate) fn execute(args: Args, output: &mut Output) -> Result<(), Error> {
     };
     let settings = args.settings()?;
     logs::install(&args.logs, "info")?;
+    raise_open_files();
     let threads = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -134,6 +136,22 @@ async fn serve(settings: Settings, output: &mut Output) -> Result<(), Error> {
     // What the server took in is settled and synced, however it ended.
     let closed = embedded::close(runtime).await;
     served.and(closed)
+}
+
+/// Have as many files and connections open as the system allows. What it gives at first is little, for the sake of old programs, and a
+/// server has a connection for every client and for whatever its activities connect to.
+fn raise_open_files() {
+    let limit = getrlimit(Resource::Nofile);
+    if limit.current == limit.maximum {
+        return;
+    }
+    let wanted = Rlimit {
+        current: limit.maximum,
+        ..limit
+    };
+    if let Err(error) = setrlimit(Resource::Nofile, wanted) {
+        tracing::warn!(%error, limit = ?limit.current, "the limit of open files stays as it is");
+    }
 }
 
 /// The first SIGINT or SIGTERM cancels `stop`, the second ends the process.

@@ -206,6 +206,69 @@ fn evicted(document: &Value) -> f64 {
 }
 
 #[test]
+fn activities_are_timed_one_by_one_and_counted_over_all_clients() {
+    for case in ["activity", "remote-activity"] {
+        both_ways(
+            &[case, "--count", "3", "--concurrency", "2", "--pollers", "5"],
+            |loads, _| {
+                let many = format!("{case} many");
+                let expected = [(case, 3, 1), (&*many, 30, 2)];
+                assert_eq!(loads.len(), expected.len());
+                for (load, (name, count, callers)) in loads.iter().zip(expected) {
+                    assert_eq!(
+                        (&load["case"], &load["unit"]),
+                        (&name.into(), &"activities".into())
+                    );
+                    assert_eq!(
+                        (&load["count"], &load["callers"], &load["errors"]),
+                        (&count.into(), &callers.into(), &0.into()),
+                        "each is timed: {load}"
+                    );
+                    assert!(load["p50Us"].as_f64() > Some(0.0), "{load}");
+                    // An attempt starts in a transition and ends in another, in which the next one starts.
+                    assert!(load["transitions"].as_u64() > Some(count), "{load}");
+                }
+            },
+        );
+    }
+}
+
+#[test]
+fn retries_wait_over_the_kill() {
+    let Some(document) = measured(&["pending-retries", "--count", "1003"]) else {
+        return;
+    };
+    let figures = document["figures"].as_array().unwrap();
+    let whole = "resident memory of a server with 1003 activities that wait for a retry";
+    for what in [
+        whole,
+        "times that a thread of it goes on",
+        "reopening after kill -9",
+        "first description of an execution after reopening",
+    ] {
+        assert!(
+            figures.iter().any(|figure| figure["what"] == what),
+            "{what}: {figures:?}"
+        );
+    }
+}
+
+#[test]
+fn polls_wait_together_and_one_of_them_gets_each_activity() {
+    // More than one queue takes by default.
+    let Some(document) = measured(&["pollers", "--count", "2100"]) else {
+        return;
+    };
+    let figures = document["figures"].as_array().unwrap();
+    assert_eq!(
+        figures[0]["what"],
+        "resident memory of a server with 2100 polls that wait"
+    );
+    let load = &document["loads"][0];
+    assert_eq!((&load["count"], &load["errors"]), (&500.into(), &0.into()));
+}
+
+#[test]
 fn a_component_that_is_not_there_is_named_with_what_builds_it() {
     let folder = tempfile::tempdir().unwrap();
     let output = bench(folder.path(), &["empty", "--component", "nowhere.wasm"]);

@@ -91,7 +91,7 @@ pub struct Attempt {
     /// It was handed out: whoever has it lives on when the server ends, so only its limits say that it is lost.
     #[prost(bool, tag = "9")]
     pub handed_out: bool,
-    /// What its task token must say besides its number, so that nobody can guess one; 0 while it waits.
+    /// What it is known by, and what its task token must say besides its number, so that nobody can guess one; 0 while it waits.
     #[prost(fixed64, tag = "10")]
     pub nonce: u64,
     /// When the attempt before it ended.
@@ -109,6 +109,27 @@ pub struct Attempt {
     /// Options other than those that the workflow has asked for.
     #[prost(message, optional, boxed, tag = "15")]
     pub options: Option<Box<ActivityOptions>>,
+    /// While it waits, as it was when the row was written: what a restart needs for it to stand in line. None in memory.
+    #[prost(message, optional, tag = "16")]
+    pub waits_for: Option<WaitsFor>,
+}
+
+/// Who may run an activity.
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+pub struct WaitsFor {
+    /// Workers of this queue.
+    #[prost(string, tag = "1")]
+    pub task_queue: String,
+    /// Those that know this type.
+    #[prost(string, tag = "2")]
+    pub activity_type: String,
+}
+
+impl Attempt {
+    /// Whether it is the attempt with this nonce, and runs.
+    pub fn runs_as(&self, nonce: u64) -> bool {
+        self.started_ns.is_some() && self.nonce == nonce
+    }
 }
 
 /// Who has paused an activity, and why.
@@ -123,6 +144,9 @@ pub struct Pause {
     /// Why.
     #[prost(string, tag = "3")]
     pub reason: String,
+    /// Of the request that has paused it.
+    #[prost(string, tag = "4")]
+    pub request_id: String,
 }
 
 /// See [`Attempt::renewal`].
@@ -146,7 +170,7 @@ pub struct Starter<'a> {
     pub identity: &'a str,
     /// It is a worker, not the server itself.
     pub outside: bool,
-    /// Random; goes into the attempt's task token.
+    /// Random; the attempt is known by it, and it goes into its task token.
     pub nonce: u64,
 }
 
@@ -273,14 +297,7 @@ impl Activity {
 
     /// Its retry policy as the wire has it, with the defaults filled in.
     pub fn retry_policy(&self) -> RetryPolicy {
-        let policy = self.policy();
-        RetryPolicy {
-            initial_interval: Some(time::duration_from_ns(policy.initial_interval_ns)),
-            backoff_coefficient: policy.backoff_coefficient,
-            maximum_interval: Some(time::duration_from_ns(policy.maximum_interval_ns)),
-            maximum_attempts: i32::try_from(policy.maximum_attempts).unwrap_or(0),
-            non_retryable_error_types: policy.non_retryable_error_types,
-        }
+        self.policy().to_wire()
     }
 
     /// Its options as they are now.
@@ -300,6 +317,19 @@ impl Activity {
         }
     }
 
+    /// Its row, as the store keeps it.
+    pub fn row(&self) -> Attempt {
+        let waits = self.attempt.started_ns.is_none();
+        Attempt {
+            deadline_ns: self.deadline().map(|deadline| deadline.at_ns),
+            waits_for: waits.then(|| WaitsFor {
+                task_queue: self.task_queue().to_owned(),
+                activity_type: self.activity_type().to_owned(),
+            }),
+            ..self.attempt.clone()
+        }
+    }
+
     /// Whether an attempt may start at `now_ns`.
     pub fn is_ready(&self, now_ns: u64) -> bool {
         self.attempt.started_ns.is_none() && self.attempt.due_ns <= now_ns && self.attempt.pause.is_none()
@@ -311,7 +341,8 @@ impl Activity {
         Some(self.scheduled_time_ns.saturating_add(limit_ns))
     }
 
-    /// The first limit that will pass if nothing happens.
+    /// The first limit that will pass if nothing happens. Of those that pass at the same time it is the one that Temporal's server
+    /// names: start-to-close before schedule-to-start before schedule-to-close before heartbeat.
     pub fn deadline(&self) -> Option<Deadline> {
         let total = self.expires_ns().map(|at_ns| Deadline {
             at_ns,
@@ -349,7 +380,7 @@ impl Activity {
         [total, first, second]
             .into_iter()
             .flatten()
-            .min_by_key(|deadline| deadline.at_ns)
+            .min_by_key(|deadline| (deadline.at_ns, deadline.timeout as i32))
     }
 
     /// When the shell should look at it again: an attempt falls due or a limit passes. None: only when something happens.
@@ -385,6 +416,16 @@ impl Activity {
             Some(Renewal { attempts: true, .. }) => 0,
             _ => self.attempt.number,
         }
+    }
+
+    /// What is to be forgotten when the attempt that runs is over, besides what is already.
+    pub(crate) fn renew_later(&mut self, renewal: Renewal) {
+        let before = self.attempt.renewal.unwrap_or_default();
+        self.attempt.renewal = Some(Renewal {
+            attempts: before.attempts || renewal.attempts,
+            heartbeat: before.heartbeat || renewal.heartbeat,
+            told: before.told || renewal.told,
+        });
     }
 
     /// It waits, and begins anew.

@@ -8,7 +8,7 @@ use longhaul_history::proto::{
     failure::v1::Failure,
 };
 
-use crate::local::LocalMarker;
+use crate::{local::LocalMarker, timeouts::Timeouts};
 
 /// A command and the call that made it.
 #[derive(Debug, Clone, PartialEq)]
@@ -203,6 +203,18 @@ pub struct ActivityOptions {
     pub cancellation_type: CancellationType,
     /// For tools to show.
     pub summary: Option<String>,
+}
+
+impl ActivityOptions {
+    /// Its limits, as the guest gave them.
+    pub(crate) fn timeouts(&self) -> Timeouts {
+        Timeouts {
+            schedule_to_close_ns: self.schedule_to_close_ns.unwrap_or(0),
+            schedule_to_start_ns: self.schedule_to_start_ns.unwrap_or(0),
+            start_to_close_ns: self.start_to_close_ns.unwrap_or(0),
+            heartbeat_ns: self.heartbeat_ns.unwrap_or(0),
+        }
+    }
 }
 
 /// An activity that runs inside the workflow task.

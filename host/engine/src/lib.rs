@@ -27,6 +27,7 @@ pub mod replay;
 pub mod retry;
 mod seqs;
 mod session;
+mod timeouts;
 mod timer;
 mod turn;
 pub mod update;

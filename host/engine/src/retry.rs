@@ -16,6 +16,9 @@ pub const DEFAULT_BACKOFF_COEFFICIENT: f64 = 2.0;
 /// See [`DEFAULT_INITIAL_INTERVAL_NS`].
 pub const DEFAULT_MAXIMUM_INTERVAL_FACTOR: u64 = 100;
 
+/// What a policy calls the timeout of an attempt: this and the timeout's name, as Temporal's server.
+const TIMEOUT_TYPE_PREFIX: &str = "TemporalTimeout:";
+
 /// A policy with its defaults filled in.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Policy {
@@ -27,7 +30,7 @@ pub struct Policy {
     pub maximum_interval_ns: u64,
     /// Zero: no limit.
     pub maximum_attempts: u32,
-    /// Failures of these types end the attempts.
+    /// Failures of these types end the attempts; `TemporalTimeout:StartToClose` and `TemporalTimeout:Heartbeat` stand for timeouts.
     pub non_retryable_error_types: Vec<String>,
 }
 
@@ -61,6 +64,17 @@ impl Policy {
             ),
             maximum_attempts: u32::try_from(policy.maximum_attempts).unwrap_or(0),
             non_retryable_error_types: policy.non_retryable_error_types,
+        }
+    }
+
+    /// As the wire has it.
+    pub fn to_wire(self) -> RetryPolicy {
+        RetryPolicy {
+            initial_interval: Some(time::duration_from_ns(self.initial_interval_ns)),
+            backoff_coefficient: self.backoff_coefficient,
+            maximum_interval: Some(time::duration_from_ns(self.maximum_interval_ns)),
+            maximum_attempts: i32::try_from(self.maximum_attempts).unwrap_or(i32::MAX),
+            non_retryable_error_types: self.non_retryable_error_types,
         }
     }
 
@@ -103,10 +117,13 @@ impl Policy {
             Some(FailureInfo::ServerFailureInfo(info)) => !info.non_retryable,
             Some(FailureInfo::TimeoutFailureInfo(info)) => {
                 use longhaul_history::proto::enums::v1::TimeoutType;
-                matches!(
-                    info.timeout_type(),
-                    TimeoutType::StartToClose | TimeoutType::Heartbeat
-                )
+                let name = match info.timeout_type() {
+                    TimeoutType::StartToClose => "StartToClose",
+                    TimeoutType::Heartbeat => "Heartbeat",
+                    _ => return false,
+                };
+                let ends = |listed: &String| listed.strip_prefix(TIMEOUT_TYPE_PREFIX) == Some(name);
+                !self.non_retryable_error_types.iter().any(ends)
             }
             Some(FailureInfo::TerminatedFailureInfo(_) | FailureInfo::CanceledFailureInfo(_)) => false,
             _ => true,
@@ -136,16 +153,20 @@ pub enum BadPolicy {
     #[error("the {0} is negative")]
     Negative(&'static str),
     /// The longest wait is shorter than the first.
-    #[error("the maximum interval is shorter than the initial interval")]
+    #[error("the maximum interval is shorter than the initial interval, which is 1 s unless it is set")]
     MaximumInterval,
 }
 
-/// Whether a policy makes sense. Zeros stand for defaults.
+/// Whether a policy makes sense. Zeros stand for defaults; with one attempt there is no wait, so nothing else matters, as on Temporal's
+/// server.
 ///
 /// # Errors
 ///
 /// What does not.
 pub fn check(policy: &RetryPolicy) -> Result<(), BadPolicy> {
+    if policy.maximum_attempts == 1 {
+        return Ok(());
+    }
     let interval = |interval: Option<&time::Duration>, name| match interval {
         None => Ok(0),
         Some(interval) => time::ns_from_duration(interval).ok_or(BadPolicy::Negative(name)),
@@ -159,6 +180,11 @@ pub fn check(policy: &RetryPolicy) -> Result<(), BadPolicy> {
     if coefficient != 0.0 && (coefficient < 1.0 || coefficient.is_nan()) {
         return Err(BadPolicy::Coefficient);
     }
+    let initial_ns = if initial_ns == 0 {
+        DEFAULT_INITIAL_INTERVAL_NS
+    } else {
+        initial_ns
+    };
     if maximum_ns != 0 && maximum_ns < initial_ns {
         return Err(BadPolicy::MaximumInterval);
     }
@@ -255,6 +281,42 @@ mod tests {
         assert_eq!(
             Policy::new(None).decide(5, &failure, 0, None),
             Decision::Retry { due_ns: 7 * SECOND }
+        );
+    }
+
+    #[test]
+    fn a_policy_may_say_that_a_timeout_ends_the_attempts() {
+        // A2
+        use longhaul_history::proto::enums::v1::TimeoutType;
+        let policy = |types: &[&str]| Policy {
+            non_retryable_error_types: types.iter().map(|name| (*name).to_owned()).collect(),
+            ..Policy::new(None)
+        };
+        let ends = |types: &[&str], timeout: TimeoutType| {
+            let mut info = TimeoutFailureInfo::default();
+            info.set_timeout_type(timeout);
+            let failure = Failure {
+                failure_info: Some(FailureInfo::TimeoutFailureInfo(info)),
+                ..Default::default()
+            };
+            policy(types).decide(1, &failure, 0, None) == Decision::Stop(RetryState::NonRetryableFailure)
+        };
+        let (attempt, beat) = (TimeoutType::StartToClose, TimeoutType::Heartbeat);
+        let listed = ["Fatal", "TemporalTimeout:StartToClose"];
+        assert!(ends(&listed, attempt) && !ends(&listed, beat));
+        assert!(ends(&["TemporalTimeout:Heartbeat"], beat));
+        for other in [
+            "StartToClose",
+            "TemporalTimeout:",
+            "TemporalTimeout:START_TO_CLOSE",
+        ] {
+            assert!(!ends(&[other], attempt), "{other}");
+        }
+        // A failure of the code's own with that name is one by its type.
+        let own = application("TemporalTimeout:Heartbeat", false);
+        assert_eq!(
+            policy(&["TemporalTimeout:Heartbeat"]).decide(1, &own, 0, None),
+            Decision::Stop(RetryState::NonRetryableFailure)
         );
     }
 

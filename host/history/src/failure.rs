@@ -24,6 +24,33 @@ pub const MAX_LINKS: usize = 64;
 /// The `source` of failures that Longhaul itself makes; Temporal's server sends the same.
 pub const SERVER_SOURCE: &str = "Server";
 
+/// The `source` of what [`waits`] makes.
+const WAITS_SOURCE: &str = "longhaul";
+
+/// Why something that could go on waits, where the wire has room for a failure only; `cause` is the failure that it would have shown.
+#[must_use]
+pub fn waits(why: impl Into<String>, cause: Option<Failure>) -> Failure {
+    let failure = Failure {
+        message: why.into(),
+        source: WAITS_SOURCE.to_owned(),
+        ..Default::default()
+    };
+    match cause {
+        Some(cause) => caused_by(failure, cause),
+        None => failure,
+    }
+}
+
+/// What [`waits`] has made, taken apart: why, and the failure that is one. Of any other failure: nothing, and itself.
+#[must_use]
+pub fn why_it_waits(failure: &Failure) -> (Option<&str>, Option<&Failure>) {
+    if failure.source == WAITS_SOURCE && failure.failure_info.is_none() {
+        (Some(&failure.message), failure.cause.as_deref())
+    } else {
+        (None, Some(failure))
+    }
+}
+
 /// A failure that user code declares. `error_type` is what retry policies and callers tell errors apart by.
 #[must_use]
 pub fn application(
@@ -322,6 +349,20 @@ mod tests {
             "plain"
         );
         assert_eq!(one_line(&application("", "Only", false)), "Only");
+    }
+
+    #[test]
+    fn why_something_waits_is_told_apart_from_its_last_failure() {
+        let failed = application("no", "Declined", false);
+        assert_eq!(why_it_waits(&failed), (None, Some(&failed)));
+        assert_eq!(
+            why_it_waits(&waits("nobody polls", Some(failed.clone()))),
+            (Some("nobody polls"), Some(&failed))
+        );
+        assert_eq!(
+            why_it_waits(&waits("nobody polls", None)),
+            (Some("nobody polls"), None)
+        );
     }
 
     #[test]

@@ -19,7 +19,11 @@ pub struct Clock {
 #[derive(Debug)]
 enum Wall {
     System,
-    Simulated(AtomicU64),
+    Simulated {
+        now_ns: AtomicU64,
+        /// By how much it runs on when it is read.
+        step_ns: u64,
+    },
 }
 
 impl Clock {
@@ -30,7 +34,13 @@ impl Clock {
 
     /// A clock that stands still until it is told otherwise.
     pub fn simulated(now_ns: u64) -> Self {
-        Self::new(Wall::Simulated(AtomicU64::new(now_ns)))
+        Self::running(now_ns, 0)
+    }
+
+    /// A simulated clock that runs on by so much whenever somebody looks: for tests of what happens while something is decided.
+    pub fn running(now_ns: u64, step_ns: u64) -> Self {
+        let now_ns = AtomicU64::new(now_ns);
+        Self::new(Wall::Simulated { now_ns, step_ns })
     }
 
     fn new(wall: Wall) -> Self {
@@ -50,7 +60,7 @@ impl Clock {
                 .ok()
                 .and_then(|since| u64::try_from(since.as_nanos()).ok())
                 .unwrap_or(0),
-            Wall::Simulated(now_ns) => now_ns.load(Ordering::Relaxed),
+            Wall::Simulated { now_ns, step_ns } => now_ns.fetch_add(*step_ns, Ordering::Relaxed),
         };
         let now_ns = wall_ns.saturating_add(self.skipped_ns.load(Ordering::Relaxed));
         // Also between two readings: what has fallen due stays due when the machine's clock is set back.
@@ -71,7 +81,7 @@ impl Clock {
 
     /// Let a simulated clock run on; the machine's clock cannot be told.
     pub fn advance(&self, by_ns: u64) {
-        if let Wall::Simulated(now_ns) = &self.wall {
+        if let Wall::Simulated { now_ns, .. } = &self.wall {
             now_ns.fetch_add(by_ns, Ordering::Relaxed);
         }
     }
@@ -85,7 +95,7 @@ mod tests {
     fn time_does_not_go_back_between_two_readings() {
         let clock = Clock::simulated(1_000);
         assert_eq!(clock.now_ns(), 1_000);
-        let Wall::Simulated(machine) = &clock.wall else {
+        let Wall::Simulated { now_ns: machine, .. } = &clock.wall else {
             panic!("it is simulated")
         };
         machine.store(400, Ordering::Relaxed);

@@ -13,12 +13,14 @@ use longhaul_store::{
 };
 
 use crate::{
-    Clock, Error, Options, attributes,
+    Clock, Error, Options,
+    attempt_threads::AttemptThreads,
+    attributes,
     gates::Gates,
     logs::RunLog,
     registry::{Registry, Version},
     shard::{Notice, Place, ShardMailbox},
-    task_queues::{Poll, TaskQueues, Waiting},
+    task_queues::{Matches, QueueKey, TaskQueues, Waiting},
     watch::Watchers,
     workers::Workers,
 };
@@ -37,6 +39,7 @@ pub(crate) struct Core {
     pub(crate) watchers: Arc<Watchers>,
     pub(crate) workers: Workers,
     pub(crate) tokio: tokio::runtime::Handle,
+    pub(crate) attempts: AttemptThreads,
     pub(crate) namespaces: HashMap<String, NamespaceRecord>,
     pub(crate) mailboxes: OnceLock<Vec<Arc<ShardMailbox>>>,
     /// Where what belongs to no shard is written: modules.
@@ -78,17 +81,32 @@ impl Core {
         (hasher.finish() % shards) as usize
     }
 
-    /// Tell the shard of an attempt which poll it has met.
-    pub(crate) fn bring(&self, waiting: Waiting, poll: Poll) {
-        let Waiting {
-            place,
-            run_id,
-            scheduled_event_id,
-        } = waiting;
+    /// Tell the shards of attempts which polls they have met, and one shard when the queue may go on.
+    pub(crate) fn bring(&self, key: &QueueKey, matches: Matches) {
         // Without mailboxes the server has not begun, and nothing waits.
-        if let Some(mailboxes) = self.mailboxes.get() {
+        let Some(mailboxes) = self.mailboxes.get() else {
+            return;
+        };
+        for (waiting, poll) in matches.pairs {
+            let Waiting {
+                place,
+                run_id,
+                scheduled_event_id,
+            } = waiting;
             mailboxes[self.shard_of(&place)].notice(Notice::poll(run_id, place, scheduled_event_id, poll));
         }
+        if let Some(at_ns) = matches.again_ns {
+            let key = key.clone();
+            mailboxes[self.shard_of_queue(&key)].notice(Notice::QueueAgain { key, at_ns });
+        }
+    }
+
+    /// The index of the shard that looks after what a task queue waits for.
+    fn shard_of_queue(&self, key: &QueueKey) -> usize {
+        self.shard_of(&Place {
+            namespace: key.namespace,
+            workflow_id: key.name.clone(),
+        })
     }
 
     /// Tell every shard.

@@ -12,7 +12,9 @@ use longhaul_sandbox::Sandbox;
 use longhaul_store::{Health, Store, Writer};
 
 use crate::{
-    Clock, Options, attributes,
+    Clock, Options,
+    attempt_threads::AttemptThreads,
+    attributes,
     core::{Admin, Core, Randomness},
     mailbox::Mailbox,
     recovery,
@@ -89,8 +91,7 @@ pub struct Namespace {
 }
 
 impl Runtime {
-    /// Open the database and go on where the last server ended. Must be called within a tokio runtime, on which activities run;
-    /// blocks for the disk.
+    /// Open the database and go on where the last server ended. Must be called within a tokio runtime; blocks for the disk.
     ///
     /// # Errors
     ///
@@ -114,12 +115,14 @@ impl Runtime {
         let writer = store.writer().ok_or(OpenError::InUse)?;
         let workers = Workers::start(options.workers, stack_bytes)?;
         let sandbox = sandbox_of(&options)?;
+        let attempts = AttemptThreads::start(options.activity_threads)?;
         let (core, shards) = build(
             options,
             store,
             clock,
             writer,
             workers,
+            attempts,
             Randomness::System,
             sandbox,
         )?;
@@ -157,6 +160,7 @@ impl Runtime {
                 tracing::error!("a shard has panicked");
             }
         }
+        core.attempts.stop();
         core.workers.stop();
         core.writer.stop();
     }
@@ -185,6 +189,11 @@ impl Runtime {
         })
     }
 
+    /// Polls of task queues that wait: for tests and benchmarks.
+    pub fn polls_that_wait(&self) -> usize {
+        self.inner.core.task_queues.polls_that_wait()
+    }
+
     /// What the store has done since it was opened: for tests and benchmarks that count commits.
     pub fn store_stats(&self) -> longhaul_store::Stats {
         self.inner.core.store.stats()
@@ -195,19 +204,27 @@ impl Runtime {
 pub(crate) fn sandbox_of(options: &Options) -> Result<Sandbox, OpenError> {
     // Each shard rounds its share of the slots up.
     let attempts = options.activity_slots.saturating_add(options.shards.get());
+    let mut sandbox = options.sandbox.clone();
+    // No folder that an activity is granted has the database in it, with everybody's modules and histories.
+    sandbox.own_paths.push(options.store.path.clone());
     Ok(Sandbox::new(longhaul_sandbox::Options {
         activity_instances: u32::try_from(attempts).unwrap_or(u32::MAX),
-        ..options.sandbox.clone()
+        ..sandbox
     })?)
 }
 
-/// Everything but the threads.
+/// Everything but the shards' threads.
+#[expect(
+    clippy::too_many_arguments,
+    reason = "each is a part of its own, named where it is given"
+)]
 pub(crate) fn build(
     options: Options,
     store: Store,
     clock: Clock,
     writer: Writer,
     workers: Workers,
+    attempts: AttemptThreads,
     randomness: Randomness,
     sandbox: Sandbox,
 ) -> Result<(Arc<Core>, Vec<Shard>), OpenError> {
@@ -253,6 +270,7 @@ pub(crate) fn build(
         watchers: Arc::new(Watchers::default()),
         workers,
         tokio,
+        attempts,
         namespaces,
         mailboxes: OnceLock::new(),
         admin: Mutex::new(Admin { submitter, notices }),

@@ -4,6 +4,7 @@
 //! shard, a single-threaded loop; see `ARCHITECTURE.md` for the path of an input from the mailbox to the commit and back.
 
 pub mod activities;
+mod attempt_threads;
 mod attributes;
 mod clock;
 mod core;

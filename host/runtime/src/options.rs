@@ -29,6 +29,8 @@ pub struct Options {
     pub workers: NonZeroUsize,
     /// Activity attempts that run at once; also sets the sandbox's `activity_instances`, which has a highest value. Default 1,000.
     pub activity_slots: usize,
+    /// Threads on which those attempts run, and nothing else. Default: one for each core.
+    pub activity_threads: NonZeroUsize,
     /// Longest wait of a long poll; then the stage or page reached so far is the answer. Default 20 s, as Temporal's server.
     pub long_poll: Duration,
     /// Longest wait of a worker's poll of a task queue; then the answer is empty, and the worker polls again. Default 60 s, as
@@ -85,6 +87,7 @@ impl Options {
             instances: 50_000,
             workers: two,
             activity_slots: 1_000,
+            activity_threads: std::thread::available_parallelism().unwrap_or(two),
             long_poll: Duration::from_secs(20),
             task_poll: Duration::from_secs(60),
             polls: 10_000,

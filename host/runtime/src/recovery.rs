@@ -30,6 +30,18 @@ pub(crate) struct Due {
     pub(crate) place: Place,
     /// It is an attempt that a worker outside of the server has.
     pub(crate) outside: bool,
+    /// It is an activity that waits, and is not paused.
+    pub(crate) waits: Option<WaitsInLine>,
+    /// When the first limit of an activity that waits passes.
+    pub(crate) deadline_ns: Option<u64>,
+}
+
+/// What has to be known of an activity for it to stand in line.
+pub(crate) struct WaitsInLine {
+    /// When its attempt may start, in nanoseconds since 1970.
+    pub(crate) due_ns: u64,
+    pub(crate) task_queue: String,
+    pub(crate) activity_type: String,
 }
 
 impl Due {
@@ -39,8 +51,20 @@ impl Due {
             alarm,
             place,
             outside: false,
+            waits: None,
+            deadline_ns: None,
         }
     }
+}
+
+/// None: it runs, or is paused.
+fn waits_in_line(attempt: &Attempt) -> Option<WaitsInLine> {
+    let waits = attempt.waits_for.as_ref()?;
+    (attempt.started_ns.is_none() && attempt.pause.is_none()).then(|| WaitsInLine {
+        due_ns: attempt.due_ns,
+        task_queue: waits.task_queue.clone(),
+        activity_type: waits.activity_type.clone(),
+    })
 }
 
 /// As [`alarms_of`], for all shards in one pass.
@@ -75,7 +99,8 @@ pub(crate) fn each_alarm(core: &Core, mut take: impl FnMut(Due)) -> Result<(), E
             Some(_) if attempt.handed_out => attempt.deadline_ns,
             // One that was running is looked at once: its server is gone.
             Some(_) => Some(0),
-            None => Some(attempt.due_ns),
+            // A limit may pass before the next attempt is due.
+            None => Some(attempt.due_ns.min(attempt.deadline_ns.unwrap_or(u64::MAX))),
         };
         let alarm = Alarm {
             run_id: key.run_id,
@@ -91,6 +116,8 @@ pub(crate) fn each_alarm(core: &Core, mut take: impl FnMut(Due)) -> Result<(), E
             alarm,
             place,
             outside: attempt.started_ns.is_some() && attempt.handed_out,
+            waits: waits_in_line(&attempt),
+            deadline_ns: attempt.deadline_ns,
         });
     }
     // A run with admitted updates is looked at as well, and one with inputs that were kept while a task was open: its task may be due.

@@ -118,6 +118,14 @@ impl Version {
         Ok(self.compiled().unwrap_or(module))
     }
 
+    /// What it serves.
+    pub(crate) fn services(&self) -> Vec<Service> {
+        let types = self.activity_types.keys();
+        types
+            .map(|name| (self.record.namespace, self.record.queue.clone(), name.clone()))
+            .collect()
+    }
+
     /// As the faces show it.
     pub(crate) fn info(&self) -> Info {
         Info {
@@ -152,6 +160,9 @@ struct State {
     /// What the code that embeds the runtime serves.
     natives: HashMap<(NamespaceId, String, String), Native>,
 }
+
+/// What somebody serves: a namespace's task queue, and an activity type.
+pub(crate) type Service = (NamespaceId, String, String);
 
 /// An activity of the code that embeds the runtime.
 pub(crate) type Native = Arc<dyn Activity>;

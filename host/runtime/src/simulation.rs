@@ -9,6 +9,7 @@ use rand_core::SeedableRng;
 
 use crate::{
     Clock, OpenError, Options, Runtime,
+    attempt_threads::AttemptThreads,
     core::Randomness,
     handle::{build, sandbox_of},
     shard::Shard,
@@ -107,6 +108,7 @@ impl Simulation {
             clock,
             writer,
             Workers::inline(),
+            AttemptThreads::of_caller()?,
             randomness,
             sandbox,
         )?;
@@ -130,6 +132,13 @@ impl Simulation {
         // Only the one that has the execution ever comes to it.
         for shard in &mut self.shards {
             shard.panic_in_turn_of = Some(workflow_id.to_owned());
+        }
+    }
+
+    /// Let the next read of an execution that has left the memory fail, once.
+    pub fn fail_read_of(&mut self, workflow_id: &str) {
+        for shard in &mut self.shards {
+            shard.unreadable = Some(workflow_id.to_owned());
         }
     }
 

@@ -1,6 +1,7 @@
 //! Activities: one instance for each attempt, on a fibre of its own, with as much of the machine as it was granted.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -8,17 +9,19 @@ use tokio::io::AsyncWrite;
 use wasmtime::{ResourceLimiter, Store};
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
-use wasmtime_wasi::{FsPerms, ResourceTable, ResourceTableError, WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi::{ResourceTable, ResourceTableError, WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
-use crate::grants::{Grants, SECRET_PREFIX};
+use crate::descriptors::{Descriptors, Held, Right};
+use crate::folders::{self, Opened};
+use crate::grants::{Folder, Grants, SECRET_PREFIX};
 use crate::http::Http;
 use crate::log::{LogLevel, LogSink, LogSource, Logs, NoLog};
 use crate::module::{Activities, Inner, Module, set_fuel};
-use crate::network::Network;
-use crate::sandbox::Sandbox;
+use crate::network::{Network, Shared};
 use crate::state::Limiter;
 use crate::trap::{Refusal, Trap, TrapKind};
+use crate::turns;
 use crate::wit::activity_context;
 pub use crate::wit::activity_context::{ActivityInfo, CancellationReason};
 use crate::wit::activity_definition::Description;
@@ -55,17 +58,29 @@ pub(crate) struct ActivityState {
     network: Arc<Network>,
     /// It looked for folders, and there is none.
     pub(crate) lacks_folders: bool,
+    folders: Folders,
     wasi: WasiCtx,
     http: WasiHttpCtx,
     http_hooks: Http,
     table: ResourceTable,
+    descriptors: Descriptors,
+    held: Held,
     limiter: Limiter,
+}
+
+/// The folders of an attempt.
+#[derive(Default)]
+struct Folders {
+    opened: Vec<Opened>,
+    /// One descriptor for each of them.
+    _rights: Option<Right>,
 }
 
 /// What one attempt may use.
 struct Means {
     logs: Arc<Mutex<Logs>>,
     network: Arc<Network>,
+    folders: Folders,
     wasi: WasiCtx,
 }
 
@@ -84,7 +99,7 @@ impl Module {
             .activity_memory_max_bytes
             .unwrap_or(options.activity_memory_max_bytes);
         let logs = Arc::new(Mutex::new(Logs::new(call.logs, options.log)));
-        let means = grant(&self.inner.sandbox, &call.grants, logs)?;
+        let means = self.inner.grant(&call.grants, logs).await?;
         let activity_type = call.info.activity_type.clone();
         let input: &Payloads = &call.input;
         let mut store = self.inner.activity_store(means, memory_max, fuel);
@@ -96,8 +111,8 @@ impl Module {
                 .call_execute(&mut store, &activity_type, input)
                 .await
         };
-        let outcome = tokio::time::timeout(limit, attempt).await;
-        if let Ok(Ok(Err(ExecuteError::Failed(_)))) = &outcome {
+        let outcome = self.inner.taken(limit, attempt).await;
+        if let Ok(Ok(Ok(Err(ExecuteError::Failed(_))))) = &outcome {
             store.data().tell_of_folders();
         }
         ended(
@@ -126,9 +141,12 @@ impl Inner {
             http_hooks: Http::new(means.network.clone(), sandbox.tls.clone()),
             network: means.network,
             lacks_folders: false,
+            folders: means.folders,
             wasi: means.wasi,
             http: WasiHttpCtx::new(),
             table,
+            descriptors: sandbox.descriptors.clone(),
+            held: Held::default(),
             limiter,
         };
         let mut store = Store::new(&sandbox.activities.engine, state);
@@ -142,9 +160,21 @@ impl Inner {
             set.is_ok(),
             "the engine consumes fuel, and the interval is not zero"
         );
+        // The next tick of the clock, whenever that is.
+        store.set_epoch_deadline(1);
+        store.epoch_deadline_async_yield_and_update(1);
         store
     }
+
+    /// How it ends, unless it takes longer than `limit` or the host's own code panics.
+    async fn taken<F: Future>(&self, limit: Duration, work: F) -> Outcome<F::Output> {
+        let turns = turns::taken(&self.sandbox.0.turns, work);
+        tokio::time::timeout(limit, turns).await
+    }
 }
+
+/// The output of a future, or the text of a panic, or neither in time.
+type Outcome<T> = Result<Result<T, String>, tokio::time::error::Elapsed>;
 
 /// Ask which activities a component defines. On a thread of its own: the caller's may belong to a tokio runtime already,
 /// which could not wait here.
@@ -172,7 +202,7 @@ async fn describe_async(module: &Inner) -> Result<Description, Trap> {
     let activities = module.activities()?;
     let _place = module.sandbox.0.places.describe(activities.needs).await;
     let logs = Arc::new(Mutex::new(Logs::new(Arc::new(NoLog), options.log)));
-    let means = grant(&module.sandbox, &Grants::default(), logs)?;
+    let means = module.grant(&Grants::default(), logs).await?;
     let mut store = module.activity_store(
         means,
         options.activity_memory_max_bytes,
@@ -185,24 +215,26 @@ async fn describe_async(module: &Inner) -> Result<Description, Trap> {
             .call_describe(&mut store)
             .await
     };
-    let outcome = tokio::time::timeout(options.activation_timeout, asked).await;
+    let outcome = module.taken(options.activation_timeout, asked).await;
     ended(store.data(), outcome, "`describe` took too long")
 }
 
 /// Make sense of how a call ended.
-fn ended<R>(
-    state: &ActivityState,
-    outcome: Result<wasmtime::Result<R>, tokio::time::error::Elapsed>,
-    late: &str,
-) -> Result<R, Trap> {
+fn ended<R>(state: &ActivityState, outcome: Outcome<wasmtime::Result<R>>, late: &str) -> Result<R, Trap> {
     let mut logs = lock(&state.logs);
     logs.end();
     match outcome {
-        Ok(outcome) => outcome.map_err(|error| {
+        Ok(Ok(outcome)) => outcome.map_err(|error| {
             let mut trap = Trap::from_error(&error, logs.tails(), state.limiter.refused_at);
             in_an_attempts_words(&mut trap, &error, state.table.max_capacity());
             trap
         }),
+        Ok(Err(panic)) => {
+            let text = format!(
+                "a defect of the server ended this attempt, and nothing else: its code panicked: {panic}"
+            );
+            Err(Trap::new(TrapKind::Other, text))
+        }
         Err(_) => Err(Trap::new(TrapKind::Timeout, late)),
     }
 }
@@ -220,6 +252,12 @@ fn in_an_attempts_words(trap: &mut Trap, error: &wasmtime::Error, handles: usize
         trap.message = "the fuel of this attempt is spent: the code loops, or does more than the module's `activity_fuel` is for; raise \
                         that if this is intended"
             .to_owned();
+    } else if trap.message.starts_with("requested len ") {
+        // Nor for random numbers.
+        trap.message = format!(
+            "too many random bytes were asked for in one call ({}); ask for them in parts",
+            trap.message
+        );
     }
 }
 
@@ -228,62 +266,73 @@ fn lock(logs: &Mutex<Logs>) -> MutexGuard<'_, Logs> {
     logs.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn grant(sandbox: &Sandbox, grants: &Grants, logs: Arc<Mutex<Logs>>) -> Result<Means, Trap> {
-    let refused = |what: String| Trap::new(TrapKind::Other, what);
-    let mut wasi = WasiCtx::builder();
-    wasi.envs(&grants.env);
-    for name in &grants.secrets {
-        let variable = format!("{SECRET_PREFIX}{name}");
-        let value = std::env::var(&variable).map_err(|_| {
-            refused(format!(
-                "the secret {name} that was granted is not there: set the environment variable {variable} of the server"
-            ))
-        })?;
-        wasi.env(name, value);
-    }
-    wasi.stdout(Output {
-        logs: logs.clone(),
-        source: LogSource::Stdout,
-    });
-    wasi.stderr(Output {
-        logs: logs.clone(),
-        source: LogSource::Stderr,
-    });
-    for folder in &grants.folders {
-        let access = if folder.write {
-            FsPerms::ReadWrite
-        } else {
-            FsPerms::ReadOnly
-        };
-        wasi.preopened_dir(&folder.host, &folder.guest, access)
-            .map_err(|e| {
+impl Inner {
+    /// What an attempt of this module may use.
+    async fn grant(&self, grants: &Grants, logs: Arc<Mutex<Logs>>) -> Result<Means, Trap> {
+        let sandbox = &self.sandbox.0;
+        let folders = self.open(&grants.folders).await?;
+        let mut wasi = WasiCtx::builder();
+        wasi.max_random_size(sandbox.options.activity_random_max_bytes);
+        wasi.envs(&grants.env);
+        for name in &grants.secrets {
+            let variable = format!("{SECRET_PREFIX}{name}");
+            let value = std::env::var(&variable).map_err(|_| {
                 refused(format!(
-                    "the folder {} that was granted cannot be opened: {e:#}",
-                    folder.host.display()
+                    "the secret {name} that was granted is not there: set the environment variable {variable} of the server"
                 ))
             })?;
-    }
-    let network = Arc::new(Network::new(
-        grants.http.clone(),
-        grants.sockets.clone(),
-        sandbox.options().resolver.clone(),
-        logs.clone(),
-    ));
-    // Which sockets, names and addresses these are is the network's to say.
-    wasi.allow_tcp(true);
-    wasi.allow_udp(true);
-    wasi.socket_addr_check({
-        let network = network.clone();
-        move |address, usage| {
-            let may = network.may_use(address, usage);
-            Box::pin(std::future::ready(may))
+            wasi.env(name, value);
         }
-    });
-    Ok(Means {
-        logs,
-        network,
-        wasi: wasi.build(),
-    })
+        wasi.stdout(Output {
+            logs: logs.clone(),
+            source: LogSource::Stdout,
+        });
+        wasi.stderr(Output {
+            logs: logs.clone(),
+            source: LogSource::Stderr,
+        });
+        let shared = Shared {
+            resolver: sandbox.options.resolver.clone(),
+            lookups: self.activities()?.lookups.clone(),
+            descriptors: sandbox.descriptors.clone(),
+        };
+        let network = Arc::new(Network::new(grants, shared, logs.clone()));
+        // Which sockets, names and addresses these are is the network's to say.
+        wasi.allow_tcp(true);
+        wasi.allow_udp(true);
+        wasi.socket_addr_check({
+            let network = network.clone();
+            move |address, usage| {
+                let may = network.may_use(address, usage);
+                Box::pin(std::future::ready(may))
+            }
+        });
+        Ok(Means {
+            logs,
+            network,
+            folders,
+            wasi: wasi.build(),
+        })
+    }
+
+    async fn open(&self, folders: &[Folder]) -> Result<Folders, Trap> {
+        if folders.is_empty() {
+            return Ok(Folders::default());
+        }
+        let rights = self.sandbox.0.descriptors.some(folders.len()).await;
+        let (folders, own) = (folders.to_owned(), self.sandbox.0.own_paths());
+        // A file system may take its time.
+        let opened = tokio::task::spawn_blocking(move || folders::open(&folders, &own)).await;
+        let opened = opened.map_err(|error| refused(format!("the folders could not be opened: {error}")))?;
+        Ok(Folders {
+            opened: opened.map_err(|error| refused(error.to_string()))?,
+            _rights: rights,
+        })
+    }
+}
+
+fn refused(what: String) -> Trap {
+    Trap::new(TrapKind::Other, what)
 }
 
 impl WasiView for ActivityState {
@@ -342,6 +391,28 @@ impl ActivityState {
 
     pub(crate) fn table(&mut self) -> &mut ResourceTable {
         &mut self.table
+    }
+
+    pub(crate) fn folders(&self) -> &[Opened] {
+        &self.folders.opened
+    }
+
+    pub(crate) fn held(&mut self) -> &mut Held {
+        &mut self.held
+    }
+
+    /// The right to open a file or a socket; where there is none, the log says so.
+    pub(crate) fn descriptor(&mut self) -> Option<Right> {
+        if let Some(right) = self.descriptors.try_one() {
+            return Some(right);
+        }
+        // Streams of files that are closed already may be closed by now.
+        self.held.sweep_files();
+        let right = self.descriptors.try_one();
+        if right.is_none() {
+            self.network.tell(self.descriptors.none_left());
+        }
+        right
     }
 
     fn attempt(&self, what: &str) -> wasmtime::Result<&(ActivityInfo, Arc<dyn ActivityHost>)> {

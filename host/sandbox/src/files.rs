@@ -9,6 +9,7 @@ use wasmtime_wasi::p2::bindings::filesystem::{
 use wasmtime_wasi::p2::{DynInputStream, DynOutputStream, FsError, FsResult};
 
 use crate::activity::ActivityState;
+use crate::folders;
 
 /// A handle of the guest.
 type Handle = Resource<Descriptor>;
@@ -34,6 +35,20 @@ impl ActivityState {
         }
     }
 
+    /// Close what the guest may not have after all.
+    fn judged(&mut self, what: &str, opened: Handle) -> FsResult<Handle> {
+        let table = self.table();
+        let descriptor = table.get(&opened)?.clone();
+        if folders::may_have(&descriptor, self.folders()).map_err(FsError::from)? {
+            return Ok(opened);
+        }
+        HostDescriptor::drop(&mut self.filesystem(), opened).map_err(FsError::trap)?;
+        self.network().deny(format!(
+            "{what} was refused: it is a device, or belongs to the operating system's own file systems; no line grants it"
+        ));
+        Err(ErrorCode::Access.into())
+    }
+
     /// Log what was denied. Not granted are two things alike: to write where only reading is granted, and what lies outside of a folder.
     fn told<T>(&self, what: &str, outcome: FsResult<T>) -> FsResult<T> {
         if let Err(error) = &outcome
@@ -53,7 +68,15 @@ impl ActivityState {
 
 impl preopens::Host for ActivityState {
     fn get_directories(&mut self) -> wasmtime::Result<Vec<(Handle, String)>> {
-        let folders = preopens::Host::get_directories(&mut self.filesystem())?;
+        let opened: Vec<_> = self
+            .folders()
+            .iter()
+            .map(|f| (f.dir.clone(), f.guest.clone()))
+            .collect();
+        let mut folders = Vec::with_capacity(opened.len());
+        for (dir, guest) in opened {
+            folders.push((self.table().push(Descriptor::Dir(dir))?, guest));
+        }
         // A path that lies in none of them is never asked for: the guest's libc refuses it by itself.
         self.lacks_folders = folders.is_empty();
         Ok(folders)
@@ -200,10 +223,21 @@ impl HostDescriptor for ActivityState {
         flags: types::DescriptorFlags,
     ) -> FsResult<Handle> {
         let what = format!("opening {path:?}");
+        let Some(right) = self.descriptor() else {
+            return Err(ErrorCode::Quota.into());
+        };
         let outcome = self
             .filesystem()
             .open_at(fd, path_flags, path, open_flags, flags)
             .await;
+        let outcome = match outcome {
+            Ok(opened) => self.judged(&what, opened),
+            refused => refused,
+        };
+        if let Ok(opened) = &outcome {
+            let file = folders::file_of(self.table().get(opened)?).clone();
+            self.held().file(&file, right);
+        }
         self.told(&what, outcome)
     }
 
@@ -281,7 +315,9 @@ impl HostDescriptor for ActivityState {
     }
 
     fn drop(&mut self, fd: Handle) -> wasmtime::Result<()> {
-        HostDescriptor::drop(&mut self.filesystem(), fd)
+        HostDescriptor::drop(&mut self.filesystem(), fd)?;
+        self.held().sweep_files();
+        Ok(())
     }
 }
 

@@ -18,12 +18,14 @@ use http_body_util::BodyExt as _;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio::task::JoinSet;
 use tokio::time::{Instant, Sleep, sleep, timeout};
 use wasmtime_wasi::runtime::spawn;
 use wasmtime_wasi_http::io::TokioIo;
 use wasmtime_wasi_http::p2::bindings::http::types::ErrorCode;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
 
+use crate::descriptors::Right;
 use crate::network::{Network, Unreachable};
 use crate::tls::{Tls, TlsError};
 
@@ -31,6 +33,10 @@ use crate::tls::{Tls, TlsError};
 const CONNECT_MAX: Duration = Duration::from_secs(30);
 /// Time until the response begins, and between any two parts of it, unless the guest says otherwise.
 const SILENCE_MAX: Duration = Duration::from_secs(60);
+/// An address that has said nothing for this long is not waited for alone, as RFC 8305 recommends.
+const NEXT_AFTER: Duration = Duration::from_millis(250);
+/// Addresses that are tried at once.
+const TRIES_MAX: usize = 4;
 /// Bytes of a response's head, and of what is read ahead of the guest.
 const BUFFER_MAX_BYTES: usize = 64 << 10;
 
@@ -132,7 +138,7 @@ async fn send(network: &Network, tls: &Tls, mut request: Request<WasiBody>, opti
     let connecting = async {
         let addresses = network.http_addresses(&target.host, target.port).await;
         let addresses = addresses.map_err(unreachable)?;
-        let stream = connect(&addresses, target.port).await.map_err(Error::Connect)?;
+        let (stream, right) = connect(network, &addresses, target.port).await?;
         // Small requests do not wait for the answer to the one before.
         stream.set_nodelay(true).map_err(Error::Connect)?;
         let stream: Box<dyn Stream> = if target.encrypted {
@@ -144,12 +150,16 @@ async fn send(network: &Network, tls: &Tls, mut request: Request<WasiBody>, opti
         let handshake = hyper::client::conn::http1::Builder::new()
             .max_buf_size(BUFFER_MAX_BYTES)
             .handshake(TokioIo::new(stream));
-        handshake.await.map_err(Error::from)
+        let (sender, connection) = handshake.await?;
+        Ok::<_, Error>((sender, connection, right))
     };
     let connected = timeout(connect_max, connecting).await;
-    let (mut sender, connection) = connected.map_err(|_| Error::ConnectionTimeout)??;
+    let (mut sender, connection, right) = connected.map_err(|_| Error::ConnectionTimeout)??;
     // Ends with the future that holds it.
-    let driver = spawn(connection);
+    let driver = spawn(async move {
+        let _right = right;
+        connection.await
+    });
     let response = timeout(first_max, sender.send_request(request)).await;
     let response = response.map_err(|_| Error::ConnectionReadTimeout)??;
     let response = response.map(|body| Timed::new(body, between_max).boxed_unsync());
@@ -159,16 +169,37 @@ async fn send(network: &Network, tls: &Tls, mut request: Request<WasiBody>, opti
     ))
 }
 
-/// Connect to the first address that answers.
-async fn connect(addresses: &[IpAddr], port: u16) -> io::Result<TcpStream> {
-    let mut last = io::Error::new(io::ErrorKind::NotFound, "there is no address");
-    for address in addresses {
-        match TcpStream::connect(SocketAddr::new(*address, port)).await {
-            Ok(stream) => return Ok(stream),
-            Err(error) => last = error,
+/// Connect to the address that answers first. They are tried in their order, and the next one as soon as one has failed or has said
+/// nothing for a moment: one that swallows everything keeps none of the others waiting.
+async fn connect(network: &Network, addresses: &[IpAddr], port: u16) -> Result<(TcpStream, Right), Error> {
+    let mut last = Error::Connect(io::Error::new(io::ErrorKind::NotFound, "there is no address"));
+    let mut left = addresses.iter();
+    // Those that are under way end with the future.
+    let mut tries = JoinSet::new();
+    loop {
+        if let Some(address) = (tries.len() < TRIES_MAX).then(|| left.next()).flatten() {
+            match network.descriptor() {
+                Ok(right) => {
+                    let address = SocketAddr::new(*address, port);
+                    tries.spawn(async move { (TcpStream::connect(address).await, right) });
+                }
+                Err(why) => last = Error::InternalError(Some(why)),
+            }
+        }
+        let more = left.len() > 0 && tries.len() < TRIES_MAX;
+        let ended = tokio::select! {
+            biased;
+            ended = tries.join_next() => ended,
+            () = sleep(NEXT_AFTER), if more && !tries.is_empty() => continue,
+        };
+        match ended {
+            Some(Ok((Ok(stream), right))) => return Ok((stream, right)),
+            Some(Ok((Err(error), _))) => last = Error::Connect(error),
+            Some(Err(error)) => last = Error::InternalError(Some(error.to_string())),
+            None if left.len() == 0 => return Err(last),
+            None => {}
         }
     }
-    Err(last)
 }
 
 fn unreachable(error: Unreachable) -> Error {

@@ -14,9 +14,11 @@ mod cache;
 mod command;
 mod context;
 mod contract;
+mod descriptors;
 mod eligibility;
 mod error;
 mod files;
+mod folders;
 mod grants;
 mod http;
 mod instance;
@@ -36,6 +38,7 @@ mod spares;
 mod state;
 mod tls;
 mod trap;
+mod turns;
 mod wasi;
 mod watchdog;
 #[expect(
@@ -48,6 +51,7 @@ pub use activity::{ActivityCall, ActivityHost, ActivityInfo, CancellationReason,
 pub use command::{Command, Issued};
 pub use eligibility::Eligibility;
 pub use error::{CompileError, Error, ForkError, Problem};
+pub use folders::FolderError;
 pub use grants::{BadDestination, Destination, Folder, Grants, Host, Port, Reach, SECRET_PREFIX};
 pub use instance::{Instance, Setup};
 pub use log::{LogLevel, LogLine, LogSink, LogSource, NoLog};

@@ -130,7 +130,8 @@ impl Logs {
 
     pub(crate) fn log(&mut self, level: LogLevel, message: String, mut fields: Vec<(String, String)>) {
         fields.truncate(self.limits.fields_max);
-        for (_, value) in &mut fields {
+        for (name, value) in &mut fields {
+            cut(name, self.limits.line_max_bytes);
             cut(value, self.limits.line_max_bytes);
         }
         self.emit(LogLine {
@@ -316,6 +317,18 @@ mod tests {
             messages(&kept),
             ["äö", "1234", "2 log lines dropped: over 2 lines in one call"]
         );
+    }
+
+    #[test]
+    fn names_and_values_of_fields_are_cut() {
+        let (kept, mut logs) = logs(LogOptions {
+            fields_max: 1,
+            line_max_bytes: 4,
+            ..LogOptions::default()
+        });
+        let field = |text: &str| (text.to_owned(), text.to_owned());
+        logs.log(LogLevel::Info, String::new(), vec![field("123456"), field("7")]);
+        assert_eq!(kept.0.lock().unwrap()[0].fields, [field("1234")]);
     }
 
     #[test]

@@ -17,6 +17,7 @@ use crate::log::NoLog;
 use crate::options::Limits;
 use crate::places::Needs;
 use crate::raw::tenant::Tenant;
+use crate::resolver::Lookups;
 use crate::sandbox::{Role, Sandbox};
 use crate::state::{Limiter, Phase, State};
 use crate::trap::{Trap, TrapKind};
@@ -48,6 +49,8 @@ pub(crate) struct Activities {
     pub(crate) pre: ActivitiesPre<ActivityState>,
     /// What one instance of it takes of the pool.
     pub(crate) needs: Needs,
+    /// Names that its attempts look up.
+    pub(crate) lookups: Lookups,
 }
 
 impl Module {
@@ -90,7 +93,11 @@ impl Module {
                 .and_then(ActivitiesPre::new)
                 .map_err(mismatch)?;
             let needs = Needs::of(&component);
-            Some(Activities { pre, needs })
+            Some(Activities {
+                pre,
+                needs,
+                lookups: Lookups::default(),
+            })
         } else {
             None
         };

@@ -9,9 +9,10 @@ use std::{
 
 use wasmtime_wasi::sockets::SocketAddrUse;
 
-use crate::grants::{Forbidden, Port, Reach, written};
+use crate::descriptors::{Descriptors, Right};
+use crate::grants::{Forbidden, Grants, Port, Reach, written};
 use crate::log::Logs;
-use crate::resolver::Resolver;
+use crate::resolver::{Lookups, Resolver};
 
 /// Addresses of one attempt that are remembered as what a granted name stands for.
 const LEARNED_MAX: usize = 4_096;
@@ -21,10 +22,20 @@ pub(crate) struct Network {
     http: Reach,
     sockets: Reach,
     resolver: Resolver,
+    lookups: Lookups,
+    descriptors: Descriptors,
     /// What names stood for when the guest looked them up: it connects to addresses, and these are the ones that a name has granted.
     /// The guest gets an address from here or not at all, so what is looked up a second time cannot differ from what was judged.
     learned: Mutex<Vec<(IpAddr, Port)>>,
     logs: Arc<Mutex<Logs>>,
+}
+
+/// What it shares with the networks of other attempts.
+pub(crate) struct Shared {
+    pub(crate) resolver: Resolver,
+    /// With those of its module.
+    pub(crate) lookups: Lookups,
+    pub(crate) descriptors: Descriptors,
 }
 
 /// Why a name or an address leads nowhere.
@@ -39,11 +50,13 @@ pub(crate) enum Unreachable {
 }
 
 impl Network {
-    pub(crate) fn new(http: Reach, sockets: Reach, resolver: Resolver, logs: Arc<Mutex<Logs>>) -> Self {
+    pub(crate) fn new(grants: &Grants, means: Shared, logs: Arc<Mutex<Logs>>) -> Self {
         Self {
-            http,
-            sockets,
-            resolver,
+            http: grants.http.clone(),
+            sockets: grants.sockets.clone(),
+            resolver: means.resolver,
+            lookups: means.lookups,
+            descriptors: means.descriptors,
             learned: Mutex::default(),
             logs,
         }
@@ -52,6 +65,15 @@ impl Network {
     /// Whether any socket can be of use.
     pub(crate) fn has_sockets(&self) -> bool {
         !self.sockets.is_empty()
+    }
+
+    /// The right to a connection. `Err` says why there is none, and the log has it too.
+    pub(crate) fn descriptor(&self) -> Result<Right, String> {
+        self.descriptors.try_one().ok_or_else(|| {
+            let text = self.descriptors.none_left();
+            self.tell(text.clone());
+            text
+        })
     }
 
     /// Deny something: a line in the log of the attempt, and the same text for the guest.
@@ -130,7 +152,8 @@ impl Network {
             name: name.to_owned(),
             source,
         };
-        let found = self.resolver.resolve(name.to_owned()).await.map_err(unknown)?;
+        let found = self.resolver.resolve(name.to_owned(), &self.lookups).await;
+        let found = found.map_err(unknown)?;
         let mut good = Vec::new();
         let mut forbidden = None;
         for address in found {
@@ -150,10 +173,22 @@ impl Network {
                     Forbidden::Private => ", or `private = true` there",
                     Forbidden::Special => "",
                 };
-                Err(self.deny(format!(
-                    "{name:?} stands for {address}, which is not a public address; the line `{key} = [\"{line}\"]` under `[{table}]` in \
-                     the module's settings{or} grants it"
-                )))
+                // The address is for whoever runs the server: guests would learn from it what there is on a network that they may not
+                // reach.
+                self.tell(format!(
+                    "denied: {name:?} stands for {address}, which is not a public address; the line `{key} = [\"{line}\"]` under \
+                     `[{table}]` in the module's settings{or} grants it"
+                ));
+                Err(Unreachable::Denied(match why {
+                    Forbidden::Private => format!(
+                        "{name:?} stands for an address that is not public; `private = true` under `[{table}]` in the module's settings \
+                         grants all of these, and the log of the attempt has the line for this one"
+                    ),
+                    Forbidden::Special => format!(
+                        "{name:?} stands for an address that is not public, and that has to be granted by itself; the log of the attempt has \
+                         the line for it under `[{table}]` in the module's settings"
+                    ),
+                }))
             }
             _ => Ok(good),
         }
@@ -192,9 +227,11 @@ impl Network {
             return true;
         }
         let learned = self.learned.lock().unwrap_or_else(PoisonError::into_inner);
-        learned
+        let is_learned = learned
             .iter()
-            .any(|(known, port)| *known == ip && port.has(address.port()))
+            .any(|(known, port)| *known == ip && port.has(address.port()));
+        // When the name was looked up the port was not known: an address that is granted with another one was let through.
+        is_learned && self.sockets.check_resolved(ip, Some(address.port())).is_ok()
     }
 }
 
@@ -204,7 +241,7 @@ mod tests {
 
     use super::*;
     use crate::grants::Destination;
-    use crate::log::NoLog;
+    use crate::log::{LogLine, LogSink, NoLog};
     use crate::options::LogOptions;
     use crate::resolver::{Resolve, Resolving};
 
@@ -220,6 +257,10 @@ mod tests {
     }
 
     fn network(answers: &[&[&str]], http: &[&str], sockets: &[&str]) -> Network {
+        network_with(Arc::new(NoLog), answers, http, sockets)
+    }
+
+    fn network_with(log: Arc<dyn LogSink>, answers: &[&[&str]], http: &[&str], sockets: &[&str]) -> Network {
         let answers = answers
             .iter()
             .map(|a| a.iter().map(|ip| ip.parse().unwrap()).collect());
@@ -231,8 +272,18 @@ mod tests {
                 .collect(),
             private: false,
         };
-        let logs = Arc::new(Mutex::new(Logs::new(Arc::new(NoLog), LogOptions::default())));
-        Network::new(reach(http), reach(sockets), resolver, logs)
+        let grants = Grants {
+            http: reach(http),
+            sockets: reach(sockets),
+            ..Grants::default()
+        };
+        let shared = Shared {
+            resolver,
+            lookups: Lookups::default(),
+            descriptors: Descriptors::new(0),
+        };
+        let logs = Arc::new(Mutex::new(Logs::new(log, LogOptions::default())));
+        Network::new(&grants, shared, logs)
     }
 
     fn may_connect(network: &Network, address: &str) -> bool {
@@ -253,16 +304,67 @@ mod tests {
             ["8.8.8.8".parse::<IpAddr>().unwrap()],
             "what is judged is what is connected to"
         );
-        for address in ["127.0.0.1", "169.254.169.254"] {
+        for _ in ["127.0.0.1", "169.254.169.254"] {
             let error = network
                 .http_addresses("evil.example", 80)
                 .await
                 .unwrap_err()
                 .to_string();
             assert!(
-                error.starts_with("denied: ") && error.contains(address),
+                error.starts_with("denied: \"evil.example\" stands for"),
                 "{error}"
             );
+        }
+    }
+
+    #[derive(Default)]
+    struct Kept(Mutex<Vec<String>>);
+
+    impl LogSink for Kept {
+        fn log(&self, line: LogLine) {
+            self.0.lock().unwrap().push(line.message);
+        }
+    }
+
+    // C3
+    #[tokio::test]
+    async fn a_denial_tells_the_operator_what_a_name_stands_for_and_not_the_guest() {
+        let log = Arc::new(Kept::default());
+        let network = network_with(
+            log.clone(),
+            &[&["10.7.7.7"], &["fd00::7"]],
+            &["db.internal", "[::7]:1"],
+            &["db.internal:1"],
+        );
+        for address in ["10.7.7.7", "fd00::7"] {
+            let error = network
+                .http_addresses("db.internal", 80)
+                .await
+                .unwrap_err()
+                .to_string();
+            assert!(
+                !error.contains(address) && error.contains("private = true"),
+                "{error}"
+            );
+            let line = log.0.lock().unwrap().pop().unwrap();
+            assert!(line.contains(address) && line.contains("hosts = ["), "{line}");
+        }
+    }
+
+    // C3
+    #[tokio::test]
+    async fn a_name_and_an_address_grant_no_port_together_that_neither_grants() {
+        let network = network(
+            &[&["10.0.0.5"]],
+            &[],
+            &["db.example:5432", "any.example:*", "10.0.0.5:8080"],
+        );
+        for name in ["db.example", "any.example"] {
+            network.socket_addresses(name).await.unwrap();
+        }
+        assert!(may_connect(&network, "10.0.0.5:8080"));
+        for port in [80, 5432, 8081] {
+            assert!(!may_connect(&network, &format!("10.0.0.5:{port}")), "{port}");
         }
     }
 

@@ -57,11 +57,23 @@ pub struct Options {
     pub activity_fuel: u64,
     /// An activity lets other tasks of its thread run after this much fuel. Default 10⁷, some 2 ms.
     pub activity_yield_fuel: u64,
+    /// An activity also lets other tasks of its thread run after this time, or at the latest after twice as long: what the host does for
+    /// it takes time and no fuel. A single call of the host is not interrupted; [`Self::hostcall_max_bytes`] and
+    /// [`Self::activity_random_max_bytes`] bound what one does. At least 1 ms. Default 10 ms.
+    pub activity_yield_interval: Duration,
+    /// Random bytes that one call of an activity may ask for; it may call as often as it wants. Default 1 MiB.
+    pub activity_random_max_bytes: u64,
     /// Wall-clock time of one activity attempt. Default 24 h; the activity's own timeouts are shorter.
     pub activity_timeout: Duration,
     /// Handles to host resources (files, connections, requests, responses, timers) that one activity attempt may hold. An attempt that
-    /// wants more traps. Each file or connection is a file descriptor of the server as well. Default 256.
+    /// wants more traps. Default 256.
     pub activity_handles_max: usize,
+    /// Files and connections that all activity attempts together may hold: each is a file descriptor of this process. An attempt that
+    /// wants more is refused, and goes on. Default 0: half of what the process may have when the sandbox is made (`ulimit -n`).
+    pub activity_descriptors_max: usize,
+    /// Files and folders of this server that no folder may be granted in or around. What is in [`Self::cache_dir`] is one of them anyway.
+    /// Default: none.
+    pub own_paths: Vec<PathBuf>,
     /// How names are looked up for activities. Default: as the system does.
     pub resolver: Resolver,
     /// Limits of what guests may log.
@@ -104,8 +116,12 @@ impl Default for Options {
             activity_memory_max_bytes: 256 << 20,
             activity_fuel: u64::MAX,
             activity_yield_fuel: 10_000_000,
+            activity_yield_interval: Duration::from_millis(10),
+            activity_random_max_bytes: 1 << 20,
             activity_timeout: Duration::from_secs(24 * 60 * 60),
             activity_handles_max: 256,
+            activity_descriptors_max: 0,
+            own_paths: Vec::new(),
             resolver: Resolver::default(),
             log: LogOptions::default(),
         }

@@ -1,22 +1,40 @@
 //! Looking names up.
 
-use std::{fmt, io, net::IpAddr, pin::Pin, sync::Arc};
+use std::{fmt, io, net::IpAddr, pin::Pin, sync::Arc, time::Duration};
 
-use tokio::sync::Semaphore;
+use tokio::{sync::Semaphore, time::timeout};
 
 /// Most addresses of one name that are looked at.
 const ADDRESSES_MAX: usize = 64;
 /// Names that are looked up at once; further lookups wait.
 const LOOKUPS_MAX: usize = 64;
+/// The same for one module, so that the names of one, whose servers may not answer, do not keep the others waiting.
+const LOOKUPS_OF_MODULE: usize = 8;
+/// Longest wait until a lookup begins.
+const WAIT_MAX: Duration = Duration::from_secs(10);
 
 /// Finds the addresses of a name. Cheap to clone.
 #[derive(Clone)]
-pub struct Resolver(Arc<dyn Resolve>);
+pub struct Resolver {
+    resolve: Arc<dyn Resolve>,
+    turns: Arc<Semaphore>,
+}
 
 /// How names are looked up.
 pub trait Resolve: Send + Sync {
-    /// The addresses of a name, the best first.
+    /// The addresses of a name, the best first. It has to end at some time, also if there is no answer: whoever asked may have gone, and
+    /// a lookup that has begun is waited for all the same.
     fn resolve(&self, name: String) -> Resolving;
+}
+
+/// Lookups of one module.
+#[derive(Clone)]
+pub(crate) struct Lookups(Arc<Semaphore>);
+
+impl Default for Lookups {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(LOOKUPS_OF_MODULE)))
+    }
 }
 
 /// Addresses to come.
@@ -25,11 +43,33 @@ pub type Resolving = Pin<Box<dyn Future<Output = io::Result<Vec<IpAddr>>> + Send
 impl Resolver {
     /// Look names up in another way than the system's.
     pub fn new(resolve: impl Resolve + 'static) -> Self {
-        Self(Arc::new(resolve))
+        Self {
+            resolve: Arc::new(resolve),
+            turns: Arc::new(Semaphore::new(LOOKUPS_MAX)),
+        }
     }
 
-    pub(crate) async fn resolve(&self, name: String) -> io::Result<Vec<IpAddr>> {
-        let mut addresses = self.0.resolve(name).await?;
+    /// As one of the lookups of a module. Dropping the future gives up the wait; a lookup that has begun keeps its turn until it has
+    /// ended, because the system does not end it earlier.
+    pub(crate) async fn resolve(&self, name: String, module: &Lookups) -> io::Result<Vec<IpAddr>> {
+        let turns = async {
+            // Fails only for closed semaphores, and these are never closed.
+            let of_module = module.0.clone().acquire_owned().await.ok();
+            (of_module, self.turns.clone().acquire_owned().await.ok())
+        };
+        let turns = timeout(WAIT_MAX, turns).await.map_err(|_| {
+            let why = format!(
+                "too many lookups are under way, and none has ended for {} s",
+                WAIT_MAX.as_secs()
+            );
+            io::Error::new(io::ErrorKind::TimedOut, why)
+        })?;
+        let lookup = self.resolve.resolve(name);
+        let lookup = tokio::spawn(async move {
+            let _turns = turns;
+            lookup.await
+        });
+        let mut addresses = lookup.await.map_err(io::Error::other)??;
         addresses.truncate(ADDRESSES_MAX);
         Ok(addresses)
     }
@@ -38,16 +78,14 @@ impl Resolver {
 /// The system's way.
 impl Default for Resolver {
     fn default() -> Self {
-        Self::new(System {
-            turns: Arc::new(Semaphore::new(LOOKUPS_MAX)),
-        })
+        Self::new(System)
     }
 }
 
 /// Two are equal if they are the same one; the system's is equal to itself only through its clones.
 impl PartialEq for Resolver {
     fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
+        Arc::ptr_eq(&self.resolve, &other.resolve)
     }
 }
 
@@ -58,16 +96,11 @@ impl fmt::Debug for Resolver {
 }
 
 /// Each lookup holds a thread until it is answered, and activities share these threads with each other's files.
-struct System {
-    turns: Arc<Semaphore>,
-}
+struct System;
 
 impl Resolve for System {
     fn resolve(&self, name: String) -> Resolving {
-        let turns = self.turns.clone();
         Box::pin(async move {
-            // Fails only for a closed semaphore, and this one is never closed.
-            let _turn = turns.acquire().await.ok();
             let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
             Ok(found.map(|address| address.ip().to_canonical()).collect())
         })

@@ -1,6 +1,7 @@
 //! The sandbox: engines, arena and watchdog, shared by all modules.
 
 use std::num::NonZeroUsize;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use wasmtime::component::Linker;
@@ -8,7 +9,10 @@ use wasmtime::{Config, Engine, WasmBacktraceDetails};
 
 use crate::activity::ActivityState;
 use crate::cache::Cache;
+use crate::descriptors::Descriptors;
 use crate::error::{CompileError, Error};
+use crate::folders::{self, FolderError};
+use crate::grants::Grants;
 use crate::link;
 use crate::module::Module;
 use crate::options::Options;
@@ -29,10 +33,13 @@ pub(crate) struct Inner {
     pub(crate) workflows: Role<State>,
     pub(crate) activities: Role<ActivityState>,
     pub(crate) places: Places,
+    pub(crate) descriptors: Descriptors,
     pub(crate) tls: Arc<Tls>,
     pub(crate) arena: Arena,
     pub(crate) spares: Spares,
     pub(crate) watchdog: Watchdog,
+    /// Makes attempts of activities share their threads.
+    pub(crate) turns: Watchdog,
 }
 
 /// What the instances of one role share.
@@ -43,7 +50,7 @@ pub(crate) struct Role<T: 'static> {
 }
 
 impl Sandbox {
-    /// Set up engines, reserve address space for workflow memories, and start the watchdog's thread.
+    /// Set up engines, reserve address space for workflow memories, and start the threads that tell guests the time.
     pub fn new(options: Options) -> Result<Self, Error> {
         let slot_bytes = options.slot_bytes();
         let slots = options.arena_slots;
@@ -62,6 +69,8 @@ impl Sandbox {
         // The stack of a fibre holds host frames beside those of WebAssembly.
         config.async_stack_size(options.wasm_stack_max_bytes + (1 << 20));
         let places = Places::new(&options)?;
+        // Fuel does not count what the host does for a guest: a loop of expensive calls is interrupted by the clock.
+        config.epoch_interruption(true);
         config
             .allocation_strategy(places::pool(&options))
             // No memory grows beyond this, so no more address space is set aside for one; the compiled code checks its bounds.
@@ -69,17 +78,22 @@ impl Sandbox {
         let activities = Role::new(&config, &options, link::activity_base)?;
 
         let watchdog =
-            Watchdog::start(workflows.engine.clone(), options.activation_timeout).map_err(Error::Thread)?;
+            Watchdog::ending(workflows.engine.clone(), options.activation_timeout).map_err(Error::Thread)?;
+        let turns = Watchdog::yielding(activities.engine.clone(), options.activity_yield_interval)
+            .map_err(Error::Thread)?;
         let spares = Spares::new(options.spare_forks);
+        let descriptors = Descriptors::new(options.activity_descriptors_max);
         Ok(Self(Arc::new(Inner {
             options: Arc::new(options),
             workflows,
             activities,
             places,
+            descriptors,
             tls: Arc::default(),
             arena,
             spares,
             watchdog,
+            turns,
         })))
     }
 
@@ -87,6 +101,17 @@ impl Sandbox {
     /// defines. Takes up to seconds for a large component: do not call it where others wait.
     pub fn compile(&self, component: &[u8]) -> Result<Module, CompileError> {
         Module::compile(self, component)
+    }
+
+    /// Look whether folders of these grants can never be given: those whose path is a symbolic link, those of the operating system, and
+    /// those with files of this server. Folders that are missing may be made later. Reads the file system: do not call it where others
+    /// wait.
+    ///
+    /// # Errors
+    ///
+    /// The first such folder.
+    pub fn check_folders(&self, grants: &Grants) -> Result<(), FolderError> {
+        folders::check(&grants.folders, &self.0.own_paths())
     }
 
     /// The settings.
@@ -97,6 +122,14 @@ impl Sandbox {
     /// Workflow memories that are live now: instances, readers, and forks that are kept ready.
     pub fn live_memories(&self) -> u32 {
         self.0.arena.taken()
+    }
+}
+
+impl Inner {
+    /// What no activity may reach: machine code that is run unseen, and what the options name.
+    pub(crate) fn own_paths(&self) -> Vec<PathBuf> {
+        let cache = self.options.cache_dir.iter();
+        cache.chain(&self.options.own_paths).cloned().collect()
     }
 }
 

@@ -2,12 +2,15 @@
 
 use std::{net::IpAddr, pin::Pin, sync::Arc, vec};
 
-use wasmtime::component::{HasSelf, Linker, Resource};
+use wasmtime::component::{HasSelf, Linker, Resource, ResourceType};
 use wasmtime_wasi::async_trait;
 use wasmtime_wasi::p2::bindings::sockets::{
     ip_name_lookup::{self, ResolveAddressStream},
     network::{self, ErrorCode, IpAddress, IpAddressFamily, Network},
-    tcp_create_socket, udp_create_socket,
+    tcp::HostTcpSocket,
+    tcp_create_socket,
+    udp::HostUdpSocket,
+    udp_create_socket,
 };
 use wasmtime_wasi::p2::{DynPollable, Pollable, SocketError, SocketResult, TcpSocket, UdpSocket, subscribe};
 use wasmtime_wasi::runtime::{AbortOnDropJoinHandle, poll_noop, spawn};
@@ -23,6 +26,29 @@ pub(crate) fn add_to_linker(linker: &mut Linker<ActivityState>) -> wasmtime::Res
     tcp_create_socket::add_to_linker::<_, HasSelf<ActivityState>>(linker, |s| s)?;
     udp_create_socket::add_to_linker::<_, HasSelf<ActivityState>>(linker, |s| s)?;
     ip_name_lookup::add_to_linker::<_, HasSelf<ActivityState>>(linker, |s| s)?;
+    // Of these only their end: a socket that is closed is one file descriptor less.
+    let mut tcp = linker.instance("wasi:sockets/tcp@0.2.12")?;
+    tcp.resource(
+        "tcp-socket",
+        ResourceType::host::<TcpSocket>(),
+        |mut store, handle| {
+            let state = store.data_mut();
+            HostTcpSocket::drop(&mut state.sockets(), Resource::new_own(handle))?;
+            state.held().closed_socket(handle);
+            Ok(())
+        },
+    )?;
+    let mut udp = linker.instance("wasi:sockets/udp@0.2.12")?;
+    udp.resource(
+        "udp-socket",
+        ResourceType::host::<UdpSocket>(),
+        |mut store, handle| {
+            let state = store.data_mut();
+            HostUdpSocket::drop(&mut state.sockets(), Resource::new_own(handle))?;
+            state.held().closed_socket(handle);
+            Ok(())
+        },
+    )?;
     linker.allow_shadowing(false);
     Ok(())
 }
@@ -96,14 +122,20 @@ impl network::HostNetwork for ActivityState {
 impl tcp_create_socket::Host for ActivityState {
     fn create_tcp_socket(&mut self, family: IpAddressFamily) -> SocketResult<Resource<TcpSocket>> {
         self.check_sockets("a TCP socket")?;
-        self.sockets().create_tcp_socket(family)
+        let right = self.descriptor().ok_or(ErrorCode::NewSocketLimit)?;
+        let socket = self.sockets().create_tcp_socket(family)?;
+        self.held().socket(socket.rep(), right);
+        Ok(socket)
     }
 }
 
 impl udp_create_socket::Host for ActivityState {
     async fn create_udp_socket(&mut self, family: IpAddressFamily) -> SocketResult<Resource<UdpSocket>> {
         self.check_sockets("a UDP socket")?;
-        self.sockets().create_udp_socket(family).await
+        let right = self.descriptor().ok_or(ErrorCode::NewSocketLimit)?;
+        let socket = self.sockets().create_udp_socket(family).await?;
+        self.held().socket(socket.rep(), right);
+        Ok(socket)
     }
 }
 

@@ -1,4 +1,5 @@
-//! The clock that ends calls which take too long. It ticks only while a guest runs.
+//! The clock of an engine. In the engine of workflows it ends calls that take too long, in that of activities it lets other tasks of the
+//! thread run. It ticks only while a guest runs.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -34,22 +35,30 @@ struct Shared {
 pub(crate) struct Running<'a>(&'a Watchdog);
 
 impl Watchdog {
-    pub(crate) fn start(engine: Engine, timeout: Duration) -> std::io::Result<Self> {
+    /// For calls that end after this time.
+    pub(crate) fn ending(engine: Engine, timeout: Duration) -> std::io::Result<Self> {
+        Self::start("longhaul-watchdog", engine, timeout / TICKS_PER_TIMEOUT)
+    }
+
+    /// For calls that let others run after this time, or after twice as long.
+    pub(crate) fn yielding(engine: Engine, interval: Duration) -> std::io::Result<Self> {
+        Self::start("longhaul-yield", engine, interval)
+    }
+
+    fn start(name: &str, engine: Engine, tick: Duration) -> std::io::Result<Self> {
         let shared = Arc::new(Shared {
             engine,
-            tick: (timeout / TICKS_PER_TIMEOUT).max(TICK_MIN),
+            tick: tick.max(TICK_MIN),
             epoch: AtomicU64::new(0),
             running: AtomicU32::new(0),
             parked: AtomicBool::new(false),
             stop: Mutex::new(false),
             wake: Condvar::new(),
         });
-        let thread = std::thread::Builder::new()
-            .name("longhaul-watchdog".into())
-            .spawn({
-                let shared = shared.clone();
-                move || shared.run()
-            })?;
+        let thread = std::thread::Builder::new().name(name.into()).spawn({
+            let shared = shared.clone();
+            move || shared.run()
+        })?;
         Ok(Self {
             shared,
             thread: Some(thread),
@@ -122,7 +131,7 @@ mod tests {
 
     #[test]
     fn ticks_while_something_runs_and_only_then() {
-        let dog = Watchdog::start(Engine::default(), Duration::from_millis(16)).unwrap();
+        let dog = Watchdog::ending(Engine::default(), Duration::from_millis(16)).unwrap();
         let running = dog.enter();
         while dog.epoch() < 3 {
             std::thread::yield_now();

@@ -12,6 +12,7 @@ mod python;
 mod soak;
 mod tally;
 mod test;
+mod workers;
 mod workspace;
 
 use std::{ffi::OsString, process::ExitCode};
@@ -32,6 +33,10 @@ struct Arguments {
 enum Chore {
     /// Build every example guest into target/guests/NAME.wasm
     Guests,
+    /// Make what tests need of Temporal's SDKs: a Python environment, and workers in TypeScript and Go
+    ///
+    /// `test` does this by itself.
+    Workers,
     /// Play an order from creation to delivery, with a crash in the middle
     ///
     /// Builds what is missing, starts a server with a temporary database on free ports, and prints each command with its answer.
@@ -39,7 +44,7 @@ enum Chore {
     /// Run all tests, and print how many passed and failed
     ///
     /// LONGHAUL_TEST_CYCLES is how often the tests that draw from a seed do so: seeds of random programs (default 2,000), cycles of the
-    /// test that kills the server (default 30).
+    /// tests that kill the server (default 30) and the server and its workers (default 10).
     Test,
     /// Build for release and run `longhaul bench` with the given arguments
     #[command(disable_help_flag = true)]
@@ -60,6 +65,7 @@ fn main() -> ExitCode {
     let chore = Arguments::parse().command;
     let result = Workspace::locate().and_then(|workspace| match chore {
         Chore::Guests => guests::list(&workspace),
+        Chore::Workers => workers::list(&workspace),
         Chore::Demo => demo::run(&workspace),
         Chore::Test => test::run(&workspace),
         Chore::Bench { arguments } => bench::run(&workspace, &arguments),

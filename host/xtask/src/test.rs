@@ -13,6 +13,7 @@ use crate::{
     process::{run as run_program, say, text, watch},
     python,
     tally::Tally,
+    workers::Sdk,
     workspace::Workspace,
 };
 
@@ -71,12 +72,34 @@ pub(crate) fn run(workspace: &Workspace) -> Result<(), Error> {
                     "operations_cli",
                     "--test",
                     "lab",
+                    "--test",
+                    "across_languages",
+                    "--test",
+                    "kill_activities",
                     "--",
                     "--ignored",
                 ])
                 .env("LONGHAUL_PYTHON", python),
         )
     }));
+    let mut left_out = Vec::new();
+    for sdk in Sdk::ALL {
+        if let Some(why) = sdk.missing() {
+            left_out.push((sdk.name(), why));
+            continue;
+        }
+        phases.push(phase(sdk.name(), || {
+            // The cases of the lab are played by a client in Python.
+            let (python, worker) = (python::environment(workspace)?, sdk.make(workspace)?);
+            let mut command = host_tests(workspace);
+            count(
+                command
+                    .args(["--test", "other_sdks", "--", "--ignored", sdk.tests()])
+                    .env("LONGHAUL_PYTHON", python)
+                    .env(sdk.variable(), worker),
+            )
+        }));
+    }
     phases.push(phase("judge", || {
         let mut command = workspace.cargo_in(&workspace.judge(), &workspace.judge_build(), "test");
         count(
@@ -85,7 +108,7 @@ pub(crate) fn run(workspace: &Workspace) -> Result<(), Error> {
                 .env("LONGHAUL_HISTORIES", histories(workspace)),
         )
     }));
-    report(built, &phases)
+    report(built, &phases, &left_out)
 }
 
 /// `cargo test` over the host's workspace, with what the end-to-end tests need to know.
@@ -130,8 +153,8 @@ fn count(command: &mut Command) -> Result<(Tally, Option<String>), Error> {
     Ok((tally, problem))
 }
 
-/// Prints a line a phase and the sum; an error if anything is wrong.
-fn report(built: Duration, phases: &[Phase]) -> Result<(), Error> {
+/// Prints a line a phase, what this machine could not run, and the sum; an error if anything is wrong.
+fn report(built: Duration, phases: &[Phase], left_out: &[(&str, String)]) -> Result<(), Error> {
     say(format!("\n{:<14} {:>7.1} s", "build", built.as_secs_f64()));
     let mut sum = Tally::default();
     for Phase {
@@ -151,6 +174,9 @@ fn report(built: Duration, phases: &[Phase]) -> Result<(), Error> {
             took.as_secs_f64()
         ));
         sum += *tally;
+    }
+    for (name, why) in left_out {
+        say(format!("{name:<14} NOT TESTED: {why}"));
     }
     say(format!("{} passed, {} failed", sum.passed, sum.failed));
 
@@ -174,14 +200,14 @@ mod tests {
     fn a_phase_without_tests_is_a_failure() {
         let empty = phase("empty", || Ok((Tally::default(), None)));
         assert_eq!(empty.problem.as_deref(), Some("no test ran"));
-        assert!(report(Duration::ZERO, &[empty]).is_err());
+        assert!(report(Duration::ZERO, &[empty], &[]).is_err());
     }
 
     #[test]
     fn a_failed_test_is_a_failure() {
         let good = phase("good", || Ok((Tally { passed: 2, failed: 0 }, None)));
-        assert!(report(Duration::ZERO, &[good]).is_ok());
+        assert!(report(Duration::ZERO, &[good], &[]).is_ok());
         let bad = phase("bad", || Ok((Tally { passed: 2, failed: 1 }, None)));
-        assert!(report(Duration::ZERO, &[bad]).is_err());
+        assert!(report(Duration::ZERO, &[bad], &[]).is_err());
     }
 }

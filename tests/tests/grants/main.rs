@@ -2,9 +2,11 @@
 #![allow(clippy::unwrap_used, reason = "a test that fails may panic")]
 
 mod files;
+mod https;
 mod limits;
 mod network;
 mod settings;
+mod shared;
 
 use std::fs;
 

@@ -3,7 +3,7 @@
 use longhaul_tests::{Background, Client, Server, client::success, export};
 use serde_json::json;
 
-use crate::{eventually, python, server};
+use crate::{eventually, python_with_either_worker, server};
 
 /// Updates by which a history comes to where continuing is suggested (4,096 events): each payment leaves ten or more.
 const ENOUGH_PAYMENTS: usize = 500;
@@ -91,11 +91,10 @@ fn a_payment_is_made_once_over_all_runs() {
     export::histories(&server, "endless_payments");
 }
 
-// E3, E4, U4
+// E3, E4, U4, A1
 #[test]
 #[ignore = "needs the Python environment that `cargo xtask test` makes"]
 fn the_python_client_follows_the_runs() {
-    let server = endless();
     let expected = "\
 The first run has continued as new
 Items in all runs: 3
@@ -104,5 +103,12 @@ Receipt: receipt_p1
 Receipt: receipt_p1
 Payments processed: 1
 ";
-    assert_eq!(python(&server, "endless.py"), expected);
+    python_with_either_worker(
+        &["endless", "endless-activities"],
+        "endless",
+        "endless.py",
+        |printed| {
+            assert_eq!(printed, expected);
+        },
+    );
 }

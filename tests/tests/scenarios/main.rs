@@ -24,7 +24,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use longhaul_tests::{Server, python};
+use longhaul_tests::{Server, Worker, export, python};
 use serde_json::Value;
 
 /// Whatever a test waits for comes within this time, or never.
@@ -99,4 +99,23 @@ fn completed(server: &Server, id: &str) -> Value {
 #[track_caller]
 fn python(server: &Server, script: &str) -> String {
     python::run(&format!("python/scenarios/{script}"), server)
+}
+
+/// Runs a script of `tests/python/scenarios/` twice: with activities in a component, and with those of the script of the same name in
+/// `tests/python/workers/`. It must print the same.
+///
+/// The first guest has the workflows.
+#[track_caller]
+fn python_with_either_worker(guests: &[&str], queue: &str, script: &str, printed_well: impl Fn(&str)) {
+    let components = server(guests, queue);
+    printed_well(&python(&components, script));
+    drop(components);
+
+    // The component serves its activities on its own queue, and the script starts workflows on another.
+    let workflows = server(&guests[..1], "workflows");
+    let worker = Worker::of_scenario(script, &workflows);
+    printed_well(&python(&workflows, script));
+    worker.assert_served_all(&workflows);
+    let name = script.trim_end_matches(".py");
+    export::histories(&workflows, &format!("{name}_python_worker"));
 }

@@ -5,7 +5,7 @@ use std::thread;
 use longhaul_tests::{Server, export};
 use serde_json::Value;
 
-use crate::{completed, count, python, server, updated};
+use crate::{completed, count, python_with_either_worker, server, updated};
 
 const QUEUE: &str = "migrations";
 
@@ -83,15 +83,16 @@ fn nothing_to_migrate_ends_at_once() {
     assert_eq!(completed(&server, "m"), "Migrated 0 records");
 }
 
-// U3
+// U3, A1
 #[test]
 #[ignore = "needs the Python environment that `cargo xtask test` makes"]
 fn the_python_client_waits_for_progress() {
-    let server = server(&["migration"], QUEUE);
     let expected = "\
 50% checkpoint reached: 50 records
 100% complete: 100 records
 Migrated 100 records
 ";
-    assert_eq!(python(&server, "migration.py"), expected);
+    python_with_either_worker(&["migration"], QUEUE, "migration.py", |printed| {
+        assert_eq!(printed, expected);
+    });
 }

@@ -3,7 +3,7 @@
 use longhaul_tests::{Server, export};
 use serde_json::json;
 
-use crate::{completed, count, python, scheduled, server};
+use crate::{completed, count, python_with_either_worker, scheduled, server};
 
 const QUEUE: &str = "payments";
 
@@ -88,11 +88,10 @@ fn an_optional_update_is_abandoned() {
     export::histories(&server, "payment_abandoned");
 }
 
-// U3, U4
+// U3, U4, A1
 #[test]
 #[ignore = "needs the Python environment that `cargo xtask test` makes"]
 fn the_python_client_starts_an_update_and_asks_later() {
-    let server = server(&["payment"], QUEUE);
     let expected = "\
 Update accepted by workflow (validator passed)
 Payment processed: txn_payment-1
@@ -100,5 +99,7 @@ The same update: txn_payment-1
 Payment failed: Payment amount must be positive
 Completed
 ";
-    assert_eq!(python(&server, "payment.py"), expected);
+    python_with_either_worker(&["payment"], QUEUE, "payment.py", |printed| {
+        assert_eq!(printed, expected);
+    });
 }

@@ -2,7 +2,7 @@
 
 use longhaul_tests::{Server, export};
 
-use crate::{completed, count, eventually, python, scheduled, server};
+use crate::{completed, count, eventually, python_with_either_worker, scheduled, server};
 
 const ACTIVITIES: [&str; 4] = ["my_activity_1", "my_activity_2", "my_activity_3", "my_activity_4"];
 
@@ -52,16 +52,22 @@ fn an_early_event_lets_all_stages_through() {
     assert_eq!(count(&server, "s", "EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED"), 1);
 }
 
-// S1
+// S1, A1
 #[test]
 #[ignore = "needs the Python environment that `cargo xtask test` makes"]
 fn the_python_client_advances_the_stages() {
-    let server = server(&["stages", "stages-activities"], "stages");
     let expected = "\
 Advanced to stage 1
 Advanced to stage 2
 Advanced to stage 3
 Result: None
 ";
-    assert_eq!(python(&server, "stages.py"), expected);
+    python_with_either_worker(
+        &["stages", "stages-activities"],
+        "stages",
+        "stages.py",
+        |printed| {
+            assert_eq!(printed, expected);
+        },
+    );
 }

@@ -177,7 +177,15 @@ impl IncomingError {
 
     /// The failure as it was received.
     pub fn into_failure(self) -> Failure {
-        self.failure().clone()
+        self.to_failure()
+    }
+
+    /// As it goes to the host: as it was received, or, if it was made here, as it is.
+    pub(crate) fn to_failure(&self) -> Failure {
+        match self {
+            Self::Application(error) => error.to_failure(),
+            other => other.failure().clone(),
+        }
     }
 
     /// The timeout, if it is one.

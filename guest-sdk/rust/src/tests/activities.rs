@@ -8,6 +8,8 @@ use crate::activities::{
 };
 use crate::bindings::activities::exports::longhaul::workflow::activity_definition::ExecuteError;
 use crate::bindings::activities::longhaul::workflow::activity_context::ActivityInfo;
+use crate::data_converters::MultiArgs2;
+use crate::error::IncomingError;
 use crate::failure::{Failure, FailureInfo};
 use crate::host::Payload;
 use crate::{ApplicationFailure, activities};
@@ -88,6 +90,20 @@ impl Mail {
         Err(failure.into())
     }
 
+    #[activity(name = "explain")]
+    fn explain(_: ActivityContext, declared: bool) -> Result<(), ActivityError> {
+        let cause = ApplicationFailure::builder("dry")
+            .type_name("Drought".to_owned())
+            .details(MultiArgs2("river".to_owned(), 3))
+            .build();
+        if declared {
+            let failure =
+                ApplicationFailure::builder("no water").cause(Box::new(IncomingError::Application(cause)));
+            return Err(failure.build().into());
+        }
+        Err(Wrapped(cause).into())
+    }
+
     #[activity(name = "stop")]
     async fn stop(ctx: ActivityContext) -> Result<(), ActivityError> {
         ctx.cancelled().await;
@@ -99,6 +115,11 @@ impl Mail {
         Err(ActivityError::WillCompleteAsync)
     }
 }
+
+/// An error of the guest's own with a declared failure behind it.
+#[derive(Debug, thiserror::Error)]
+#[error("no water")]
+struct Wrapped(#[source] ApplicationFailure);
 
 fn run(host: &Arc<FakeHost>, name: &str, input: &[&str]) -> Result<Vec<Payload>, ExecuteError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -153,12 +174,28 @@ fn an_attempt_fails_stops_or_is_left_to_others() {
 }
 
 #[test]
+fn a_cause_that_is_declared_here_is_told_whole() {
+    let host = Arc::new(FakeHost::default());
+    for declared in ["true", "false"] {
+        let failure = failure(run(&host, "explain", &[declared]));
+        assert_eq!(failure.to_string(), "no water: dry");
+        let cause = failure.cause.unwrap();
+        let FailureInfo::Application(info) = &*cause.info else {
+            panic!("{cause:?}")
+        };
+        assert_eq!(info.type_, "Drought");
+        assert_eq!(info.details, [json("\"river\""), json("3")]);
+        assert_eq!(cause.cause, None);
+    }
+}
+
+#[test]
 fn an_unknown_activity_and_a_bad_argument_are_named() {
     let host = Arc::new(FakeHost::default());
     let unknown = failure(run(&host, "nope", &[])).message;
     assert_eq!(
         unknown,
-        "Activity function 'nope' is not defined by this component. It defines: [Mail::send later refuse stop]"
+        "Activity function 'nope' is not defined by this component. It defines: [Mail::send explain later refuse stop]"
     );
     let bad = failure(run(&host, "Mail::send", &["\"you\"", "\"four\""])).message;
     assert!(

@@ -1,6 +1,8 @@
 //! One client: the few requests that the cases need, on the engine of this process or over gRPC.
 
-use longhaul_history::payload;
+use std::collections::HashMap;
+
+use longhaul_history::{payload, time};
 use longhaul_runtime::Runtime;
 use serde_json::{Value, json};
 use tonic::transport::Channel;
@@ -20,6 +22,8 @@ use crate::{
 
 /// Task queue of the component and of all executions.
 pub(super) const QUEUE: &str = "bench";
+/// Task queue of the activities that workers serve; the component knows it as well.
+const REMOTE_QUEUE: &str = "bench-remote";
 /// How histories name this client.
 const IDENTITY: &str = "longhaul-bench";
 
@@ -65,6 +69,7 @@ requests! {
     send_query(wire::QueryWorkflowRequest) -> wire::QueryWorkflowResponse = query_workflow, query_workflow;
     send_update(wire::UpdateWorkflowExecutionRequest) -> wire::UpdateWorkflowExecutionResponse = update_workflow, update_workflow_execution;
     send_poll(wire::PollWorkflowExecutionUpdateRequest) -> wire::PollWorkflowExecutionUpdateResponse = poll_update, poll_workflow_execution_update;
+    send_completed(wire::RespondActivityTaskCompletedRequest) -> wire::RespondActivityTaskCompletedResponse = respond_activity_task_completed, respond_activity_task_completed;
     send_terminate(wire::TerminateWorkflowExecutionRequest) -> wire::TerminateWorkflowExecutionResponse = terminate, terminate_workflow_execution;
 }
 
@@ -107,7 +112,7 @@ impl Caller {
             namespace: self.namespace.clone(),
             workflow_id: workflow_id.to_owned(),
             workflow_type: type_named(workflow_type),
-            task_queue: queue(),
+            task_queue: queue(QUEUE),
             input: argument.and_then(input),
             identity: IDENTITY.to_owned(),
             // The id is new: it also tells a repeated request from another one.
@@ -172,6 +177,80 @@ impl Caller {
         }
     }
 
+    /// How long the activities of an execution took, each from the event that schedules it to the one that completes it, in
+    /// nanoseconds.
+    pub(super) async fn activity_times(&self, workflow_id: &str) -> Result<Vec<u64>, Error> {
+        let mut request = wire::GetWorkflowExecutionHistoryRequest {
+            namespace: self.namespace.clone(),
+            execution: execution(workflow_id),
+            ..Default::default()
+        };
+        let (mut scheduled, mut times_ns) = (HashMap::new(), Vec::new());
+        loop {
+            let page = self.send_history(request.clone()).await?;
+            for event in page.history.into_iter().flat_map(|history| history.events) {
+                let event_ns = event
+                    .event_time
+                    .as_ref()
+                    .and_then(time::ns_from_timestamp)
+                    .unwrap_or(0);
+                match event.attributes {
+                    Some(Attributes::ActivityTaskScheduledEventAttributes(_)) => {
+                        scheduled.insert(event.event_id, event_ns);
+                    }
+                    Some(Attributes::ActivityTaskCompletedEventAttributes(completed)) => {
+                        let begun_ns = scheduled.remove(&completed.scheduled_event_id);
+                        times_ns.extend(begun_ns.map(|begun_ns| event_ns.saturating_sub(begun_ns)));
+                    }
+                    _ => {}
+                }
+            }
+            if page.next_page_token.is_empty() {
+                return Ok(times_ns);
+            }
+            request.next_page_token = page.next_page_token;
+        }
+    }
+
+    /// As a worker: wait for an attempt. None: the long poll is over.
+    pub(super) async fn poll_activity(&self) -> Result<Option<wire::PollActivityTaskQueueResponse>, Error> {
+        let request = wire::PollActivityTaskQueueRequest {
+            namespace: self.namespace.clone(),
+            task_queue: queue(REMOTE_QUEUE),
+            identity: IDENTITY.to_owned(),
+            ..Default::default()
+        };
+        let task = match &self.route {
+            Route::Engine(runtime) => runtime.poll_activity_task_queue(request, None).await?,
+            Route::Wire(client) => match client.clone().poll_activity_task_queue(request).await {
+                Ok(response) => response.into_inner(),
+                Err(status) => {
+                    return Err(Error::Request {
+                        operation: "poll_activity_task_queue",
+                        status: Box::new(status),
+                    });
+                }
+            },
+        };
+        Ok((!task.task_token.is_empty()).then_some(task))
+    }
+
+    /// As a worker: an attempt has this result.
+    pub(super) async fn complete_activity(
+        &self,
+        task_token: Vec<u8>,
+        result: Option<Payloads>,
+    ) -> Result<(), Error> {
+        let request = wire::RespondActivityTaskCompletedRequest {
+            namespace: self.namespace.clone(),
+            task_token,
+            result,
+            identity: IDENTITY.to_owned(),
+            ..Default::default()
+        };
+        self.send_completed(request).await.map(|_| ())
+    }
+
     /// Signal a `Signals`.
     pub(super) async fn signal(&self, workflow_id: &str) -> Result<(), Error> {
         let request = wire::SignalWorkflowExecutionRequest {
@@ -196,7 +275,7 @@ impl Caller {
             namespace: self.namespace.clone(),
             workflow_id: workflow_id.to_owned(),
             workflow_type: type_named("Signals"),
-            task_queue: queue(),
+            task_queue: queue(QUEUE),
             input: input(signals),
             identity: IDENTITY.to_owned(),
             request_id: request_id.to_owned(),
@@ -320,9 +399,9 @@ fn type_named(name: &str) -> Option<WorkflowType> {
     })
 }
 
-fn queue() -> Option<TaskQueue> {
+fn queue(name: &str) -> Option<TaskQueue> {
     Some(TaskQueue {
-        name: QUEUE.to_owned(),
+        name: name.to_owned(),
         ..TaskQueue::default()
     })
 }

@@ -1,4 +1,5 @@
-//! The cases that put load on an engine or a server. Those of more than one execution are in `across`, that of lists in `list`.
+//! The cases that put load on an engine or a server. Those of more than one execution are in `across`, those
+//! of activities in `activity`, that of lists in `list`.
 
 use std::{sync::Arc, time::Duration};
 
@@ -60,6 +61,8 @@ pub(super) async fn measure(case: Case, session: &Session, report: &mut Report<'
     let measured = match case {
         Case::Sequential => bench.sequential(report).await,
         Case::FanOut => bench.fan_out(report).await,
+        Case::Activity => bench.activity("Steps", report).await,
+        Case::RemoteActivity => bench.remote_activity(report).await,
         Case::Signal => bench.signal(report).await,
         Case::SignalMany => bench.signal_many(report).await,
         Case::SignalWithStart => bench.signal_with_start(report).await,

@@ -27,8 +27,8 @@ pub enum Error {
         first: String,
     },
 
-    /// The process that holds the idle executions of `suspend` ended, or said something else than figures.
-    #[error("the process with the idle executions gave no figures: {0}")]
+    /// The other process of a case ended, or said something else than figures.
+    #[error("the process that is measured gave no figures: {0}")]
     Population(String),
 
     /// The operating system does not tell what this process takes.

@@ -1,10 +1,13 @@
 //! `longhaul bench`: how fast this machine runs workflows, and how much memory and disk they take.
 //!
-//! [`cases`], [`across`] and [`list`] hold what is measured under load, [`suspend`], [`replay`] and [`instantiate`] what is measured
-//! otherwise. `load` is the load generator, `target` is what it drives, `caller` is one client of that, and `report` prints.
+//! [`cases`], [`activity`], [`across`] and [`list`] hold what is measured under load; [`suspend`], [`retries`], [`pollers`], [`replay`]
+//! and [`instantiate`] what is measured otherwise. `load` is the load generator, `target` is what it drives, `caller` is one client of
+//! that, `worker` serves activities, `population` is another process, and `report` prints.
 
 mod across;
+mod activity;
 mod caller;
+mod case;
 mod cases;
 mod error;
 mod evictions;
@@ -12,15 +15,19 @@ mod instantiate;
 mod latencies;
 mod list;
 mod load;
+mod pollers;
+mod population;
 mod process;
 mod replay;
 mod report;
+mod retries;
 mod suspend;
 mod target;
+mod worker;
 
 use std::path::{Path, PathBuf};
 
-use clap::{ArgMatches, FromArgMatches, ValueEnum, parser::ValueSource};
+use clap::{ArgMatches, FromArgMatches, parser::ValueSource};
 
 pub(crate) use error::Error;
 
@@ -28,6 +35,7 @@ use crate::{
     Output,
     args::{Address, Global},
 };
+use case::Case;
 use report::Report;
 
 /// Clients that wait at once, at most; a server's mailboxes take 10,000 requests each.
@@ -45,6 +53,8 @@ Cases:
   one, ten           executions of one and of ten activities
   sequential         one execution of many activities, one after the other: steps a second
   fan-out            executions of many activities at once, at three sizes
+  activity           activities within the server, from the event that schedules one to that of its end: one at a time, and many
+  remote-activity    the same with a worker, which polls and completes over gRPC
   sleep              executions of one timer of 1 ms
   signal             signals to one execution
   signal-many        signals spread over a thousand executions
@@ -56,6 +66,8 @@ Cases:
   list               pages of 100 executions by status, type, search attribute, beginning of the id and close time, and one
                      deep in the list, after many have closed
   suspend            many idle executions: memory, disk, idle processor time, and reopening after kill -9
+  pending-retries    many activities that are tried again in an hour: memory, disk, idle processor time, and reopening after kill -9
+  pollers            many long polls of workers at once: memory, idle processor time, and the time of an activity among them
   replay             a long history, read from the database and replayed
   instantiate        the sandbox alone: new instances, forks and queries on them
   all                each of them
@@ -64,7 +76,10 @@ list runs the executions that it lists, 1,000,000 unless --count says otherwise:
 as well. One in 100 is of the type asked for, one in 1,000 has the value. The page by close time and the deep one begin behind half of
 the executions.
 
-suspend, replay and instantiate need no connection: they are the same with and without --in-process.
+suspend, pending-retries, pollers, replay and instantiate are the same with and without --in-process.
+
+remote-activity measures another worker with --no-worker: whoever serves the type Echo, which returns its argument, on the task queue
+bench-remote.
 
 Examples:
   longhaul bench all
@@ -72,6 +87,7 @@ Examples:
   longhaul bench empty --after-closed 200000
   longhaul bench list --count 100000 --in-process
   longhaul bench suspend --count 100000 --instance-memory 536870912
+  longhaul bench remote-activity --no-worker --address 127.0.0.1:7233
   longhaul bench query --address 127.0.0.1:7233 -o json")]
 pub(crate) struct Args {
     /// What to measure
@@ -81,9 +97,16 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=CONCURRENCY_MAX))]
     concurrency: Option<u64>,
     /// Operations; for sequential, fan-out and replay: activities of one execution; for children: children of one parent; for
-    /// continue-as-new: runs of one chain; for list: executions that close before [default: as the case suggests]
+    /// continue-as-new: runs of one chain; for list: executions that close before; for activity and remote-activity: activities one at
+    /// a time, and ten times as many for all clients; for pollers: polls [default: as the case suggests]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     count: Option<u64>,
+    /// Polls that the worker of remote-activity has open at once
+    #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u64).range(1..=CONCURRENCY_MAX))]
+    pollers: u64,
+    /// Leave the activities of remote-activity to another worker
+    #[arg(long)]
+    no_worker: bool,
     /// Call the engine directly, without gRPC
     #[arg(long)]
     in_process: bool,
@@ -99,77 +122,11 @@ pub(crate) struct Args {
     /// Memory of all live executions of a server of bench's own, in bytes; above it some are evicted [default: 2147483648]
     #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u64).range(1..))]
     instance_memory: Option<u64>,
-    /// Fill this database with idle executions, print what they take, and wait to be killed: the other half of `suspend`
+    /// Use this database, print figures, and wait to be killed: the other process of a case
     #[arg(long, hide = true, value_name = "FILE", conflicts_with = "db")]
     populate: Option<PathBuf>,
     #[command(flatten)]
     address: AddressGiven,
-}
-
-/// What can be measured.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Case {
-    All,
-    Empty,
-    One,
-    Ten,
-    Sequential,
-    FanOut,
-    Sleep,
-    Signal,
-    SignalMany,
-    SignalWithStart,
-    Query,
-    Update,
-    Children,
-    ContinueAsNew,
-    List,
-    Suspend,
-    Replay,
-    Instantiate,
-}
-
-impl Case {
-    /// The cases that it stands for.
-    fn each(self) -> Vec<Self> {
-        match self {
-            Self::All => Self::value_variants()
-                .iter()
-                .copied()
-                .filter(|case| *case != Self::All)
-                .collect(),
-            case => vec![case],
-        }
-    }
-
-    /// Its name on the command line.
-    fn name(self) -> &'static str {
-        match self {
-            Self::All => "all",
-            Self::Empty => "empty",
-            Self::One => "one",
-            Self::Ten => "ten",
-            Self::Sequential => "sequential",
-            Self::FanOut => "fan-out",
-            Self::Sleep => "sleep",
-            Self::Signal => "signal",
-            Self::SignalMany => "signal-many",
-            Self::SignalWithStart => "signal-with-start",
-            Self::Query => "query",
-            Self::Update => "update",
-            Self::Children => "children",
-            Self::ContinueAsNew => "continue-as-new",
-            Self::List => "list",
-            Self::Suspend => "suspend",
-            Self::Replay => "replay",
-            Self::Instantiate => "instantiate",
-        }
-    }
-
-    /// Whether it looks at files and processes, and so cannot be measured on somebody else's server.
-    fn is_local(self) -> bool {
-        matches!(self, Self::Suspend | Self::Replay | Self::Instantiate)
-    }
 }
 
 /// Whether `--address` stands on the command line. Its default and TEMPORAL_ADDRESS do not count: nobody wants to load the server
@@ -214,6 +171,9 @@ enum Mode {
 impl Mode {
     fn of(args: &Args, global: &Global) -> Result<Self, crate::Error> {
         let usage = |text: &str| Err(crate::Error::Usage(text.to_owned()));
+        if args.no_worker && !args.address.0 {
+            return usage("--no-worker needs --address: no other worker can reach a server of bench's own");
+        }
         if !args.address.0 {
             return Ok(if args.in_process {
                 Self::InProcess
@@ -254,6 +214,8 @@ struct Session {
     db: Option<PathBuf>,
     concurrency: Option<u64>,
     count: Option<u64>,
+    /// Polls of the worker; none: somebody else works.
+    pollers: Option<usize>,
     after_closed: Option<u64>,
     instance_memory: Option<u64>,
 }
@@ -297,6 +259,7 @@ pub(crate) fn execute(args: Args, global: &Global, output: &mut Output) -> Resul
         db: args.db,
         concurrency: args.concurrency,
         count: args.count,
+        pollers: (!args.no_worker).then_some(usize::try_from(args.pollers).unwrap_or(usize::MAX)),
         after_closed: args.after_closed,
         instance_memory: args.instance_memory,
     };
@@ -307,7 +270,11 @@ pub(crate) fn execute(args: Args, global: &Global, output: &mut Output) -> Resul
     threads.block_on(async {
         let work = async {
             match &args.populate {
-                Some(database) => suspend::populate(&session, database, output).await,
+                Some(database) => match args.case {
+                    Case::PendingRetries => retries::populate(&session, database, output).await,
+                    Case::Pollers => pollers::serve(&session, database, output).await,
+                    _ => suspend::populate(&session, database, output).await,
+                },
                 None => measure(args.case, &session, output).await,
             }
         };
@@ -341,6 +308,8 @@ async fn measure(case: Case, session: &Session, output: &mut Output) -> Result<(
                 ));
             }
             Case::Suspend => suspend::measure(session, &mut report).await?,
+            Case::PendingRetries => retries::measure(session, &mut report).await?,
+            Case::Pollers => pollers::measure(session, &mut report).await?,
             Case::Replay => replay::measure(session, &mut report).await?,
             Case::Instantiate => instantiate::measure(session, &mut report).await?,
             case => cases::measure(case, session, &mut report).await?,
@@ -368,7 +337,7 @@ fn found_component(guests: Option<&Path>, executable: Option<&Path>) -> PathBuf 
 
 #[cfg(test)]
 mod tests {
-    use clap::Parser as _;
+    use clap::{Parser as _, ValueEnum as _};
 
     use super::*;
     use crate::{Cli, args::Command};
@@ -410,6 +379,9 @@ mod tests {
             "longhaul bench empty --address h:1 --db f.redb",
             "longhaul bench suspend --address h:1",
             "longhaul bench empty --address h:1 --instance-memory 1",
+            "longhaul bench remote-activity --no-worker",
+            "longhaul bench pending-retries --address h:1",
+            "longhaul bench pollers --address h:1",
         ] {
             assert_eq!(mode(line).unwrap_err().exit_code(), 2, "{line}");
         }
@@ -430,8 +402,6 @@ mod tests {
             let (args, _) = parse(&format!("longhaul bench {}", case.name())).unwrap();
             assert_eq!(args.case, *case);
         }
-        assert_eq!(Case::All.each().len(), Case::value_variants().len() - 1);
-        assert_eq!(Case::FanOut.each(), [Case::FanOut]);
     }
 
     #[test]

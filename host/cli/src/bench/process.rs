@@ -21,19 +21,32 @@ pub(super) fn memory() -> Result<Memory, Error> {
 
 /// Processor time that the threads of this process have taken; those that ended are left out.
 pub(super) fn processor_time() -> Result<Duration, Error> {
+    Ok(Duration::from_nanos(sum_of_threads(
+        "schedstat",
+        "it does not begin with a number",
+        on_processor_ns,
+    )?))
+}
+
+/// How often threads of this process have waited for something and gone on; those that ended are left out.
+pub(super) fn wakeups() -> Result<u64, Error> {
+    sum_of_threads("status", "it has no line voluntary_ctxt_switches", waited)
+}
+
+/// The sum of what a file of each thread says.
+fn sum_of_threads(file: &str, otherwise: &str, of: impl Fn(&str) -> Option<u64>) -> Result<u64, Error> {
     let tasks = Path::new("/proc/self/task");
     let entries = std::fs::read_dir(tasks).map_err(|error| unclear(tasks, &error.to_string()))?;
-    let mut total_ns = 0;
+    let mut sum = 0;
     for entry in entries {
         let entry = entry.map_err(|error| unclear(tasks, &error.to_string()))?;
-        let path = entry.path().join("schedstat");
+        let path = entry.path().join(file);
         // A thread may end while its neighbours are read.
         if let Ok(text) = read(&path) {
-            total_ns +=
-                on_processor_ns(&text).ok_or_else(|| unclear(&path, "it does not begin with a number"))?;
+            sum += of(&text).ok_or_else(|| unclear(&path, otherwise))?;
         }
     }
-    Ok(Duration::from_nanos(total_ns))
+    Ok(sum)
 }
 
 fn read(path: &Path) -> Result<String, Error> {
@@ -58,6 +71,14 @@ fn memory_in(status: &str) -> Option<Memory> {
         resident: bytes("VmRSS:")?,
         shared: bytes("RssShmem:")?,
     })
+}
+
+/// `voluntary_ctxt_switches:  12`, as proc(5) has it.
+fn waited(status: &str) -> Option<u64> {
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"))?;
+    line.trim().parse().ok()
 }
 
 /// The first of three numbers: nanoseconds on a processor.
@@ -86,8 +107,18 @@ mod tests {
     }
 
     #[test]
+    fn wakeups_are_the_waits_and_not_what_was_interrupted() {
+        let status = "Name:\tx\nvoluntary_ctxt_switches:\t12\nnonvoluntary_ctxt_switches:\t3\n";
+        assert_eq!(waited(status), Some(12));
+        assert_eq!(waited("nonvoluntary_ctxt_switches:\t3\n"), None);
+    }
+
+    #[test]
     fn this_process_takes_memory_and_time() {
         assert!(memory().unwrap().resident > 0);
         assert!(processor_time().unwrap() > Duration::ZERO);
+        let before = wakeups().unwrap();
+        std::thread::sleep(Duration::from_millis(1));
+        assert!(wakeups().unwrap() > before);
     }
 }

@@ -262,7 +262,7 @@ impl Figure {
             judged(&text, bound.is_reached(self.value))
         });
         format!(
-            "{:<17} {}: {value}  {}",
+            "{:<20} {}: {value}  {}",
             self.case,
             self.what,
             aim.unwrap_or_default()
@@ -401,7 +401,7 @@ fn line(columns: [&str; 12]) -> String {
         aim,
     ] = columns;
     format!(
-        "{case:<17} {count:>8} {unit:<10} {callers:>7} {rate:>12} {p50:>9} {p99:>9} {max:>9} {errors:>6} {commits:>8} {transitions:>11}  {aim}"
+        "{case:<20} {count:>8} {unit:<10} {callers:>7} {rate:>12} {p50:>9} {p99:>9} {max:>9} {errors:>6} {commits:>8} {transitions:>11}  {aim}"
     )
     .trim_end()
     .to_owned()

@@ -1,12 +1,9 @@
 //! Many idle executions: what they take while they wait, and how soon they are there again after the process was killed.
 //!
-//! A process of its own holds them, so that its memory is theirs and that it can be killed. It is this program again, with
-//! `--populate`; it prints [`Population`] and waits. To end it, its standard input is closed or SIGKILL is sent.
+//! A [process of its own](super::population) holds them and prints [`Population`].
 
 use std::{
-    io::Read as _,
     path::Path,
-    process::{Child, ChildStdout, Command, Stdio},
     time::{Duration, Instant},
 };
 
@@ -14,8 +11,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Error, Session,
+    case::Case,
     evictions::Evictions,
     load::{self, Plan},
+    population::{self, Idle, Other, settle},
     process,
     report::{self, Bound, Figure, Report, Unit},
     target::{Own, Place, file_bytes},
@@ -34,8 +33,6 @@ const REOPEN_SECONDS: f64 = 1.0;
 const IDLE_PERCENT: f64 = 0.2;
 /// How long the idle server is watched.
 const IDLE_WATCH: Duration = Duration::from_secs(3);
-/// When nothing was written for so long, all first workflow tasks are done.
-const SETTLED_AFTER: Duration = Duration::from_millis(500);
 
 /// What the process with the idle executions says of itself.
 #[derive(Debug, Serialize, Deserialize)]
@@ -90,9 +87,7 @@ pub(super) async fn populate(
     }
     settle(&own).await;
     let memory = process::memory()?;
-    let (watched, busy_before) = (Instant::now(), process::processor_time()?);
-    tokio::time::sleep(IDLE_WATCH).await;
-    let busy = process::processor_time()?.saturating_sub(busy_before);
+    let idle = Idle::watch(IDLE_WATCH).await?;
     output.json(&Population {
         count: plan.count,
         workflow_id,
@@ -100,36 +95,20 @@ pub(super) async fn populate(
         bytes_before: before.resident,
         bytes: memory.resident,
         guest_bytes: memory.shared,
-        idle_percent: 100.0 * busy.as_secs_f64() / watched.elapsed().as_secs_f64(),
+        idle_percent: idle.percent,
         evicted: evictions.count(),
     })?;
-    let waited = tokio::task::spawn_blocking(|| std::io::stdin().read_to_end(&mut Vec::new()));
-    // However it ends: the other process is gone.
-    let _ = waited.await;
+    population::wait_for_the_end().await;
     own.close().await
-}
-
-/// Wait until nothing is written any more.
-async fn settle(own: &Own) {
-    let mut seen = own.writes().transitions;
-    loop {
-        tokio::time::sleep(SETTLED_AFTER).await;
-        let now = own.writes().transitions;
-        if now == seen {
-            return;
-        }
-        seen = now;
-    }
 }
 
 /// Populate in another process, kill it, and reopen its database here.
 pub(super) async fn measure(session: &Session, report: &mut Report<'_>) -> Result<(), crate::Error> {
     let place = Place::of(session)?;
     let file = place.file.clone();
-    let (mut other, answers) = Other::start(session, &file)?;
-    let population = tokio::task::spawn_blocking(move || first_value(answers))
-        .await
-        .map_err(|error| crate::Error::Defect(error.to_string()))??;
+    let (count, callers) = (session.count(COUNT), session.callers(CALLERS));
+    let mut other = Other::start(session, Case::Suspend, count, callers, &file)?;
+    let population: Population = other.says().await?;
     other.kill();
 
     let begun = Instant::now();
@@ -222,60 +201,6 @@ fn figures(population: &Population, bytes_on_disk: u64, opened: Duration, querie
             None,
         ),
     ]
-}
-
-/// The other process. Killed when this is dropped.
-struct Other(Child);
-
-impl Other {
-    fn start(session: &Session, database: &Path) -> Result<(Self, ChildStdout), Error> {
-        let failed = |error: std::io::Error| Error::Population(format!("it cannot be started: {error}"));
-        let mut command = Command::new(std::env::current_exe().map_err(failed)?);
-        command
-            .args(["bench", "suspend", "--output", "json", "--namespace"])
-            .arg(&session.namespace)
-            .arg("--component")
-            .arg(&session.component_path)
-            .arg("--populate")
-            .arg(database)
-            .args(["--count", &session.count(COUNT).to_string()])
-            .args(["--concurrency", &session.callers(CALLERS).to_string()])
-            .args(
-                session
-                    .instance_memory
-                    .map(|bytes| format!("--instance-memory={bytes}")),
-            )
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped());
-        let mut child = command.spawn().map_err(failed)?;
-        let answers = child.stdout.take();
-        let other = Self(child);
-        let answers = answers.ok_or_else(|| Error::Population("it has no standard output".to_owned()))?;
-        Ok((other, answers))
-    }
-
-    /// SIGKILL, and wait until the process is gone: only then is its lock on the database.
-    fn kill(&mut self) {
-        // Both fail only if it is gone already.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-impl Drop for Other {
-    fn drop(&mut self) {
-        self.kill();
-    }
-}
-
-/// The first JSON value, read while the process lives on.
-fn first_value(answers: ChildStdout) -> Result<Population, Error> {
-    let mut values = serde_json::Deserializer::from_reader(answers).into_iter();
-    match values.next() {
-        Some(Ok(population)) => Ok(population),
-        Some(Err(error)) => Err(Error::Population(error.to_string())),
-        None => Err(Error::Population("it ended without a word".to_owned())),
-    }
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use longhaul_runtime::{Runtime, modules};
+use longhaul_runtime::{Options, Runtime, modules};
 use longhaul_server::module_proto::{UploadHeader, UploadRequest, upload_request::Part};
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
@@ -150,7 +150,16 @@ impl Target {
 impl Own {
     /// Open an engine and give it the component.
     pub(super) async fn open(place: Place, session: &Session) -> Result<Self, Error> {
-        let own = Self::reopen(place, session).await?;
+        Self::open_with(place, session, |_| {}).await
+    }
+
+    /// As [`Own::open`], with other options.
+    pub(super) async fn open_with(
+        place: Place,
+        session: &Session,
+        configure: impl FnOnce(&mut Options),
+    ) -> Result<Self, Error> {
+        let own = Self::reopen_with(place, session, configure).await?;
         let upload = modules::Upload {
             namespace: session.namespace.clone(),
             name: MODULE.to_owned(),
@@ -164,7 +173,16 @@ impl Own {
 
     /// Open an engine on a database that has the component.
     pub(super) async fn reopen(place: Place, session: &Session) -> Result<Self, Error> {
+        Self::reopen_with(place, session, |_| {}).await
+    }
+
+    async fn reopen_with(
+        place: Place,
+        session: &Session,
+        configure: impl FnOnce(&mut Options),
+    ) -> Result<Self, Error> {
         let runtime = embedded::open(Database::File(&place.file), |options| {
+            configure(options);
             if let Some(bytes) = session.instance_memory {
                 options.instance_bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
             }
@@ -197,6 +215,11 @@ impl Own {
 
     pub(super) fn caller(&self, session: &Session) -> Caller {
         Caller::engine(self.runtime.clone(), &session.namespace)
+    }
+
+    /// Where it serves gRPC, if it does.
+    pub(super) fn address(&self) -> Option<&Address> {
+        self.server.as_ref().map(|server| &server.address)
     }
 
     pub(super) fn runtime(&self) -> &Runtime {
@@ -249,7 +272,8 @@ pub(super) fn file_bytes(file: &Path) -> Result<u64, Error> {
     Ok(metadata.len())
 }
 
-async fn connect(address: &Address, namespace: &str) -> Result<Vec<Caller>, Error> {
+/// Clients of a server, each on a connection of its own.
+pub(super) async fn connect(address: &Address, namespace: &str) -> Result<Vec<Caller>, Error> {
     let failed = |error: tonic::transport::Error| Error::Connect {
         address: address.clone(),
         reason: error.to_string(),

@@ -117,6 +117,8 @@ settings! {
         instances: Count<usize> => runtime.instances;
         /// Activity attempts that run at once.
         activity_slots: Count<usize> => runtime.activity_slots;
+        /// Threads on which they run, and nothing else; one for each core.
+        activity_threads: Plain<NonZeroUsize> => runtime.activity_threads;
         /// Longest wait of a long poll; then the stage or page reached so far is the answer.
         long_poll: Time => runtime.long_poll;
         /// Longest wait of a worker's poll of a task queue; then the answer is empty, and the worker polls again.
@@ -187,8 +189,10 @@ settings! {
         instances: Count<u32> => runtime.sandbox.activity_instances;
         /// Time of one attempt; the activity's own timeouts are shorter.
         timeout: Time => runtime.sandbox.activity_timeout;
-        /// Files, connections and other things of the machine that one attempt may hold; each is a file descriptor of the server.
+        /// Files, connections and other things of the machine that one attempt may hold.
         handles: Count<usize> => runtime.sandbox.activity_handles_max;
+        /// Files and connections that all attempts together may hold; 0: half of the files that the server may have open (ulimit -n).
+        descriptors: Plain<usize> => runtime.sandbox.activity_descriptors_max;
     }
     /// What workflows and activities may log.
     log {

@@ -269,6 +269,10 @@ fn activity(activity: &PendingActivityInfo) -> Vec<(&'static str, String)> {
         0 => activity.attempt.to_string(),
         maximum => format!("{} of {maximum}", activity.attempt),
     };
+    let (why, last_failure) = activity
+        .last_failure
+        .as_ref()
+        .map_or((None, None), longhaul_history::failure::why_it_waits);
     vec![
         ("ActivityId", activity.activity_id.clone()),
         (
@@ -293,11 +297,10 @@ fn activity(activity: &PendingActivityInfo) -> Vec<(&'static str, String)> {
             "HeartbeatDetails",
             payload::list(activity.heartbeat_details.as_ref()),
         ),
+        ("Waits", why.unwrap_or_default().to_owned()),
         (
             "LastFailure",
-            activity
-                .last_failure
-                .as_ref()
+            last_failure
                 .map(|f| failure::chain(f).join("\ncaused by: "))
                 .unwrap_or_default(),
         ),
@@ -345,4 +348,34 @@ fn update(update: &PendingUpdate) -> Vec<(&'static str, String)> {
 
 fn short(name: &str, prefix: &str) -> String {
     name.strip_prefix(prefix).unwrap_or(name).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use longhaul_history::failure::{application, waits};
+
+    use super::*;
+
+    #[test]
+    fn what_an_activity_waits_for_stands_beside_its_last_failure() {
+        let rows = |last_failure| {
+            let rows = activity(&PendingActivityInfo {
+                last_failure,
+                ..Default::default()
+            });
+            let value = |name: &str| rows.iter().find(|(row, _)| *row == name).unwrap().1.clone();
+            [value("Waits"), value("LastFailure")]
+        };
+        let declined = || application("no", "Declined", false);
+        assert_eq!(rows(None), ["", ""]);
+        assert_eq!(rows(Some(declined())), ["", "Declined: no"]);
+        assert_eq!(
+            rows(Some(waits("no worker polls q", Some(declined())))),
+            ["no worker polls q", "Declined: no"]
+        );
+        assert_eq!(
+            rows(Some(waits("no worker polls q", None))),
+            ["no worker polls q", ""]
+        );
+    }
 }

@@ -35,9 +35,14 @@ pub enum AttemptEnd {
 
 impl Execution {
     /// Overlay the row of an activity after the state was rebuilt from history.
-    pub fn restore_attempt(&mut self, scheduled_event_id: i64, attempt: Attempt) {
+    pub fn restore_attempt(&mut self, scheduled_event_id: i64, row: Attempt) {
         if let Some(activity) = self.activities.get_mut(&scheduled_event_id) {
-            activity.attempt = attempt;
+            // What the row says of limits and queues follows from the rest.
+            activity.attempt = Attempt {
+                deadline_ns: None,
+                waits_for: None,
+                ..row
+            };
         }
     }
 
@@ -60,16 +65,16 @@ impl Execution {
         true
     }
 
-    /// A running attempt is alive (A3). `false`: it is not the current one.
+    /// A running attempt is alive (A3); `nonce` is its [`Starter`]'s. `false`: it is not the current one.
     pub fn heartbeat(
         &mut self,
         turn: &mut Turn,
         scheduled_event_id: i64,
-        number: u32,
+        nonce: u64,
         details: Payloads,
     ) -> bool {
         let now_ns = turn.now_ns;
-        let Some(activity) = self.running_attempt(scheduled_event_id, number) else {
+        let Some(activity) = self.running_attempt(scheduled_event_id, nonce) else {
             return false;
         };
         activity.attempt.heartbeat_ns = Some(now_ns);
@@ -78,15 +83,16 @@ impl Execution {
         true
     }
 
-    /// An attempt has ended. `false`: it is not the current one, so the end comes too late and changes nothing.
+    /// An attempt has ended; `nonce` is its [`Starter`]'s. `false`: it is not the current one, so the end comes too late and changes
+    /// nothing.
     pub fn end_attempt(
         &mut self,
         turn: &mut Turn,
         scheduled_event_id: i64,
-        number: u32,
+        nonce: u64,
         end: AttemptEnd,
     ) -> bool {
-        let Some(activity) = self.running_attempt(scheduled_event_id, number) else {
+        let Some(activity) = self.running_attempt(scheduled_event_id, nonce) else {
             return false;
         };
         let identity = activity.attempt.identity.clone();
@@ -166,10 +172,11 @@ impl Execution {
         }
     }
 
-    fn running_attempt(&mut self, scheduled_event_id: i64, number: u32) -> Option<&mut Activity> {
+    /// By its nonce: two attempts have the same number if an operator has reset the activity between them.
+    fn running_attempt(&mut self, scheduled_event_id: i64, nonce: u64) -> Option<&mut Activity> {
         self.activities
             .get_mut(&scheduled_event_id)
-            .filter(|activity| activity.attempt.number == number && activity.attempt.started_ns.is_some())
+            .filter(|activity| activity.attempt.runs_as(nonce))
     }
 
     fn attempt_timed_out(&mut self, turn: &mut Turn, scheduled_event_id: i64, timeout: TimeoutType) {

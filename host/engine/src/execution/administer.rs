@@ -12,6 +12,7 @@ use crate::{
     Effect, Turn,
     activity::{Activity, Pause, Renewal},
     retry::{self, BadPolicy, Policy},
+    timeouts::Timeouts,
 };
 
 /// Which of a run's pending activities.
@@ -34,8 +35,10 @@ pub enum Act {
         identity: String,
         /// Why.
         reason: String,
+        /// The same request twice pauses once.
+        request_id: String,
     },
-    /// Attempts start again; what waits does so at once, after `delay_ns`.
+    /// Attempts of what is paused start again; what waits does so at once, after `delay_ns`. What is not paused stays as it is.
     Unpause {
         /// Count attempts from 1.
         reset_attempts: bool,
@@ -102,6 +105,9 @@ pub enum NotDone {
     /// There is no such activity.
     #[error(transparent)]
     NotTaken(#[from] NotTaken),
+    /// Another request has paused one of them. The text is that of Temporal's server.
+    #[error("activity is already paused")]
+    Paused,
     /// No pending activity is meant.
     #[error("no pending activity {0}, check workflow execution history for more details")]
     None(String),
@@ -125,18 +131,23 @@ impl Execution {
         if !self.is_open() {
             return Err(NotTaken::Closed.into());
         }
+        let run_timeout_ns = self.run_timeout_ns();
+        let mut options = None;
         let mut changed = Vec::new();
-        for activity in self
+        for before in self
             .activities
             .values()
             .filter(|activity| selection.means(activity))
         {
-            let mut activity = activity.clone();
-            act.on(&mut activity, turn.now_ns)?;
-            changed.push(activity);
+            let mut activity = before.clone();
+            act.on(&mut activity, turn.now_ns, run_timeout_ns)?;
+            options.get_or_insert_with(|| activity.options());
+            if activity.attempt != before.attempt {
+                changed.push(activity);
+            }
         }
-        let options = match (changed.first(), selection) {
-            (Some(first), _) => first.options(),
+        let options = match (options, selection) {
+            (Some(options), _) => options,
             (None, Selection::Id(id)) => return Err(NotTaken::NoSuchActivity(id.clone()).into()),
             (None, Selection::Type(name)) => return Err(NotDone::None(format!("is of type {name:?}"))),
             (None, Selection::All) => return Err(NotDone::None("is left".into())),
@@ -161,18 +172,26 @@ impl Selection {
 }
 
 impl Act {
-    fn on(&self, activity: &mut Activity, now_ns: u64) -> Result<(), BadOptions> {
+    fn on(&self, activity: &mut Activity, now_ns: u64, run_timeout_ns: u64) -> Result<(), NotDone> {
         let runs = activity.attempt.started_ns.is_some();
         match self {
-            Self::Pause { identity, reason } => {
-                if activity.attempt.pause.is_none() {
+            Self::Pause {
+                identity,
+                reason,
+                request_id,
+            } => match &activity.attempt.pause {
+                Some(pause) if pause.request_id == *request_id => {}
+                Some(_) => return Err(NotDone::Paused),
+                None => {
                     activity.attempt.pause = Some(Pause {
                         since_ns: now_ns,
                         identity: identity.clone(),
                         reason: reason.clone(),
+                        request_id: request_id.clone(),
                     });
                 }
-            }
+            },
+            Self::Unpause { .. } if activity.attempt.pause.is_none() => {}
             Self::Unpause {
                 reset_attempts,
                 reset_heartbeat,
@@ -181,7 +200,7 @@ impl Act {
                 activity.attempt.pause = None;
                 if runs {
                     if *reset_attempts || *reset_heartbeat {
-                        activity.attempt.renewal = Some(Renewal {
+                        activity.renew_later(Renewal {
                             attempts: *reset_attempts,
                             heartbeat: *reset_heartbeat,
                             told: false,
@@ -205,7 +224,7 @@ impl Act {
                     activity.attempt.pause = None;
                 }
                 if runs {
-                    activity.attempt.renewal = Some(Renewal {
+                    activity.renew_later(Renewal {
                         attempts: true,
                         heartbeat: *reset_heartbeat,
                         told: true,
@@ -215,7 +234,7 @@ impl Act {
                     activity.attempt.due_ns = now_ns.saturating_add(*delay_ns);
                 }
             }
-            Self::Update(changes) => changes.apply(activity)?,
+            Self::Update(changes) => changes.apply(activity, run_timeout_ns)?,
             Self::RestoreOptions => {
                 activity.attempt.options = None;
                 wait_anew(activity);
@@ -226,7 +245,7 @@ impl Act {
 }
 
 impl Changes {
-    fn apply(&self, activity: &mut Activity) -> Result<(), BadOptions> {
+    fn apply(&self, activity: &mut Activity, run_timeout_ns: u64) -> Result<(), BadOptions> {
         let duration = |ns: u64| Some(time::duration_from_ns(ns));
         let mut options = activity.options();
         if let Some(name) = &self.task_queue {
@@ -236,16 +255,29 @@ impl Changes {
                 ..Default::default()
             });
         }
-        for (change, option) in [
-            (self.schedule_to_close_ns, &mut options.schedule_to_close_timeout),
-            (self.schedule_to_start_ns, &mut options.schedule_to_start_timeout),
-            (self.start_to_close_ns, &mut options.start_to_close_timeout),
-            (self.heartbeat_ns, &mut options.heartbeat_timeout),
-        ] {
-            if let Some(ns) = change {
-                *option = duration(ns);
-            }
+        let limit = |change: Option<u64>, before: Option<&time::Duration>| {
+            change.unwrap_or_else(|| before.and_then(time::ns_from_duration).unwrap_or(0))
+        };
+        let timeouts = Timeouts {
+            schedule_to_close_ns: limit(
+                self.schedule_to_close_ns,
+                options.schedule_to_close_timeout.as_ref(),
+            ),
+            schedule_to_start_ns: limit(
+                self.schedule_to_start_ns,
+                options.schedule_to_start_timeout.as_ref(),
+            ),
+            start_to_close_ns: limit(self.start_to_close_ns, options.start_to_close_timeout.as_ref()),
+            heartbeat_ns: limit(self.heartbeat_ns, options.heartbeat_timeout.as_ref()),
+        };
+        if !timeouts.end_attempts() {
+            return Err(BadOptions::NoLimit);
         }
+        let timeouts = timeouts.completed(run_timeout_ns);
+        options.schedule_to_close_timeout = duration(timeouts.schedule_to_close_ns);
+        options.schedule_to_start_timeout = duration(timeouts.schedule_to_start_ns);
+        options.start_to_close_timeout = duration(timeouts.start_to_close_ns);
+        options.heartbeat_timeout = duration(timeouts.heartbeat_ns);
         let policy: &mut RetryPolicy = options.retry_policy.get_or_insert_default();
         let before = Policy::new(Some(policy));
         if let Some(ns) = self.initial_interval_ns {
@@ -262,15 +294,6 @@ impl Changes {
         }
         retry::check(policy)?;
         let intervals_change = Policy::new(Some(policy)) != before;
-        let is_set = |limit: &Option<time::Duration>| {
-            limit
-                .as_ref()
-                .and_then(time::ns_from_duration)
-                .is_some_and(|ns| ns > 0)
-        };
-        if !is_set(&options.schedule_to_close_timeout) && !is_set(&options.start_to_close_timeout) {
-            return Err(BadOptions::NoLimit);
-        }
         activity.attempt.options = Some(Box::new(options));
         if intervals_change {
             wait_anew(activity);

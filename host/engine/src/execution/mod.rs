@@ -13,6 +13,7 @@ mod fold_across;
 mod messages;
 mod options;
 pub mod reset;
+mod scheduling;
 mod start;
 mod tasks;
 pub(crate) mod upserts;
@@ -78,6 +79,8 @@ pub struct Limits {
     pub signals_in_flight: usize,
     /// Cancellation requests for other executions, children among them, that have no outcome. Default 2,000, as Temporal's server.
     pub cancels_in_flight: usize,
+    /// What is asked for was accepted once: what only later versions of the engine refuse passes. Default false.
+    pub accepted_before: bool,
 }
 
 impl Default for Limits {
@@ -89,6 +92,7 @@ impl Default for Limits {
             children_in_flight: 2_000,
             signals_in_flight: 2_000,
             cancels_in_flight: 2_000,
+            accepted_before: false,
         }
     }
 }
@@ -104,6 +108,7 @@ impl Limits {
             children_in_flight: usize::MAX,
             signals_in_flight: usize::MAX,
             cancels_in_flight: usize::MAX,
+            accepted_before: true,
         }
     }
 }

@@ -207,12 +207,7 @@ impl Execution {
     /// When the run is out of time, in nanoseconds since 1970: by its own limit, which counts from the first workflow task's due
     /// time, or by that of its chain (E2). After a reset both count from the reset, as on Temporal's server (E9).
     pub fn run_expires_ns(&self) -> Option<u64> {
-        let limit_ns = self
-            .start
-            .workflow_run_timeout
-            .as_ref()
-            .and_then(time::ns_from_duration)
-            .unwrap_or(0);
+        let limit_ns = self.run_timeout_ns();
         let from_ns = self
             .reset_time_ns
             .unwrap_or_else(|| self.start_time_ns.saturating_add(self.first_task_backoff_ns()));
@@ -232,6 +227,15 @@ impl Execution {
             .as_ref()
             .and_then(time::ns_from_timestamp)
             .filter(|ns| *ns > 0)
+    }
+
+    /// How long the run may take, in nanoseconds; 0: no limit.
+    pub(super) fn run_timeout_ns(&self) -> u64 {
+        self.start
+            .workflow_run_timeout
+            .as_ref()
+            .and_then(time::ns_from_duration)
+            .unwrap_or(0)
     }
 
     pub(super) fn first_task_backoff_ns(&self) -> u64 {

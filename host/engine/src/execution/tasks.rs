@@ -2,17 +2,16 @@
 
 use longhaul_history::{
     proto::{
-        common::v1 as common,
         deployment::v1::WorkerDeploymentVersion,
         enums::v1::{SuggestContinueAsNewReason, WorkflowTaskFailedCause},
         failure::v1::Failure,
         history::v1::{
-            ActivityTaskCancelRequestedEventAttributes, ActivityTaskScheduledEventAttributes,
-            TimerCanceledEventAttributes, TimerStartedEventAttributes,
-            WorkflowExecutionCanceledEventAttributes, WorkflowExecutionUpdateAcceptedEventAttributes,
-            WorkflowExecutionUpdateCompletedEventAttributes, WorkflowTaskCompletedEventAttributes,
-            WorkflowTaskFailedEventAttributes, WorkflowTaskScheduledEventAttributes,
-            WorkflowTaskStartedEventAttributes, history_event::Attributes,
+            ActivityTaskCancelRequestedEventAttributes, TimerCanceledEventAttributes,
+            TimerStartedEventAttributes, WorkflowExecutionCanceledEventAttributes,
+            WorkflowExecutionUpdateAcceptedEventAttributes, WorkflowExecutionUpdateCompletedEventAttributes,
+            WorkflowTaskCompletedEventAttributes, WorkflowTaskFailedEventAttributes,
+            WorkflowTaskScheduledEventAttributes, WorkflowTaskStartedEventAttributes,
+            history_event::Attributes,
         },
         sdk::v1::{UserMetadata, WorkflowTaskCompletedMetadata},
         taskqueue::v1::TaskQueue,
@@ -22,7 +21,7 @@ use longhaul_history::{
 };
 
 use super::{Execution, Limits};
-use crate::{ActivityOptions, Effect, Intent, Target, Turn, command::summary_payload, update};
+use crate::{Effect, Intent, Target, Turn, command::summary_payload, update};
 
 /// A workflow task that is about to run. Its events are written when it has ended, so that nothing has to be taken back.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -338,42 +337,6 @@ impl Execution {
             started_event_id,
             due_ns: timer.due_ns,
         });
-    }
-
-    fn schedule_activity(
-        &mut self,
-        turn: &mut Turn,
-        completed: i64,
-        seq: u32,
-        options: ActivityOptions,
-    ) -> i64 {
-        let duration = |ns: Option<u64>| Some(time::duration_from_ns(ns.unwrap_or(0)));
-        // As on Temporal's server, an attempt may not take longer than all of them together.
-        let start_to_close_ns = options.start_to_close_ns.or(options.schedule_to_close_ns);
-        let attributes = ActivityTaskScheduledEventAttributes {
-            activity_id: options.activity_id.unwrap_or_else(|| seq.to_string()),
-            activity_type: Some(common::ActivityType {
-                name: options.activity_type,
-            }),
-            task_queue: Some(TaskQueue {
-                name: options.task_queue.unwrap_or_else(|| self.task_queue().to_owned()),
-                kind: 1,
-                ..Default::default()
-            }),
-            header: options.header,
-            input: (!options.input.payloads.is_empty()).then_some(options.input),
-            schedule_to_close_timeout: duration(options.schedule_to_close_ns),
-            schedule_to_start_timeout: duration(options.schedule_to_start_ns),
-            start_to_close_timeout: duration(start_to_close_ns),
-            heartbeat_timeout: duration(options.heartbeat_ns),
-            workflow_task_completed_event_id: completed,
-            retry_policy: options.retry_policy,
-            ..Default::default()
-        };
-        let attributes = Attributes::ActivityTaskScheduledEventAttributes(attributes);
-        let scheduled_event_id = self.emit_with_summary(turn, attributes, options.summary);
-        turn.effects.push(Effect::ActivityChanged { scheduled_event_id });
-        scheduled_event_id
     }
 
     fn accept_update(&mut self, turn: &mut Turn, task: &Task, id: String) {

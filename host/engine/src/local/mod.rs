@@ -12,7 +12,6 @@ use longhaul_history::proto::{
     enums::v1::{RetryState, TimeoutType},
     failure::v1::{Failure, TimeoutFailureInfo, failure::FailureInfo},
 };
-use prost::Message as _;
 
 pub use self::marker::LocalMarker;
 use crate::{
@@ -134,26 +133,12 @@ impl LocalActivity {
     }
 
     /// An attempt has ended.
-    pub fn ended(&mut self, attempt: u32, end: AttemptEnd, now_ns: u64, result_bytes_max: usize) -> Next {
+    pub fn ended(&mut self, attempt: u32, end: AttemptEnd, now_ns: u64) -> Next {
         if attempt != self.attempt || !self.is_running() {
             return Next::Stale;
         }
         let failure = match end {
-            AttemptEnd::Completed(result) => {
-                let bytes = result.encoded_len();
-                if bytes <= result_bytes_max {
-                    return self.end(Ok(result), now_ns);
-                }
-                // Another attempt would give as much.
-                longhaul_history::failure::application(
-                    format!(
-                        "the result of local activity {:?} has {bytes} bytes; the limit is {result_bytes_max} bytes",
-                        self.options.activity_type
-                    ),
-                    "ResultTooLarge",
-                    true,
-                )
-            }
+            AttemptEnd::Completed(result) => return self.end(Ok(result), now_ns),
             AttemptEnd::Cancelled(details) if self.cancel_requested => {
                 return self.end_cancelled(Some(details), now_ns);
             }

@@ -20,8 +20,7 @@ pub(super) fn check_activity(seq: u32, options: &ActivityOptions, limits: &Limit
     if options.activity_type.is_empty() {
         return Err(bad("it has no type"));
     }
-    let set = |limit: Option<u64>| limit.is_some_and(|ns| ns > 0);
-    if !set(options.schedule_to_close_ns) && !set(options.start_to_close_ns) {
+    if !options.timeouts().end_attempts() {
         return Err(bad(
             "set schedule-to-close or start-to-close: one of the two limits is required",
         ));
@@ -50,6 +49,9 @@ pub(super) fn check_activity(seq: u32, options: &ActivityOptions, limits: &Limit
         if queue.chars().count() > MAX_ID_CHARS {
             return Err(too_long("task queue"));
         }
+    }
+    if let Some(policy) = options.retry_policy.as_ref().filter(|_| !limits.accepted_before) {
+        retry::check(policy).map_err(|why| bad(&format!("its retry policy is not valid: {why}")))?;
     }
     let of = |part: &str| format!("the {part} of activity {:?} (seq {seq})", options.activity_type);
     check_size(|| of("input"), &options.input, limits)?;

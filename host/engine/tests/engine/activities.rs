@@ -1,6 +1,9 @@
 //! Attempts of activities: they end, fail, time out, and are tried again.
 
-use longhaul_engine::{ActivityOptions, Effect, execution::AttemptEnd};
+use longhaul_engine::{
+    ActivityOptions, Effect,
+    execution::{Act, AttemptEnd, Selection},
+};
 use longhaul_history::{
     proto::common::v1::{Payloads, RetryPolicy},
     time::NS_PER_SECOND,
@@ -76,6 +79,31 @@ fn a_result_is_recorded_once() {
          9 WorkflowTaskStarted scheduled=8
         10 WorkflowTaskCompleted scheduled=8 started=9",
     );
+}
+
+#[test]
+fn the_end_of_an_attempt_before_a_reset_is_not_that_of_another_with_its_number() {
+    // A1, A2
+    let mut world = scheduled(|_| {});
+    assert!(world.hand_out(5, 70));
+    let reset = Act::Reset {
+        reset_heartbeat: false,
+        keep_paused: false,
+        restore_options: false,
+        delay_ns: 0,
+    };
+    world
+        .step(|execution, turn, _| execution.administer(turn, &Selection::All, &reset))
+        .unwrap();
+    world.advance(10);
+    assert!(world.check_deadline(5));
+    world.advance(1);
+    assert!(world.hand_out(5, 71));
+    assert_eq!(world.execution.activities()[&5].attempt.number, 1, "as before");
+    let completed = |result: &str| AttemptEnd::Completed(json(&json!(result)));
+    assert!(!world.end_attempt_as(5, 70, completed("old")));
+    assert!(world.end_attempt_as(5, 71, completed("new")));
+    assert_eq!(world.task([]), ["resolve 1 completed (\"new\")"]);
 }
 
 #[test]
@@ -240,25 +268,20 @@ fn schedule_to_close_ends_it_with_the_last_failure_as_cause() {
 }
 
 #[test]
-fn schedule_to_close_passes_while_an_attempt_runs_or_none_has_started() {
+fn schedule_to_close_passes_while_an_attempt_runs() {
     // A2
-    for start in [true, false] {
-        let mut world = scheduled(|options| options.schedule_to_close_ns = Some(4 * NS_PER_SECOND));
-        assert_eq!(start && world.start_attempt(5), start);
-        world.advance(4);
-        assert!(world.check_deadline(5));
-        let failure =
-            "failure=\"Timeout(ScheduleToClose): activity ScheduleToClose timeout\" retry-state=Timeout";
-        let rest = if start {
-            format!(
-                "6 ActivityTaskStarted scheduled=5
-                 7 ActivityTaskTimedOut scheduled=5 started=6 {failure}"
-            )
-        } else {
-            format!("6 ActivityTaskTimedOut scheduled=5 {failure}")
-        };
-        assert_after(&world, "schedule-to-close=4s start-to-close=10s", &rest);
-    }
+    let mut world = scheduled(|options| options.schedule_to_close_ns = Some(4 * NS_PER_SECOND));
+    world.advance(1);
+    assert!(world.start_attempt(5));
+    world.advance(3);
+    assert!(world.check_deadline(5));
+    assert_after(
+        &world,
+        "schedule-to-close=4s schedule-to-start=4s start-to-close=4s",
+        "6 ActivityTaskStarted scheduled=5
+         7 ActivityTaskTimedOut scheduled=5 started=6 failure=\"Timeout(ScheduleToClose): activity ScheduleToClose timeout\" \
+         retry-state=Timeout",
+    );
 }
 
 #[test]

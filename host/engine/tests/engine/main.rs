@@ -17,6 +17,7 @@ mod nondeterminism;
 mod patches;
 mod properties;
 mod reset;
+mod scheduling;
 mod tasks;
 mod timers;
 mod town;

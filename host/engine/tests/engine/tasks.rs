@@ -405,10 +405,3 @@ fn operations_in_flight_are_limited() {
     world.task([cancel_timer(2), timer(5, 1), activity(6, "charge")]);
     world.check();
 }
-
-#[test]
-fn what_is_not_served_is_said() {
-    let mut world = World::new();
-    let violation = violation(&mut world, [Command::NotOffered("start-child")]);
-    assert_eq!(violation.to_string(), "start-child is not offered yet");
-}

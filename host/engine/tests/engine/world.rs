@@ -286,7 +286,12 @@ impl<G: Guest> World<G> {
     }
 
     pub(crate) fn end_attempt(&mut self, scheduled_event_id: i64, number: u32, end: AttemptEnd) -> bool {
-        self.step(|execution, turn, _| execution.end_attempt(turn, scheduled_event_id, number, end))
+        let nonce = self.nonce_of(scheduled_event_id, number);
+        self.end_attempt_as(scheduled_event_id, nonce, end)
+    }
+
+    pub(crate) fn end_attempt_as(&mut self, scheduled_event_id: i64, nonce: u64, end: AttemptEnd) -> bool {
+        self.step(|execution, turn, _| execution.end_attempt(turn, scheduled_event_id, nonce, end))
     }
 
     pub(crate) fn complete_attempt(&mut self, scheduled_event_id: i64, number: u32, result: Value) -> bool {
@@ -294,7 +299,20 @@ impl<G: Guest> World<G> {
     }
 
     pub(crate) fn heartbeat(&mut self, scheduled_event_id: i64, number: u32, details: Value) -> bool {
-        self.step(|execution, turn, _| execution.heartbeat(turn, scheduled_event_id, number, json(&details)))
+        let nonce = self.nonce_of(scheduled_event_id, number);
+        self.step(|execution, turn, _| execution.heartbeat(turn, scheduled_event_id, nonce, json(&details)))
+    }
+
+    /// What the current attempt is known by, if that has this number; else what none is.
+    fn nonce_of(&self, scheduled_event_id: i64, number: u32) -> u64 {
+        let attempt = self
+            .execution
+            .activities()
+            .get(&scheduled_event_id)
+            .map(|activity| &activity.attempt);
+        attempt
+            .filter(|attempt| attempt.number == number)
+            .map_or(u64::MAX, |attempt| attempt.nonce)
     }
 
     pub(crate) fn check_deadline(&mut self, scheduled_event_id: i64) -> bool {

@@ -18,12 +18,14 @@
 //! # }
 //! ```
 //!
-//! An attempt runs as a task of the runtime's tokio: it waits with `await` and blocks no thread. It has all of the process's rights;
+//! An attempt runs as a task on threads that serve nothing but attempts ([`Options::activity_threads`](crate::Options)): it waits with
+//! `await` and blocks no thread. It has all of the process's rights;
 //! what must not have them is a component. Attempts start, are retried, time out, heartbeat and are cancelled as those of components.
 
 mod context;
 mod error;
 mod panic;
+pub(crate) mod size;
 
 use std::{pin::Pin, sync::Arc};
 
@@ -32,15 +34,15 @@ use longhaul_history::{
     payload,
     proto::common::v1::{Payload, Payloads},
 };
-use longhaul_sandbox::{ActivityCall, Grants};
+use longhaul_sandbox::{ActivityCall, Grants, LogLevel, LogLine, LogSink, LogSource};
 use serde::{Serialize, de::DeserializeOwned};
 
 pub use context::{CancellationReason, Context, Info};
 pub use error::Error;
 
 use crate::{
-    Error as RequestError, Runtime, guest,
-    registry::{Native, Version},
+    Error as RequestError, Options, Runtime, guest,
+    registry::{Native, Service, Version},
     shard::Notice,
 };
 
@@ -156,7 +158,9 @@ impl Runtime {
         core.registry
             .insert_native(namespace, task_queue, activity_type, Arc::new(activity));
         drop(turn);
-        core.tell_all(|| Notice::ModulesChanged);
+        let service: Service = (namespace, task_queue.to_owned(), activity_type.to_owned());
+        let services: Arc<[Service]> = [service].into();
+        core.tell_all(|| Notice::ModulesChanged(services.clone()));
         Ok(())
     }
 }
@@ -171,11 +175,25 @@ pub(crate) enum Server {
 }
 
 impl Server {
-    pub(crate) fn grants(&self) -> Grants {
-        match self {
-            Self::Module(version) => version.config.grants.clone(),
-            Self::Native(_) => Grants::default(),
+    /// What an attempt may use: what the module's settings ask for, as long as the server allows that at all.
+    pub(crate) fn grants(&self, options: &Options, logs: &dyn LogSink) -> Grants {
+        let Self::Module(version) = self else {
+            return Grants::default();
+        };
+        if options.allow_grants || !version.config.asks_for_grants() {
+            return version.config.grants.clone();
         }
+        // It was uploaded when the server did.
+        logs.log(LogLine {
+            level: LogLevel::Warn,
+            source: LogSource::Host,
+            message: format!(
+                "the settings of module {}@{} ask for [grants], and this server gives none: it was started without --allow-grants",
+                version.name, version.number
+            ),
+            fields: Vec::new(),
+        });
+        Grants::default()
     }
 }
 

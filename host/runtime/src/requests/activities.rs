@@ -1,7 +1,4 @@
 //! What workers outside of the server say of attempts: by task token, or by the activity's id (A1, A3, A6).
-//!
-//! What is too large ends the activity in a way that its workflow can see, as on Temporal's server: the worker that sent it would
-//! only send it again.
 
 use std::sync::Arc;
 
@@ -11,23 +8,14 @@ use longhaul_engine::{
 };
 use longhaul_history::failure;
 use longhaul_store::ExecutionKey;
-use prost::Message as _;
 
 use super::check;
 use crate::{
     Error, Runtime,
+    activities::size,
     shard::{Message, Said, Saying, Target},
     token::Token,
 };
-
-/// Reasons of Temporal's server for ending an activity whose worker has sent too much.
-const RESULT_TOO_LARGE: &str = "COMPLETE_RESULT_EXCEEDS_LIMIT";
-const FAILURE_TOO_LARGE: &str = "FAILURE_EXCEEDS_LIMIT";
-const DETAILS_TOO_LARGE: &str = "CANCEL_DETAILS_EXCEEDS_LIMIT";
-const HEARTBEAT_TOO_LARGE: &str = "HEARTBEAT_EXCEEDS_LIMIT";
-
-/// What is kept of a failure that is too large: characters of its message.
-const KEPT_CHARS: usize = 2_000;
 
 /// Whom something is said of.
 struct About {
@@ -240,8 +228,8 @@ impl Runtime {
         identity: String,
     ) -> Result<Told, Error> {
         let limits = &self.inner.core.options.limits.history;
-        if check::payloads(limits, "Heartbeat details", details.as_ref()).is_err() {
-            self.say_end(about, too_large(HEARTBEAT_TOO_LARGE, None), None, identity)
+        if size::heartbeat(limits, details.as_ref()).is_err() {
+            self.say_end(about, size::heartbeat_too_large(), None, identity)
                 .await?;
             return Ok(Told {
                 cancel_requested: true,
@@ -267,18 +255,12 @@ impl Runtime {
 
     fn completed(&self, result: Option<Payloads>) -> AttemptEnd {
         let limits = &self.inner.core.options.limits.history;
-        match check::payloads(limits, "Result", result.as_ref()) {
-            Ok(()) => AttemptEnd::Completed(result.unwrap_or_default()),
-            Err(_) => too_large(RESULT_TOO_LARGE, None),
-        }
+        size::within(limits, AttemptEnd::Completed(result.unwrap_or_default()))
     }
 
     fn cancelled(&self, details: Option<Payloads>) -> AttemptEnd {
         let limits = &self.inner.core.options.limits.history;
-        match check::payloads(limits, "Details", details.as_ref()) {
-            Ok(()) => AttemptEnd::Cancelled(details.unwrap_or_default()),
-            Err(_) => too_large(DETAILS_TOO_LARGE, None),
-        }
+        size::within(limits, AttemptEnd::Cancelled(details.unwrap_or_default()))
     }
 
     /// The end, the details of the last heartbeat, and what the worker is told of what was too large.
@@ -289,39 +271,18 @@ impl Runtime {
     ) -> (AttemptEnd, Option<Payloads>, Vec<Failure>) {
         let limits = &self.inner.core.options.limits.history;
         let mut told = Vec::new();
-        let details = match check::payloads(limits, "Heartbeat details", details.as_ref()) {
+        let details = match size::heartbeat(limits, details.as_ref()) {
             Ok(()) => details,
             Err(_) => {
-                told.push(failure::server(HEARTBEAT_TOO_LARGE, true));
+                told.push(failure::server(size::HEARTBEAT_TOO_LARGE, true));
                 None
             }
         };
         let failed = failed.unwrap_or_default();
-        if failed.encoded_len() > limits.payload_bytes {
-            told.push(failure::server(FAILURE_TOO_LARGE, true));
-            return (
-                too_large(FAILURE_TOO_LARGE, Some(shortened(&failed))),
-                details,
-                told,
-            );
+        if size::is_too_large(limits, &failed) {
+            told.push(failure::server(size::FAILURE_TOO_LARGE, true));
         }
-        let failed = failure::cap(failed, failure::MAX_LINKS);
-        (AttemptEnd::Failed(Box::new(failed)), details, told)
-    }
-}
-
-/// The end of an activity whose worker has sent too much.
-fn too_large(reason: &str, cause: Option<Failure>) -> AttemptEnd {
-    let mut failure = failure::server(reason, true);
-    failure.cause = cause.map(Box::new);
-    AttemptEnd::Failed(Box::new(failure))
-}
-
-/// What is kept of a failure that is too large: what it says first.
-fn shortened(failure: &Failure) -> Failure {
-    Failure {
-        message: failure.message.chars().take(KEPT_CHARS).collect(),
-        source: failure.source.clone(),
-        ..Default::default()
+        let end = size::within(limits, AttemptEnd::Failed(Box::new(failed)));
+        (end, details, told)
     }
 }

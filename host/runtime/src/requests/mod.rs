@@ -3,7 +3,7 @@
 mod activities;
 mod administer;
 mod attributes;
-mod check;
+pub(crate) mod check;
 mod history;
 mod history_reverse;
 mod list;

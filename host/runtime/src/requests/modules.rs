@@ -11,7 +11,7 @@ use crate::{
     module_config,
     modules::{Handler, Info, Upload, Uploaded, WorkflowType},
     names,
-    registry::{Extra, Owner, Version},
+    registry::{Extra, Owner, Service, Version},
     shard::Notice,
 };
 
@@ -134,6 +134,9 @@ fn store(core: &Arc<Core>, namespace: NamespaceId, upload: Upload) -> Result<Upl
         .limits
         .check(&core.options.sandbox)
         .map_err(|error| Error::InvalidArgument(format!("the module's settings are refused: {error}")))?;
+    core.sandbox
+        .check_folders(&config.grants)
+        .map_err(|error| Error::InvalidArgument(format!("the module's settings are refused: {error}")))?;
     let module = core
         .sandbox
         .compile(&upload.bytes)
@@ -173,7 +176,8 @@ fn store(core: &Arc<Core>, namespace: NamespaceId, upload: Upload) -> Result<Upl
         component,
     }]))?;
     core.registry.insert(namespace, version.clone());
-    core.tell_all(|| Notice::ModulesChanged);
+    let services: Arc<[Service]> = version.services().into();
+    core.tell_all(|| Notice::ModulesChanged(services.clone()));
     tracing::info!(module = %version.name, version = version.number, queue, "module stored");
     Ok(Uploaded {
         module: version.info(),

@@ -25,7 +25,7 @@ impl Runtime {
     ///
     /// # Errors
     ///
-    /// There is no such execution, it has closed, or no such activity is pending.
+    /// There is no such execution, it has closed, no such activity is pending, or another request has paused it.
     pub async fn pause_activity(
         &self,
         request: wire::PauseActivityRequest,
@@ -39,16 +39,18 @@ impl Runtime {
         let limits = &self.inner.core.options.limits.history;
         check::name(limits, "Identity", &request.identity)?;
         check::name(limits, "Reason", &request.reason)?;
+        check::name(limits, "RequestId", &request.request_id)?;
         let act = Act::Pause {
             identity: request.identity,
             reason: request.reason,
+            request_id: request.request_id,
         };
         self.operate(&request.namespace, request.execution.as_ref(), selection, act)
             .await?;
         Ok(wire::PauseActivityResponse::default())
     }
 
-    /// Let paused activities go on, at once.
+    /// Let paused activities go on, at once. Those that are not paused stay as they are.
     ///
     /// # Errors
     ///

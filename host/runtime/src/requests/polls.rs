@@ -2,7 +2,11 @@
 
 use std::{sync::Arc, time::Duration};
 
-use longhaul_engine::proto::{enums::v1::TaskQueueType, taskqueue::v1 as queue, workflowservice::v1 as wire};
+use longhaul_engine::proto::{
+    enums::v1::{RateLimitSource, TaskQueueType},
+    taskqueue::v1 as queue,
+    workflowservice::v1 as wire,
+};
 use longhaul_history::time;
 
 use super::check;
@@ -10,7 +14,7 @@ use crate::{
     Error, Runtime,
     core::Core,
     shard::Delivery,
-    task_queues::{QueueKey, Refusal, Taken},
+    task_queues::{Poller, QueueKey, Refusal, Taken},
 };
 
 /// A poll counts while this lives.
@@ -36,7 +40,7 @@ impl Runtime {
     ///
     /// # Errors
     ///
-    /// No task queue is named, or too many polls wait.
+    /// No task queue is named, the rate that the worker asks for is none, or too many polls wait.
     pub async fn poll_activity_task_queue(
         &self,
         request: wire::PollActivityTaskQueueRequest,
@@ -50,6 +54,11 @@ impl Runtime {
             "WorkerInstanceKey",
             &request.worker_instance_key,
         )?;
+        let poller = Poller {
+            identity: &request.identity,
+            instance_key: &request.worker_instance_key,
+            a_second: rate(request.task_queue_metadata.as_ref())?,
+        };
         let longest = core.options.task_poll;
         let within = within.map_or(longest, |within| within.min(longest));
         let mut over = std::pin::pin!(tokio::time::sleep(within));
@@ -57,24 +66,17 @@ impl Runtime {
             let Taken {
                 number,
                 mut answer,
-                met,
+                matches,
             } = core
                 .task_queues
-                .poll(
-                    &key,
-                    &request.identity,
-                    &request.worker_instance_key,
-                    core.clock.now_ns(),
-                )
+                .poll(&key, poller, core.clock.now_ns())
                 .map_err(|refusal| refused(refusal, &key))?;
             let _ticket = Ticket {
                 core,
                 key: &key,
                 number,
             };
-            if let Some((waiting, poll)) = met {
-                core.bring(waiting, poll);
-            }
+            core.bring(&key, matches);
             let answered = tokio::select! {
                 biased;
                 answered = &mut answer => Some(answered),
@@ -169,6 +171,12 @@ impl Runtime {
                 tasks_dispatch_rate: described.handed_out,
                 ..Default::default()
             }),
+            effective_rate_limit: described.limit.map(|a_second| {
+                wire::describe_task_queue_response::EffectiveRateLimit {
+                    requests_per_second: a_second as f32,
+                    rate_limit_source: RateLimitSource::Worker as i32,
+                }
+            }),
             ..Default::default()
         })
     }
@@ -185,6 +193,17 @@ impl Runtime {
             namespace,
             name: Arc::from(name),
         })
+    }
+}
+
+/// How many attempts a worker lets the whole queue hand out in a second; none: it does not say.
+fn rate(metadata: Option<&queue::TaskQueueMetadata>) -> Result<Option<f64>, Error> {
+    let rate = metadata.and_then(|metadata| metadata.max_tasks_per_second);
+    match rate {
+        Some(rate) if !rate.is_finite() || rate < 0.0 => Err(Error::InvalidArgument(format!(
+            "MaxTasksPerSecond is {rate}: give a number from 0 on, or none for no limit"
+        ))),
+        rate => Ok(rate),
     }
 }
 

@@ -55,6 +55,7 @@ impl Shard {
             .map_err(|not_done| match not_done {
                 NotDone::NotTaken(not_taken) => refuse(not_taken),
                 NotDone::Options(_) => Error::InvalidArgument(not_done.to_string()),
+                NotDone::Paused => Error::FailedPrecondition(not_done.to_string()),
                 NotDone::None(_) => Error::NotFound(not_done.to_string()),
             });
         tellings.answer(reply, options);

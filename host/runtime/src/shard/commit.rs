@@ -15,9 +15,9 @@ use longhaul_store::{
 use prost::Message as _;
 
 use super::{
-    Alarm, Envelope, Kind, Place, Shard, ShardMailbox, attempts::Dispatch, delete::SweepAgain,
-    handing::HandedOut, local_attempts::LocalDispatch, message::Notice, moving::Move, reset::Reset, run::Run,
-    turn::Tellings,
+    Alarm, Envelope, Kind, Place, Shard, ShardMailbox, attempts::AttemptKey, attempts::Dispatch,
+    delete::SweepAgain, handing::HandedOut, local_attempts::LocalDispatch, message::Notice, moving::Move,
+    reset::Reset, run::Run, turn::Tellings,
 };
 use crate::{
     Error, attributes,
@@ -53,6 +53,10 @@ pub(crate) enum Held {
     Dispatch(Box<Dispatch>),
     /// Run an attempt of a local activity.
     DispatchLocal(Box<LocalDispatch>),
+    /// An attempt that this server runs is asked to stop.
+    CancelAttempt(AttemptKey),
+    /// Nobody waits for an attempt that this server runs.
+    EndAttempt(AttemptKey),
     /// Give an attempt of an activity to a worker.
     HandOut(Box<HandedOut>),
     /// Wake the long polls of a run.
@@ -109,17 +113,17 @@ impl Commits {
         self.ticket
     }
 
-    /// Attempts of a run that start when a transition that was handed over is durable, by scheduled event and number.
-    pub(crate) fn dispatches_of(&self, run_id: RunId) -> HashSet<(i64, u32)> {
+    /// Attempts of a run that start when a transition that was handed over is durable, by scheduled event and nonce.
+    pub(crate) fn dispatches_of(&self, run_id: RunId) -> HashSet<(i64, u64)> {
         self.held
             .values()
             .flatten()
             .filter_map(|held| match held {
-                Held::Dispatch(dispatch) if dispatch.run_id == run_id => {
-                    Some((dispatch.scheduled_event_id, dispatch.number))
-                }
+                Held::Dispatch(dispatch) => Some(dispatch.key()),
                 _ => None,
             })
+            .filter(|key| key.run_id == run_id)
+            .map(|key| (key.scheduled_event_id, key.nonce))
             .collect()
     }
 
@@ -173,6 +177,8 @@ impl Shard {
             Held::Answer(answer) => answer(Ok(())),
             Held::Dispatch(dispatch) => self.dispatch(*dispatch),
             Held::DispatchLocal(dispatch) => self.dispatch_local(*dispatch),
+            Held::CancelAttempt(attempt) => self.attempts.cancel(attempt),
+            Held::EndAttempt(attempt) => self.end_attempt(attempt),
             Held::HandOut(handed_out) => handed_out.deliver(),
             Held::Send(envelope) => self.send(envelope),
             Held::Seen(key, _) => {
@@ -234,7 +240,10 @@ impl Shard {
                 Held::Read(_, reset) => drop(reset.reply.send(Err(error.clone()))),
                 // Of this run nothing is on its way any more.
                 Held::Load(run_id, place) => to_load.push((run_id, place)),
-                Held::Wake(_)
+                // An attempt that was not to go on goes on: what says otherwise was not written.
+                Held::CancelAttempt(_)
+                | Held::EndAttempt(_)
+                | Held::Wake(_)
                 | Held::Revive(_)
                 | Held::Validate(_)
                 | Held::Left(_)
@@ -265,6 +274,7 @@ impl Shard {
         match crate::recovery::alarms_of(&core, self.index) {
             Ok(alarms) => {
                 self.alarms = Default::default();
+                self.attempts.start_over(&core);
                 for due in alarms {
                     self.restore(due);
                 }
@@ -336,12 +346,10 @@ impl Shard {
                     self.clear_stored_alarm(run, *due_ns, alarm, &mut changes);
                 }
                 Effect::ActivityChanged { scheduled_event_id } => {
-                    self.arm_activity(run, *scheduled_event_id);
+                    self.arm_activity(run, *scheduled_event_id, turn.now_ns);
                     let Some(activity) = run.execution.activities().get(scheduled_event_id) else {
                         continue;
                     };
-                    let mut attempt = activity.attempt.clone();
-                    attempt.deadline_ns = activity.deadline().map(|deadline| deadline.at_ns);
                     let key = RowKey {
                         namespace,
                         run_id,
@@ -349,7 +357,7 @@ impl Shard {
                     };
                     let row = Row {
                         workflow_id: run.workflow_id.to_string(),
-                        body: attempt.encode_to_vec(),
+                        body: activity.row().encode_to_vec(),
                     };
                     changes.push(Change::PutPending(Pending::Activity, key, row));
                 }

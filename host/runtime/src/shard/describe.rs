@@ -5,12 +5,11 @@ use longhaul_engine::{
     proto::{
         common::v1 as common,
         enums::v1::{PendingActivityState, PendingWorkflowTaskState},
-        failure::v1::Failure,
         workflow::v1 as info,
         workflowservice::v1 as wire,
     },
 };
-use longhaul_history::{payload, time};
+use longhaul_history::{failure, payload, time};
 
 use super::{Shard, run::Run};
 use crate::{Description, Error, PendingTimer, PendingUpdate, executions};
@@ -116,15 +115,14 @@ impl Shard {
             (Some(due_ns), Some(ended_ns)) => due_ns.saturating_sub(ended_ns),
             _ => activity.policy().interval_after(attempt.number),
         };
-        let waits = activity
+        let why = activity
             .is_ready(now_ns)
-            .then(|| self.unserved_reason(run, activity))
-            .flatten()
-            .map(|message| Failure {
-                message,
-                source: "longhaul".into(),
-                ..Default::default()
-            });
+            .then(|| self.why_it_waits(run, activity))
+            .flatten();
+        let last_failure = match why {
+            Some(why) => Some(failure::waits(why, attempt.last_failure.as_deref().cloned())),
+            None => attempt.last_failure.as_deref().cloned(),
+        };
         let policy = activity.policy();
         info::PendingActivityInfo {
             activity_id: activity.attributes.activity_id.clone(),
@@ -139,7 +137,7 @@ impl Shard {
             maximum_attempts: i32::try_from(policy.maximum_attempts).unwrap_or(i32::MAX),
             scheduled_time: Some(time::timestamp_from_ns(attempt.due_ns)),
             expiration_time: activity.expires_ns().map(time::timestamp_from_ns),
-            last_failure: attempt.last_failure.as_deref().cloned().or(waits),
+            last_failure,
             last_worker_identity: if attempt.heartbeat_identity.is_empty() {
                 attempt.identity.clone()
             } else {

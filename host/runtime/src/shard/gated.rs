@@ -46,6 +46,11 @@ impl Gated {
         self.waiting.is_empty() && self.permits.is_empty()
     }
 
+    /// Whether an activity waits for its module.
+    pub(crate) fn waits(&self, run_id: RunId, which: Which) -> bool {
+        self.waiting.contains_key(&(run_id, which))
+    }
+
     /// An activity waits for its module.
     fn push(&mut self, key: Key, run_id: RunId, place: Place, which: Which) {
         let waits = (run_id, which);

@@ -103,7 +103,9 @@ impl Shard {
             scheduled_event_id: id,
         };
         let due_ns = activity.attempt.due_ns;
-        if let Some(poll) = self.core.task_queues.offer(&key, due_ns, waiting, turn.now_ns) {
+        let offered = self.core.task_queues.offer(&key, due_ns, waiting, turn.now_ns);
+        self.core.bring(&key, offered.others);
+        if let Some(poll) = offered.poll {
             self.hand_out(run, turn, tellings, id, poll);
         }
     }
@@ -119,7 +121,7 @@ impl Shard {
     ) {
         let Some(activity) = run.execution.activities().get(&id) else {
             // Whoever waits for the poll asks again.
-            return self.attempts.gone(&self.core, run.run_id, id);
+            return self.attempts.withdraw(&self.core, run.run_id, id);
         };
         let served = self
             .core
@@ -142,6 +144,7 @@ impl Shard {
             return;
         }
         self.note_outside(run, id);
+        self.attempts.served(&self.core, run.run_id, id);
         let Some(activity) = run.execution.activities().get(&id) else {
             return;
         };

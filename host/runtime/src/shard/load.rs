@@ -14,6 +14,7 @@ use prost::Message as _;
 
 use super::{
     Newest, Place, Shard,
+    attempts::AttemptKey,
     buffered::Buffered,
     commit::record_of,
     message::{Input, Loaded, Notice},
@@ -152,8 +153,8 @@ pub(crate) fn load_caught(core: &Core, place: &Place, run_id: RunId) -> Result<L
 fn ends(input: &Input, activity: &Activity) -> bool {
     matches!(
         input,
-        Input::AttemptEnded { scheduled_event_id, number, .. }
-            if *scheduled_event_id == activity.scheduled_event_id && *number == activity.attempt.number
+        Input::AttemptEnded { key, .. }
+            if key.scheduled_event_id == activity.scheduled_event_id && activity.attempt.runs_as(key.nonce)
     )
 }
 
@@ -181,30 +182,33 @@ impl Shard {
         } = loaded;
         let run_id = run.run_id;
         // Every attempt that the store calls started, and that does not run here, was lost with the server that ran it.
-        let lost: Vec<(i64, u32)> = run
+        let lost: Vec<AttemptKey> = run
             .execution
             .activities()
             .values()
             .filter(|activity| activity.attempt.started_ns.is_some())
-            .filter(|activity| !self.is_running(run_id, activity.scheduled_event_id))
+            .filter(|activity| !self.is_running(&run, activity))
             // What a worker outside has is lost when its limits say so.
             .filter(|activity| !activity.attempt.handed_out)
             // One that has just ended here is not lost: its end waits with what made the run be read.
             .filter(|activity| !waiting.iter().any(|input| ends(input, activity)))
-            .map(|activity| (activity.scheduled_event_id, activity.attempt.number))
+            .map(|activity| AttemptKey {
+                run_id,
+                scheduled_event_id: activity.scheduled_event_id,
+                nonce: activity.attempt.nonce,
+            })
             .collect();
-        for (scheduled_event_id, number) in lost {
+        for key in lost {
             let end = longhaul_engine::execution::AttemptEnd::Lost;
-            run.inbox.push_back(Input::AttemptEnded {
-                scheduled_event_id,
-                number,
-                end,
-            });
+            run.inbox.push_back(Input::AttemptEnded { key, end });
         }
+        let now_ns = self.now_ns();
         let pending: Vec<i64> = run.execution.activities().keys().copied().collect();
         for scheduled_event_id in pending {
-            self.arm_activity(&mut run, scheduled_event_id);
+            self.arm_activity(&mut run, scheduled_event_id, now_ns);
             self.note_outside(&run, scheduled_event_id);
+            // What is due has no alarm. If it waits in a line already it keeps its place there.
+            self.attempts.try_later(run_id, scheduled_event_id);
         }
         run.inbox.extend(waiting);
         run.broken = replay_error;

@@ -22,7 +22,7 @@ use super::{
     turn::Tellings,
 };
 use crate::{
-    activities::{self, Server},
+    activities::{self, Server, size},
     core::Core,
     gates::Permit,
     guest::{self, TaskError},
@@ -209,12 +209,13 @@ impl Shard {
         let cancel = Arc::new(Cancellation::default());
         let activity = &run.locals[&seq].activity;
         let attempt = activity.attempt();
+        let logs = self.core.logs_of(&run.workflow_id, run.run_id);
         let call = ActivityCall {
             info: info_of(run, activity, now_ns),
             input: guest::payloads_in(Some(&activity.options().input)),
             host: Arc::new(LocalHost(cancel.clone())),
-            logs: self.core.logs_of(&run.workflow_id, run.run_id),
-            grants: server.grants(),
+            grants: server.grants(&self.core.options, &*logs),
+            logs,
         };
         let running = Running {
             attempt,
@@ -245,7 +246,7 @@ impl Shard {
         let Some(running) = running else { return };
         metrics::counter!("longhaul_local_activity_attempts_total").increment(1);
         let attempt = run_attempt(self.core.clone(), self.mailbox.clone(), dispatch);
-        running.task = Some(self.core.tokio.spawn(attempt).abort_handle());
+        running.task = Some(self.core.attempts.spawn(attempt));
     }
 
     /// It could not be written why it was to run.
@@ -349,6 +350,7 @@ async fn run_attempt(core: Arc<Core>, mailbox: Arc<ShardMailbox>, dispatch: Loca
         Server::Module(version) => execute(&core, version, call).await,
         Server::Native(activity) => activities::run(activity, call, cancel.subscribe()).await,
     };
+    let end = size::within(&core.options.limits.history, end);
     mailbox.notice(Notice::LocalEnded {
         run_id,
         seq,

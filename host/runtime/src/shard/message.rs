@@ -10,6 +10,7 @@ use tokio::sync::{oneshot, watch};
 use super::{
     alarms::{Alarm, Kind, Place},
     answers::{Operation, Said},
+    attempts::AttemptKey,
     beginning::{Beginning, With},
     buffered::Buffered,
     delete::{SweepAgain, Swept},
@@ -19,7 +20,13 @@ use super::{
     run::Run,
     validate::Verdicts,
 };
-use crate::{Description, Error, gates, guest::TaskError, task_queues::Poll, updates::Stage};
+use crate::{
+    Description, Error, gates,
+    guest::TaskError,
+    registry::Service,
+    task_queues::{Poll, QueueKey},
+    updates::Stage,
+};
 
 /// Where an answer goes. The asker may have gone; then nobody reads it.
 pub(crate) type Reply<T> = oneshot::Sender<Result<T, Error>>;
@@ -154,13 +161,11 @@ pub(crate) enum Input {
     },
     Alarm(Alarm),
     AttemptEnded {
-        scheduled_event_id: i64,
-        number: u32,
+        key: AttemptKey,
         end: AttemptEnd,
     },
     Heartbeat {
-        scheduled_event_id: i64,
-        number: u32,
+        key: AttemptKey,
         details: Payloads,
     },
     /// A slot or a handler may have come free for an activity that waits.
@@ -296,10 +301,8 @@ pub(crate) enum Notice {
     },
     /// An attempt of an activity has ended.
     AttemptEnded {
-        run_id: RunId,
+        key: AttemptKey,
         place: Place,
-        scheduled_event_id: i64,
-        number: u32,
         end: AttemptEnd,
     },
     /// An attempt of a local activity has ended.
@@ -311,14 +314,14 @@ pub(crate) enum Notice {
     },
     /// An attempt of an activity is alive.
     Heartbeat {
-        run_id: RunId,
+        key: AttemptKey,
         place: Place,
-        scheduled_event_id: i64,
-        number: u32,
         details: Payloads,
     },
-    /// A module was stored or removed.
-    ModulesChanged,
+    /// A module was stored, or the embedding code serves something: who serves these may be another.
+    ModulesChanged(Arc<[Service]>),
+    /// A task queue may hand out again then.
+    QueueAgain { key: QueueKey, at_ns: u64 },
     /// There may be room for attempts of a module.
     GateOpen(gates::Key),
     /// Answered when everything that the shard decided before has been handed to the writer.

@@ -16,6 +16,7 @@ mod deliver;
 mod describe;
 mod gated;
 mod handing;
+mod kept;
 mod letter;
 mod load;
 mod local_attempts;
@@ -35,6 +36,7 @@ mod run;
 mod stack;
 mod start;
 mod task;
+mod throttled;
 mod turn;
 mod updates;
 mod validate;
@@ -62,8 +64,8 @@ pub(crate) use moving::Move;
 pub(crate) use outbox::letters_of;
 pub(crate) use reset::Reset;
 use {
-    attempts::Attempts, commit::Commits, delete::Purges, local_attempts::LocalAttempts, memory::Memory,
-    message::Input, outbox::Outbox, run::Run,
+    attempts::Attempts, commit::Commits, delete::Purges, kept::Kept, local_attempts::LocalAttempts,
+    memory::Memory, message::Input, outbox::Outbox, run::Run, throttled::Throttled,
 };
 
 /// Where a shard is written to.
@@ -82,6 +84,8 @@ pub(crate) struct Shard {
     newest: HashMap<Place, Newest>,
     /// Runs that are being read; what waits for them.
     loading: HashMap<RunId, (Place, VecDeque<Input>)>,
+    /// What waits for runs that could not be read, until they are.
+    kept: Kept,
     /// Requests among that.
     unread_requests: usize,
     /// Held by each start that waits for machine code.
@@ -92,6 +96,7 @@ pub(crate) struct Shard {
     alarms: Alarms,
     attempts: Attempts,
     local_attempts: LocalAttempts,
+    throttled: Throttled,
     commits: Commits,
     memory: Memory,
     outbox: Outbox,
@@ -106,6 +111,8 @@ pub(crate) struct Shard {
     validations: u64,
     /// The next turn of this execution shall panic. For tests.
     pub(crate) panic_in_turn_of: Option<String>,
+    /// The next time that this execution is read it shall not be readable. For tests.
+    pub(crate) unreadable: Option<String>,
     /// The id of the next run with which a chain goes on.
     next_run_id: String,
     stopping: bool,
@@ -151,6 +158,7 @@ impl Shard {
             runs: HashMap::new(),
             newest: HashMap::new(),
             loading: HashMap::new(),
+            kept: Kept::default(),
             unread_requests: 0,
             compiling: Arc::new(()),
             due: VecDeque::new(),
@@ -158,6 +166,7 @@ impl Shard {
             alarms: Alarms::default(),
             attempts: Attempts::new(slots),
             local_attempts: LocalAttempts::default(),
+            throttled: Throttled::default(),
             commits,
             memory,
             outbox: Outbox::default(),
@@ -167,6 +176,7 @@ impl Shard {
             astray: HashSet::new(),
             validations: 0,
             panic_in_turn_of: None,
+            unreadable: None,
             next_run_id,
             stopping: false,
         }
@@ -177,7 +187,11 @@ impl Shard {
         if due.outside {
             self.attempts.handed_out(due.alarm.run_id, due.alarm.id);
         }
-        if let Some(at_ns) = due.at_ns {
+        let at_ns = match &due.waits {
+            Some(waits) if self.line_up_unread(due.alarm, &due.place, waits) => due.deadline_ns,
+            _ => due.at_ns,
+        };
+        if let Some(at_ns) = at_ns {
             self.alarms.set(at_ns, due.alarm, due.place);
         }
     }
@@ -244,7 +258,13 @@ impl Shard {
             .options
             .time_skipping
             .then_some(Duration::from_millis(20));
-        let alarm = self.alarms.next_ns().map(|due_ns| {
+        let next_ns = self
+            .alarms
+            .next_ns()
+            .into_iter()
+            .chain(self.throttled.next_ns())
+            .min();
+        let alarm = next_ns.map(|due_ns| {
             // A timer must not fire early, so a fraction of a microsecond is rounded up.
             Duration::from_nanos(due_ns.saturating_sub(self.core.clock.now_ns())) + Duration::from_nanos(1)
         });
@@ -268,6 +288,7 @@ impl Shard {
                 _ => self.deliver(alarm.run_id, &place, Input::Alarm(alarm)),
             }
         }
+        self.go_on_with_queues(now_ns);
     }
 
     fn run_due(&mut self) {

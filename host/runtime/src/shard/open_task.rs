@@ -416,15 +416,10 @@ impl Shard {
         tellings: &mut Tellings,
         input: Input,
     ) -> Option<Input> {
-        let bytes_max = self.core.options.limits.history.payload_bytes;
         let (seq, next, stops) = match input {
             Input::LocalEnded { seq, attempt, end } => {
                 let local = run.locals.get_mut(&seq)?;
-                (
-                    seq,
-                    local.activity.ended(attempt, end, turn.now_ns, bytes_max),
-                    None,
-                )
+                (seq, local.activity.ended(attempt, end, turn.now_ns), None)
             }
             Input::TryLocal { seq } => (seq, Next::Again, None),
             Input::Alarm(Alarm {

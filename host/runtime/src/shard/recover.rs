@@ -141,6 +141,13 @@ impl Shard {
         tell(run, tellings, error);
     }
 
+    /// The defect of the disk that a test asks for.
+    pub(super) fn fails_to_read(&mut self, place: &Place) -> Option<Error> {
+        self.unreadable
+            .take_if(|workflow_id| **workflow_id == *place.workflow_id)?;
+        Some(Error::Unavailable("a test wants this read to fail".into()))
+    }
+
     /// The defect that a test asks for.
     pub(super) fn panic_if_told(&mut self, run: &Run) {
         let told = self

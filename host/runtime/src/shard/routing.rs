@@ -44,23 +44,9 @@ impl Shard {
                 number,
                 result,
             } => self.on_validated(run_id, number, result),
-            Notice::AttemptEnded {
-                run_id,
-                place,
-                scheduled_event_id,
-                number,
-                end,
-            } => {
-                self.on_attempt_ended(run_id, scheduled_event_id, number);
-                self.deliver(
-                    run_id,
-                    &place,
-                    Input::AttemptEnded {
-                        scheduled_event_id,
-                        number,
-                        end,
-                    },
-                );
+            Notice::AttemptEnded { key, place, end } => {
+                self.on_attempt_ended(key);
+                self.deliver(key.run_id, &place, Input::AttemptEnded { key, end });
             }
             Notice::LocalEnded {
                 run_id,
@@ -68,28 +54,15 @@ impl Shard {
                 attempt,
                 end,
             } => self.on_local_ended(run_id, seq, attempt, end),
-            Notice::Heartbeat {
-                run_id,
-                place,
-                scheduled_event_id,
-                number,
-                details,
-            } => {
-                self.deliver(
-                    run_id,
-                    &place,
-                    Input::Heartbeat {
-                        scheduled_event_id,
-                        number,
-                        details,
-                    },
-                );
+            Notice::Heartbeat { key, place, details } => {
+                self.deliver(key.run_id, &place, Input::Heartbeat { key, details });
             }
-            Notice::ModulesChanged => {
-                self.try_unserved();
+            Notice::ModulesChanged(services) => {
+                self.try_unserved(&services);
                 self.pass_all_gates();
                 self.try_typeless();
             }
+            Notice::QueueAgain { key, at_ns } => self.throttled.set(key, at_ns),
             Notice::GateOpen(key) => self.pass_gate(&key),
             Notice::Deliver { run_id, place, input } => self.deliver(run_id, &place, *input),
             Notice::Swept(swept) => self.on_swept(swept),
@@ -195,13 +168,19 @@ impl Shard {
             input.refuse(&Error::WorkflowNotFound(place.workflow_id.to_string()));
         } else {
             self.unread_requests += usize::from(request);
-            self.loading.insert(run_id, (place.clone(), [input].into()));
+            let mut waiting = self.kept.take(run_id);
+            waiting.push_back(input);
+            self.loading.insert(run_id, (place.clone(), waiting));
             self.begin_load(run_id, place);
         }
     }
 
     /// Read a run on another thread, and replay it.
     pub(super) fn begin_load(&mut self, run_id: RunId, place: &Place) {
+        if let Some(error) = self.fails_to_read(place) {
+            let result = Err(error);
+            return self.mailbox.notice(Notice::Loaded { run_id, result });
+        }
         let (core, mailbox, place) = (self.core.clone(), self.mailbox.clone(), place.clone());
         self.core.workers.run(Box::new(move || {
             let result = super::load::load_caught(&core, &place, run_id);
@@ -216,6 +195,17 @@ impl Shard {
         self.unread_requests -= waiting.iter().filter(|input| input.is_request()).count();
         match result {
             Ok(loaded) => self.adopt(loaded, waiting),
+            Err(error @ Error::WorkflowNotFound(_)) => {
+                // It was never written, or is deleted: there is nothing to wait for.
+                tracing::debug!(%run_id, "a run that is not there");
+                self.astray.remove(&run_id);
+                for input in waiting {
+                    match input {
+                        Input::Answered { envelope, .. } => self.send_later(envelope),
+                        input => input.refuse(&error),
+                    }
+                }
+            }
             Err(error) => {
                 tracing::warn!(%run_id, %error, "a run could not be read");
                 self.look_again(run_id, &place, LOAD_AGAIN_NS);
@@ -233,10 +223,13 @@ impl Shard {
                             let due_ns = self.core.clock.now_ns().saturating_add(LOAD_AGAIN_NS);
                             self.alarms.set(due_ns, alarm, place.clone());
                         }
-                        // The row in the store still says that the attempt runs: the next time the run is read it counts as lost.
-                        Input::AttemptEnded { .. } | Input::Heartbeat { .. } => {}
-                        // Its worker will not answer: its limits say when it is tried again.
-                        Input::TakeBack { .. } => {}
+                        // The row in the store still says that the attempt runs, and nobody says again that it does not.
+                        Input::AttemptEnded { .. } | Input::Heartbeat { .. } | Input::TakeBack { .. } => {
+                            self.kept.push(run_id, input);
+                            let due_ns = self.core.clock.now_ns().saturating_add(LOAD_AGAIN_NS);
+                            let alarm = Alarm::of(run_id, Kind::Wake);
+                            self.alarms.set(due_ns, alarm, place.clone());
+                        }
                         // They come to runs in memory only, or from the store.
                         Input::LocalEnded { .. } | Input::TryLocal { .. } | Input::Buffered { .. } => {}
                         Input::TryAttempt { scheduled_event_id }

@@ -13,6 +13,7 @@ use longhaul_store::{Change, Parked};
 
 use super::{
     Alarm, Kind, Shard,
+    commit::Held,
     open_task::OpenTask,
     run::{Code, Run},
     turn::Tellings,
@@ -296,10 +297,16 @@ impl Shard {
                     }
                 }
                 Effect::ActivityCancelRequested { scheduled_event_id } => {
-                    self.attempts.cancel(run.run_id, *scheduled_event_id);
+                    if let Some(attempt) = self.attempts.running(run.run_id, *scheduled_event_id) {
+                        self.hold(run.ticket, Held::CancelAttempt(attempt));
+                    }
                 }
                 Effect::ActivityGone { scheduled_event_id } => {
-                    self.attempts.gone(&self.core, run.run_id, *scheduled_event_id)
+                    self.attempts
+                        .withdraw(&self.core, run.run_id, *scheduled_event_id);
+                    if let Some(attempt) = self.attempts.running(run.run_id, *scheduled_event_id) {
+                        self.hold(run.ticket, Held::EndAttempt(attempt));
+                    }
                 }
                 Effect::TimerSet { .. }
                 | Effect::TimerGone { .. }
@@ -322,14 +329,12 @@ fn reject(
     failure: Box<longhaul_engine::proto::failure::v1::Failure>,
 ) {
     if let Some(stage) = run.stages.remove(id) {
-        tellings
-            .0
-            .push(super::commit::Held::Answer(Box::new(move |written| {
-                stage.send_replace(match written {
-                    Ok(()) => Stage::Completed(Err(failure)),
-                    Err(error) => Stage::Gone(error),
-                });
-            })));
+        tellings.0.push(Held::Answer(Box::new(move |written| {
+            stage.send_replace(match written {
+                Ok(()) => Stage::Completed(Err(failure)),
+                Err(error) => Stage::Gone(error),
+            });
+        })));
     }
 }
 

@@ -375,24 +375,18 @@ impl Shard {
                 Kind::Activity => {
                     run.activity_alarms.remove(&alarm.id);
                     if !run.execution.check_deadline(turn, alarm.id) {
-                        self.arm_activity(run, alarm.id);
+                        self.arm_activity(run, alarm.id, turn.now_ns);
                         self.attempts.try_later(run.run_id, alarm.id);
                     }
                 }
             },
-            Input::AttemptEnded {
-                scheduled_event_id,
-                number,
-                end,
-            } => {
-                run.execution.end_attempt(turn, scheduled_event_id, number, end);
+            Input::AttemptEnded { key, end } => {
+                run.execution
+                    .end_attempt(turn, key.scheduled_event_id, key.nonce, end);
             }
-            Input::Heartbeat {
-                scheduled_event_id,
-                number,
-                details,
-            } => {
-                run.execution.heartbeat(turn, scheduled_event_id, number, details);
+            Input::Heartbeat { key, details } => {
+                run.execution
+                    .heartbeat(turn, key.scheduled_event_id, key.nonce, details);
             }
             Input::TryAttempt { scheduled_event_id } => {
                 self.attempts.try_later(run.run_id, scheduled_event_id)

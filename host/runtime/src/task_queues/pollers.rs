@@ -1,40 +1,56 @@
 //! Who has polled a queue.
 
-use std::collections::HashMap;
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
 
 /// So many are remembered, as Temporal's server does; then the one that polled least lately is forgotten.
 const POLLERS_MAX: usize = 1_000;
 
 /// When each poller, by its identity, was last seen, in nanoseconds since 1970.
 #[derive(Debug, Default)]
-pub(super) struct Pollers(HashMap<String, u64>);
+pub(super) struct Pollers {
+    last: HashMap<Arc<str>, u64>,
+    by_time: BTreeSet<(u64, Arc<str>)>,
+}
 
 impl Pollers {
     pub(super) fn polled(&mut self, identity: &str, now_ns: u64) {
-        if let Some(last_ns) = self.0.get_mut(identity) {
-            *last_ns = now_ns;
-            return;
-        }
-        if self.0.len() >= POLLERS_MAX
-            && let Some(oldest) = self.0.iter().min_by_key(|(_, last_ns)| **last_ns)
+        let identity = match self.last.remove_entry(identity) {
+            Some((identity, last_ns)) => {
+                self.by_time.remove(&(last_ns, identity.clone()));
+                identity
+            }
+            None => identity.into(),
+        };
+        if self.last.len() >= POLLERS_MAX
+            && let Some((_, oldest)) = self.by_time.pop_first()
         {
-            let oldest = oldest.0.clone();
-            self.0.remove(&oldest);
+            self.last.remove(&oldest);
         }
-        self.0.insert(identity.to_owned(), now_ns);
+        self.last.insert(identity.clone(), now_ns);
+        self.by_time.insert((now_ns, identity));
     }
 
     pub(super) fn any_since(&self, since_ns: u64) -> bool {
-        self.0.values().any(|last_ns| *last_ns >= since_ns)
+        self.by_time
+            .last()
+            .is_some_and(|(last_ns, _)| *last_ns >= since_ns)
     }
 
     /// Those since then, the last one first. The others are forgotten.
     pub(super) fn since(&mut self, since_ns: u64) -> Vec<(String, u64)> {
-        self.0.retain(|_, last_ns| *last_ns >= since_ns);
+        while let Some((last_ns, identity)) = self.by_time.first()
+            && *last_ns < since_ns
+        {
+            self.last.remove(identity);
+            self.by_time.pop_first();
+        }
         let mut pollers: Vec<_> = self
-            .0
+            .by_time
             .iter()
-            .map(|(who, last_ns)| (who.clone(), *last_ns))
+            .map(|(last_ns, who)| (who.to_string(), *last_ns))
             .collect();
         pollers.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
         pollers
@@ -52,12 +68,16 @@ mod tests {
             pollers.polled(&number.to_string(), number);
         }
         pollers.polled("2", 5_000);
-        assert_eq!(pollers.0.len(), POLLERS_MAX);
+        assert_eq!(
+            (pollers.last.len(), pollers.by_time.len()),
+            (POLLERS_MAX, POLLERS_MAX)
+        );
         assert!(pollers.any_since(5_000) && !pollers.any_since(5_001));
         let last = POLLERS_MAX as u64 + 1;
         assert_eq!(
             pollers.since(last),
             [("2".to_owned(), 5_000), (last.to_string(), last)]
         );
+        assert_eq!((pollers.last.len(), pollers.by_time.len()), (2, 2));
     }
 }

@@ -10,9 +10,10 @@ use longhaul_history::{
     payload,
     proto::{enums::v1::PendingActivityState as State, workflow::v1::PendingActivityInfo},
 };
+use longhaul_store::faults::Loss;
 use serde_json::{Value, json};
 
-use crate::{common, world::*};
+use crate::{captured::Captured, common, world::*};
 
 async fn world() -> World {
     World::of("attempts").await
@@ -215,6 +216,52 @@ async fn an_attempt_that_is_cancelled_can_clean_up() {
     world.cancel("t").await.unwrap();
     assert_eq!(rest(&mut world, &mut peer).await, "Cancelled\n");
     assert_eq!(world.result("t").await, json!("cancelled with Cancelled"));
+}
+
+/// How an activity that reads a variable of its environment ends, in a run of its own.
+async fn read_variable(world: &mut World, id: &str) -> Value {
+    let plan = json!({"activity": "Reach", "argument": "env GRANTED"});
+    world.start(id, "Trial", &[plan]).await.unwrap();
+    world.result(id).await
+}
+
+#[tokio::test]
+async fn a_server_that_gives_no_grants_any_more_gives_none_to_what_has_them() {
+    // C1
+    let mut options = common::options();
+    options.allow_grants = true;
+    let mut world = World::with(options);
+    let config = "[grants]\nenv = { GRANTED = \"yes\" }";
+    world.upload_with("attempts", "attempts", config).await;
+    assert_eq!(read_variable(&mut world, "before").await, json!("yes"));
+    world.reopen(Loss::All, SECOND, common::options());
+    let captured = Captured::begin();
+    let end = read_variable(&mut world, "after").await;
+    assert!(end.as_str().unwrap().starts_with("failed: "), "{end}");
+    let told = captured.of_guests();
+    let why = "module attempts@1 ask for [grants], and this server gives none: it was started without --allow-grants";
+    assert!(told.iter().any(|(_, text)| text.contains(why)), "{told:?}");
+}
+
+#[tokio::test]
+async fn what_a_component_gives_back_has_a_limit() {
+    // B2
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("large"), "x".repeat(3 << 20)).unwrap();
+    let mut options = common::options();
+    options.allow_grants = true;
+    let mut world = World::with(options);
+    let host = folder.path().to_str().unwrap();
+    let config = format!("[grants]\nfolders = [{{ host = {host:?}, guest = \"/data\" }}]");
+    world.upload_with("attempts", "attempts", &config).await;
+    trial(
+        &mut world,
+        json!({"activity": "Reach", "argument": "read /data/large"}),
+    )
+    .await;
+    let end = world.result("t").await;
+    assert_eq!(end, json!("failed: COMPLETE_RESULT_EXCEEDS_LIMIT"));
+    assert!(world.history("t").len() < 10_000, "nothing of it is kept");
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that fails may panic")]
 
 mod activities;
+mod attempt_faults;
 mod attempts;
 mod bounds;
 mod captured;
@@ -15,6 +16,7 @@ mod external;
 mod family;
 mod handed_over;
 mod hostile;
+mod in_line;
 mod letters;
 mod local_activities;
 mod logs;
@@ -26,6 +28,7 @@ mod order;
 mod parked;
 mod policies;
 mod programs;
+mod queue_rate;
 mod recover;
 mod recover_across;
 mod replay;
@@ -38,6 +41,7 @@ mod stack;
 mod store_faults;
 mod time;
 mod validators;
+mod waits;
 mod worker;
 mod worker_limits;
 mod workers;

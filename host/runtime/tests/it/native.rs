@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use longhaul_runtime::{
-    Error as Refusal,
+    Clock, Error as Refusal, Runtime,
     activities::{self, Context, Error},
 };
 use longhaul_store::faults::Loss;
@@ -148,6 +148,83 @@ async fn a_cancellation_reaches_code_of_this_process() {
         json!("cancelled with CancellationReason::Cancelled")
     );
     world.export("native-cancelled", "t");
+}
+
+#[tokio::test]
+async fn what_an_attempt_gives_back_has_a_limit_whoever_runs_it() {
+    // A3, B2
+    for (kind, reason) in [
+        ("result", "COMPLETE_RESULT_EXCEEDS_LIMIT"),
+        ("failure", "FAILURE_EXCEEDS_LIMIT"),
+        ("heartbeat", "HEARTBEAT_EXCEEDS_LIMIT"),
+        ("heartbeat and result", "HEARTBEAT_EXCEEDS_LIMIT"),
+    ] {
+        let mut world = world().await;
+        let large = activities::json(async |context: Context, kind: String| {
+            let large = "x".repeat(3 << 20);
+            match kind.as_str() {
+                "result" => Ok(large),
+                "failure" => Err(Error::failed(large, "Large")),
+                kind => {
+                    context.heartbeat_json(&"small")?;
+                    context.heartbeat_json(&large)?;
+                    if kind == "heartbeat" {
+                        std::future::pending::<()>().await;
+                    }
+                    Ok("the end".to_owned())
+                }
+            }
+        });
+        world.rt().register_activity(QUEUE, "Large", large).unwrap();
+        let end = trial(&mut world, json!({"activity": "Large", "argument": kind})).await;
+        let (end, wanted) = (end.as_str().unwrap(), format!("failed: {reason}"));
+        assert!(end.starts_with(&wanted), "{kind}: {end:.100}");
+        // Of a failure its first words.
+        assert!(end.len() < 2_100, "{kind}");
+        let history = world.history("t");
+        assert!(
+            history.contains("ActivityTaskFailed") && !history.contains("attempt="),
+            "it is not tried again: {history}"
+        );
+        assert!(history.len() < 10_000, "nothing of it is kept");
+    }
+}
+
+#[tokio::test]
+async fn code_that_blocks_its_thread_holds_up_no_request() {
+    // A1
+    let mut options = crate::common::options();
+    options.activity_threads = std::num::NonZeroUsize::MIN;
+    let disk = longhaul_store::faults::FaultyDisk::new();
+    let store = longhaul_store::Store::open_with_backend(options.store.clone(), disk).unwrap();
+    let rt = Runtime::open_on(options, store, Clock::system()).unwrap();
+    rt.upload_module(crate::common::upload("attempts", QUEUE))
+        .await
+        .unwrap();
+    let (begins, mut begun) = tokio::sync::mpsc::unbounded_channel();
+    let (end, ends) = std::sync::mpsc::channel::<()>();
+    let ends = std::sync::Mutex::new(ends);
+    let blocks = std::sync::Arc::new(move || {
+        begins.send(()).unwrap();
+        // This test's thread, which is the only one that serves requests, ends it; or nobody does.
+        ends.lock().unwrap().recv_timeout(Duration::from_secs(20)).is_ok()
+    });
+    let activity = activities::json(move |_: Context, _: String| {
+        let blocks = blocks.clone();
+        async move { Ok(if blocks() { "let go" } else { "given up" }) }
+    });
+    rt.register_activity(QUEUE, "Blocks", activity).unwrap();
+    let plan = json!({"activity": "Blocks"});
+    crate::common::start(rt.clone(), "t", "Trial", QUEUE, &[plan])
+        .await
+        .unwrap();
+    begun.recv().await.unwrap();
+    let outcome = crate::common::query(rt.clone(), "t", "outcome").await.unwrap();
+    assert_eq!(outcome, Value::Null, "it runs, and the server answers");
+    end.send(()).unwrap();
+    let result = crate::common::result(rt.clone(), "t").await.unwrap();
+    assert_eq!(result, json!("let go"));
+    tokio::task::spawn_blocking(move || rt.stop()).await.unwrap();
 }
 
 #[tokio::test]

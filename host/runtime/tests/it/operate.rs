@@ -15,9 +15,12 @@ use longhaul_history::{
     },
     time,
 };
-use longhaul_runtime::Error;
+use longhaul_runtime::{
+    Error,
+    activities::{self, Context},
+};
 use longhaul_store::faults::Loss;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{common, worker::*, world::*};
 
@@ -28,6 +31,19 @@ async fn pause(world: &mut World, id: &str) -> Result<(), Error> {
         identity: "operator".into(),
         activity: Some(pause_activity_request::Activity::Id(id.into())),
         reason: "the bank is down".into(),
+        ..Default::default()
+    };
+    let rt = world.rt();
+    world.drive(rt.pause_activity(request)).await.map(|_| ())
+}
+
+/// As [`pause`], with a request id.
+async fn pause_once(world: &mut World, request_id: &str) -> Result<(), Error> {
+    let request = wire::PauseActivityRequest {
+        namespace: "default".into(),
+        execution: common::execution("w"),
+        activity: Some(pause_activity_request::Activity::Id("1".into())),
+        request_id: request_id.into(),
         ..Default::default()
     };
     let rt = world.rt();
@@ -194,6 +210,114 @@ async fn an_activity_that_is_reset_begins_with_its_first_attempt() {
     world.fail(&task, "never", "Broken").await.unwrap();
     assert_eq!(world.result("w").await, json!(["echo failed: Broken: never"]));
     world.export("activity-reset", "w");
+}
+
+#[tokio::test]
+async fn what_is_paused_is_not_paused_again_and_what_is_not_is_not_unpaused() {
+    // A2, B1
+    let mut world = lab().await;
+    world
+        .lab("w", &[activity(json!({"attempts": 2, "retry_ms": 3_600_000}))])
+        .await;
+    let task = world.task("worker").await;
+    world.fail(&task, "no", "Broken").await.unwrap();
+    // It waits for its next attempt, and goes on waiting.
+    let (before, commits) = (world.pending("w").await.unwrap(), world.commits());
+    unpause(&mut world, true, true).await;
+    assert_eq!(world.pending("w").await.unwrap(), before);
+    pause_once(&mut world, "one").await.unwrap();
+    let paused = world.pending("w").await.unwrap();
+    pause_once(&mut world, "one").await.unwrap();
+    assert_eq!(world.commits(), commits + 1, "only the first pause is written");
+    let again = pause_once(&mut world, "another").await.unwrap_err();
+    assert!(matches!(again, Error::FailedPrecondition(_)), "{again:?}");
+    assert_eq!(again.to_string(), "activity is already paused");
+    assert_eq!(world.pending("w").await.unwrap(), paused);
+}
+
+#[tokio::test]
+async fn an_unpause_does_not_take_a_reset_back() {
+    // A2, A3
+    let mut world = lab().await;
+    world.lab("w", &[activity(json!({"attempts": 2}))]).await;
+    let task = world.task("worker").await;
+    world.fail(&task, "no", "Broken").await.unwrap();
+    world.advance(SECOND).await;
+    let task = world.task("worker").await;
+    assert_eq!(task.attempt, 2);
+    pause_once(&mut world, "one").await.unwrap();
+    reset(&mut world, |request| request.keep_paused = true).await;
+    unpause(&mut world, false, true).await;
+    let request = wire::RecordActivityTaskHeartbeatRequest {
+        namespace: "default".into(),
+        task_token: task.task_token.clone(),
+        ..Default::default()
+    };
+    let rt = world.rt();
+    let told = world
+        .drive(rt.record_activity_task_heartbeat(request))
+        .await
+        .unwrap();
+    assert!(told.activity_reset && !told.activity_paused);
+    world.fail(&task, "no", "Broken").await.unwrap();
+    world.advance(SECOND).await;
+    assert_eq!(world.task("worker").await.attempt, 1);
+}
+
+#[tokio::test]
+async fn an_attempt_that_hangs_and_was_reset_ends_for_itself_alone() {
+    // A1, A2
+    let mut world = lab().await;
+    type Begun = std::sync::Arc<std::sync::Mutex<Vec<tokio::sync::oneshot::Sender<String>>>>;
+    let begun = Begun::default();
+    let noted = begun.clone();
+    let hangs = activities::json(move |_: Context, _: Value| {
+        let (end, ended) = tokio::sync::oneshot::channel();
+        noted.lock().unwrap().push(end);
+        async move { Ok(ended.await.map_err(std::io::Error::other)?) }
+    });
+    world.rt().register_activity(QUEUE, "Hangs", hangs).unwrap();
+    let step = json!({"type": "Hangs", "start_to_close_ms": 10_000, "retry_ms": 1000});
+    world.lab("w", &[activity(step)]).await;
+    world.sim.settle().await;
+    reset(&mut world, |request| {
+        request.activity = Some(reset_activity_request::Activity::Type("Hangs".into()));
+    })
+    .await;
+    world.advance(10 * SECOND).await;
+    assert!(begun.lock().unwrap()[0].is_closed(), "it has run out of time");
+    world.advance(SECOND).await;
+    let info = world.pending("w").await.unwrap();
+    assert_eq!(
+        (info.state(), info.attempt),
+        (State::Started, 1),
+        "another first one"
+    );
+    let mut begun = std::mem::take(&mut *begun.lock().unwrap());
+    assert_eq!(begun.len(), 2);
+    begun.remove(1).send("the second".into()).unwrap();
+    assert_eq!(world.result("w").await, json!(["Hangs=\"the second\""]));
+    world.export("activity-reset-hanging", "w");
+}
+
+#[tokio::test]
+async fn a_limit_that_was_shortened_counts_over_a_restart() {
+    // A2
+    let mut world = lab().await;
+    world.lab("w", &[activity(json!({"retry_ms": 3_600_000}))]).await;
+    let task = world.task("worker").await;
+    world.fail(&task, "no", "Broken").await.unwrap();
+    let options = ActivityOptions {
+        schedule_to_close_timeout: Some(time::duration_from_ns(300 * time::NS_PER_SECOND)),
+        ..Default::default()
+    };
+    update(&mut world, Some(options), &["schedule_to_close_timeout"])
+        .await
+        .unwrap();
+    world.crash(Loss::All, SECOND);
+    // Nobody asks for the run.
+    world.advance(300 * SECOND).await;
+    world.until_history("w", "ActivityTaskTimedOut").await;
 }
 
 #[tokio::test]

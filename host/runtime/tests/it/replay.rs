@@ -240,7 +240,7 @@ async fn a_component_without_the_type_is_refused_with_what_it_has() {
         panic!("the component does not have the type")
     };
     assert_eq!(wanted, "Counter");
-    assert!(known.contains("Steps"), "{known}");
+    assert!(known.contains("Signals"), "{known}");
     let empty = check("counter", &History::default());
     assert!(matches!(empty, Err(ReplayError::NoStart)), "{empty:?}");
 }

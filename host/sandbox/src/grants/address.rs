@@ -9,8 +9,8 @@ pub(crate) enum Kind {
     Public,
     /// This machine, or one of its own network.
     Private,
-    /// Link-local addresses, among them the metadata services of clouds (169.254.169.254); what is no single machine's; and what is
-    /// reserved.
+    /// Link-local addresses and the metadata services of clouds, which give credentials to whoever asks from the machine; what is no
+    /// single machine's; and what is reserved.
     Special,
 }
 
@@ -24,6 +24,8 @@ pub(crate) fn kind(address: IpAddr) -> Kind {
 
 fn kind_v4(address: Ipv4Addr) -> Kind {
     match address.octets() {
+        // What clouds answer at beyond link-local addresses: Azure's wire server, Alibaba's metadata.
+        [168, 63, 129, 16] | [100, 100, 100, 200] => Kind::Special,
         // Private use (RFC 1918), shared between a provider and its customers (RFC 6598), loopback.
         [10, ..] | [127, ..] | [192, 168, ..] => Kind::Private,
         [172, second, ..] if second & 0xf0 == 16 => Kind::Private,
@@ -46,6 +48,8 @@ fn kind_v6(address: Ipv6Addr) -> Kind {
         // Translated to IPv4 on the way: by NAT64, by 6to4, by what is left of IPv4-compatible addresses.
         [0x64, 0xff9b, 0, 0, 0, 0, high, low] | [0, 0, 0, 0, 0, 0, high, low] => embedded(high, low),
         [0x2002, high, low, ..] => embedded(high, low),
+        // AWS's own services within a machine's network: metadata, credentials of pods. Google's metadata.
+        [0xfd00, 0xec2, ..] | [0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254] => Kind::Special,
         // Unique local.
         [first, ..] if first & 0xfe00 == 0xfc00 => Kind::Private,
         // NAT64 within a network, discard, Teredo and other IETF assignments, documentation.
@@ -79,6 +83,7 @@ mod tests {
                 "100.128.0.0",
                 "192.0.1.1",
                 "223.255.255.255",
+                "168.63.129.17",
                 "2606:4700::1111",
                 "::ffff:8.8.8.8",
                 "64:ff9b::808:808",
@@ -97,7 +102,9 @@ mod tests {
                 "::1",
                 "fc00::1",
                 "fdff::1",
-                "fd00:ec2::254",
+                "fd00:ec3::254",
+                "fd20:ce::253",
+                "100.100.100.201",
                 "::ffff:127.0.0.1",
                 "::ffff:10.1.2.3",
                 "::127.0.0.1",
@@ -110,6 +117,13 @@ mod tests {
             &[
                 "0.0.0.0",
                 "169.254.169.254",
+                "168.63.129.16",
+                "100.100.100.200",
+                "fd00:ec2::254",
+                "fd00:ec2::23",
+                "fd20:ce::254",
+                "::ffff:168.63.129.16",
+                "64:ff9b::a83f:8110",
                 "192.0.2.1",
                 "198.18.0.1",
                 "203.0.113.7",

@@ -31,7 +31,7 @@ const WASI: &[&str] = &[
     "package wasi:sockets@0.2.3;
      interface instance-network { resource network {} instance-network: func() -> network; }",
     "package wasi:random@0.2.3;
-     interface random { get-random-u64: func() -> u64; }",
+     interface random { get-random-u64: func() -> u64; get-random-bytes: func(len: u64) -> list<u8>; }",
     "package wasi:http@0.2.3;
      interface incoming-handler { handle: func(); }",
     "package acme:tools@1.0.0;

@@ -1,0 +1,262 @@
+//! The lines by themselves.
+
+use longhaul_store::RunId;
+
+use super::*;
+use crate::shard::Place;
+
+const SECOND: u64 = 1_000_000_000;
+
+fn queues() -> TaskQueues {
+    TaskQueues::new(Limits {
+        polls: 3,
+        polls_of_queue: 2,
+    })
+}
+
+fn key(name: &str) -> QueueKey {
+    QueueKey {
+        namespace: NamespaceId::DEFAULT,
+        name: name.into(),
+    }
+}
+
+fn waiting(run: u128, scheduled_event_id: i64) -> Waiting {
+    let namespace = NamespaceId::DEFAULT;
+    let workflow_id = "w".into();
+    Waiting {
+        place: Place {
+            namespace,
+            workflow_id,
+        },
+        run_id: RunId(run),
+        scheduled_event_id,
+    }
+}
+
+fn met(taken: &Taken) -> Option<(RunId, i64)> {
+    let (waiting, _) = taken.matches.pairs.first()?;
+    Some((waiting.run_id, waiting.scheduled_event_id))
+}
+
+fn poller<'a>(identity: &'a str, instance_key: &'a str) -> Poller<'a> {
+    Poller {
+        identity,
+        instance_key,
+        a_second: None,
+    }
+}
+
+/// A poller that lets the queue hand out so many in a second.
+fn with_rate(a_second: f64) -> Poller<'static> {
+    Poller {
+        a_second: Some(a_second),
+        ..poller("w", "")
+    }
+}
+
+#[test]
+fn the_attempt_that_fell_due_first_goes_first_whoever_brings_it() {
+    // A1
+    let queues = queues();
+    for (due_ns, run) in [(20, 1), (10, 2), (20, 3)] {
+        assert!(
+            queues
+                .offer(&key("q"), due_ns, waiting(run, 5), 30)
+                .poll
+                .is_none()
+        );
+    }
+    assert!(
+        queues.offer(&key("q"), 20, waiting(1, 5), 30).poll.is_none(),
+        "what stands in line does not stand there twice"
+    );
+    assert_eq!(queues.describe(&key("q"), 30).backlog, 3);
+    queues.withdraw(RunId(3), 5, 30);
+    let order: Vec<_> = (0..3)
+        .map(|_| {
+            let taken = queues.poll(&key("q"), poller("w", ""), 30).unwrap();
+            queues.leave(&key("q"), taken.number, 30);
+            met(&taken)
+        })
+        .collect();
+    assert_eq!(order, [Some((RunId(2), 5)), Some((RunId(1), 5)), None]);
+}
+
+#[test]
+fn a_poll_that_waits_gets_what_comes_and_one_that_has_gone_does_not() {
+    // A7
+    let queues = queues();
+    let gone = queues.poll(&key("q"), poller("gone", ""), 1).unwrap();
+    let stays = queues.poll(&key("q"), poller("stays", ""), 2).unwrap();
+    drop(gone.answer);
+    assert!(queues.offer(&key("other"), 3, waiting(1, 5), 3).poll.is_none());
+    let poll = queues.offer(&key("q"), 3, waiting(2, 5), 3).poll.unwrap();
+    assert_eq!(poll.identity, "stays");
+    assert!(met(&stays).is_none());
+    assert_eq!(queues.describe(&key("q"), 3).backlog, 0);
+    assert!(
+        queues.offer(&key("q"), 3, waiting(3, 5), 3).poll.is_none(),
+        "one poll takes one attempt"
+    );
+}
+
+#[test]
+fn polls_are_bounded_in_a_queue_and_in_all() {
+    let queues = queues();
+    let first = queues.poll(&key("a"), poller("w", ""), 1).unwrap();
+    let _second = queues.poll(&key("a"), poller("w", ""), 1).unwrap();
+    assert_eq!(
+        queues.poll(&key("a"), poller("w", ""), 1).unwrap_err(),
+        Refusal::TooMany(2)
+    );
+    let _third = queues.poll(&key("b"), poller("w", ""), 1).unwrap();
+    assert_eq!(
+        queues.poll(&key("c"), poller("w", ""), 1).unwrap_err(),
+        Refusal::TooMany(3)
+    );
+    queues.leave(&key("a"), first.number, 2);
+    queues.poll(&key("a"), poller("w", ""), 3).unwrap();
+}
+
+#[test]
+fn a_worker_that_stops_gets_nothing_and_the_others_go_on() {
+    let queues = queues();
+    let mut mine = queues.poll(&key("q"), poller("w", "mine"), 1).unwrap();
+    let mut other = queues.poll(&key("q"), poller("w", "other"), 1).unwrap();
+    queues.dismiss(&key("q"), "mine");
+    assert!(matches!(mine.answer.try_recv(), Ok(None)));
+    assert!(matches!(
+        other.answer.try_recv(),
+        Err(oneshot::error::TryRecvError::Empty)
+    ));
+    queues.stop();
+    assert!(matches!(
+        other.answer.try_recv(),
+        Err(oneshot::error::TryRecvError::Closed)
+    ));
+    assert_eq!(
+        queues.poll(&key("q"), poller("w", ""), 1).unwrap_err(),
+        Refusal::Stopping
+    );
+}
+
+#[test]
+fn pollers_are_seen_for_a_while_and_queues_that_nobody_uses_go() {
+    let queues = queues();
+    let poll = queues.poll(&key("q"), poller("w", ""), 5).unwrap();
+    queues.leave(&key("q"), poll.number, 6);
+    assert!(queues.is_polled(&key("q"), 7));
+    assert_eq!(queues.describe(&key("q"), 7).pollers, [("w".to_owned(), 5)]);
+    assert!(!queues.is_polled(&key("q"), LATELY_NS + 6));
+    let other = queues.poll(&key("other"), poller("w", ""), KEPT_NS + 6).unwrap();
+    queues.leave(&key("other"), other.number, KEPT_NS + 6);
+    let inner = queues.lock();
+    assert!(!inner.queues.contains_key(&key("q")));
+    assert!(inner.queues.contains_key(&key("other")));
+    drop(inner);
+    for number in 0..IDLE_QUEUES_MAX + 10 {
+        let key = key(&number.to_string());
+        let poll = queues.poll(&key, poller("w", ""), KEPT_NS + 7).unwrap();
+        queues.leave(&key, poll.number, KEPT_NS + 7);
+    }
+    assert_eq!(queues.lock().queues.len(), IDLE_QUEUES_MAX);
+}
+
+/// The runs of attempts that have met polls.
+fn runs(matches: &Matches) -> Vec<u128> {
+    matches
+        .pairs
+        .iter()
+        .map(|(waiting, _)| waiting.run_id.0)
+        .collect()
+}
+
+#[test]
+fn a_queue_hands_out_as_many_in_a_second_as_its_workers_ask() {
+    // A2
+    let queues = TaskQueues::new(Limits {
+        polls: 100,
+        polls_of_queue: 100,
+    });
+    let q = key("q");
+    for run in 1..=6 {
+        assert!(queues.offer(&q, run, waiting(run.into(), 5), 0).poll.is_none());
+    }
+    let first = queues.poll(&q, with_rate(2.0), 0).unwrap();
+    assert_eq!((runs(&first.matches), first.matches.again_ns), (vec![1], None));
+    let second = queues.poll(&q, poller("w", ""), 0).unwrap();
+    assert_eq!(runs(&second.matches), [2]);
+    // Those of a second are handed out: polls and attempts wait, and somebody is told once when to look.
+    let held: Vec<_> = (0..3)
+        .map(|_| queues.poll(&q, with_rate(2.0), 0).unwrap())
+        .collect();
+    let agains: Vec<_> = held.iter().map(|taken| taken.matches.again_ns).collect();
+    assert_eq!(agains, [Some(SECOND / 2), None, None]);
+    assert_eq!(queues.holds_back(&q, 1), Some(2.0));
+    assert_eq!(queues.describe(&q, 1).limit, Some(2.0));
+    let early = queues.go_on(&q, SECOND / 2 - 1);
+    assert_eq!(
+        (runs(&early), early.again_ns),
+        (vec![], None),
+        "that look still comes"
+    );
+    let then = queues.go_on(&q, SECOND / 2);
+    assert_eq!((runs(&then), then.again_ns), (vec![3], Some(SECOND)));
+    // Whoever comes when there is room again goes behind those that have waited longer, and takes nothing from them.
+    let offered = queues.offer(&q, 0, waiting(7, 5), SECOND);
+    assert!(offered.poll.is_some(), "it has fallen due before the others");
+    assert_eq!(offered.others.again_ns, None, "that look still comes");
+    let now = 3 * SECOND / 2;
+    let late = queues.offer(&q, 9, waiting(8, 5), now);
+    assert!(late.poll.is_none());
+    assert_eq!(runs(&late.others), [4]);
+    // A higher rate counts at once, and the next look comes earlier; with none nobody looks.
+    let _waits = queues.poll(&q, with_rate(2.0), now).unwrap();
+    assert_eq!(queues.go_on(&q, now).again_ns, Some(2 * SECOND));
+    let faster = queues.poll(&q, with_rate(4.0), now).unwrap();
+    assert_eq!(runs(&faster.matches), [5, 6]);
+    let faster = queues.poll(&q, with_rate(4.0), now).unwrap();
+    assert_eq!(
+        (runs(&faster.matches), faster.matches.again_ns),
+        (vec![], Some(7 * SECOND / 4))
+    );
+    let none = queues.poll(&q, with_rate(0.0), now).unwrap();
+    assert_eq!((runs(&none.matches), none.matches.again_ns), (vec![], None));
+    assert_eq!(queues.holds_back(&q, u64::MAX), Some(0.0));
+}
+
+#[test]
+fn polls_that_have_gone_use_up_nothing_of_a_queues_rate() {
+    // A7
+    let queues = queues();
+    let gone = queues.poll(&key("q"), with_rate(1.0), 1).unwrap();
+    drop(gone.answer);
+    assert!(queues.offer(&key("q"), 1, waiting(1, 5), 1).poll.is_none());
+    let stays = queues.poll(&key("q"), poller("stays", ""), 1).unwrap();
+    assert_eq!(met(&stays), Some((RunId(1), 5)));
+}
+
+#[test]
+fn a_busy_queue_makes_no_other_forget_its_pollers() {
+    let queues = queues();
+    let idle = queues.poll(&key("idle"), poller("seen", ""), SECOND).unwrap();
+    queues.leave(&key("idle"), idle.number, SECOND);
+    // A fast worker, whose queue is empty whenever its poll has ended.
+    for _ in 0..IDLE_QUEUES_MAX + 10 {
+        let taken = queues.poll(&key("busy"), poller("fast", ""), SECOND).unwrap();
+        queues.leave(&key("busy"), taken.number, SECOND);
+    }
+    let polled = |name: &str, now_ns: u64| queues.is_polled(&key(name), now_ns);
+    assert!(polled("idle", 2 * SECOND) && polled("busy", 2 * SECOND));
+    assert_eq!(queues.lock().idle.len(), 2, "each of them stands there once");
+    // What is used again is not idle any more, and what nobody uses is forgotten after a while.
+    let _waits = queues.poll(&key("busy"), poller("fast", ""), SECOND).unwrap();
+    assert_eq!(queues.lock().idle.len(), 1);
+    let late = queues
+        .poll(&key("late"), poller("w", ""), SECOND + KEPT_NS)
+        .unwrap();
+    queues.leave(&key("late"), late.number, SECOND + KEPT_NS);
+    let inner = queues.lock();
+    assert_eq!((inner.idle.len(), inner.queues.len()), (1, 2));
+}
