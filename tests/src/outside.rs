@@ -84,6 +84,21 @@ impl Place {
         }
     }
 
+    /// Waits until the server has a heartbeat of an execution's only activity: what a worker has sent may still be on its way when the
+    /// worker is killed.
+    #[track_caller]
+    pub fn wait_for_heartbeat(&self, id: &str) {
+        let began = Instant::now();
+        loop {
+            let words = ["workflow", "describe", "-w", id, "-o", "json"];
+            let activity = self.server.longhaul(&words).json()["pendingActivities"][0].take();
+            if !activity["heartbeatDetails"].is_null() {
+                return;
+            }
+            assert!(began.elapsed() < PATIENCE, "no heartbeat comes: {activity}");
+        }
+    }
+
     /// Starts an execution of the lab.
     pub fn start(&self, id: &str, steps: &[Value]) {
         let program = json!({ "steps": steps }).to_string();

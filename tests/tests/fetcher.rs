@@ -129,3 +129,34 @@ fn a_host_that_is_not_granted_fails_the_workflow_at_once_with_the_line_that_woul
     assert_eq!(fs::read_to_string(folder.join("a")).unwrap(), "granted");
     assert!(!folder.join("b").exists());
 }
+
+#[test]
+fn two_addresses_of_one_name_are_refused_before_anything_is_fetched() {
+    let web = Web::with_text("text");
+    let (server, folder) = server(&web);
+    let urls = json!([web.url("/a/x.txt"), web.url("/b/x.txt")]).to_string();
+    server.start_workflow("FetchWorkflow", "f", &[&urls]).ok();
+    let shown = server.longhaul(&["workflow", "result", "--workflow-id", "f"]);
+    for text in ["FAILED", "SameName", "/b/x.txt", "(non-retryable)"] {
+        assert!(shown.stdout.contains(text), "{text:?} is missing: {shown:?}");
+    }
+    assert_eq!(web.requests(), []);
+    assert_eq!(fs::read_dir(&folder).unwrap().count(), 0);
+}
+
+// A2
+#[test]
+fn what_keeps_a_file_from_being_written_now_may_be_gone_in_the_next_attempt() {
+    let web = Web::with_text("text");
+    let (server, folder) = server(&web);
+    // A folder stands where the file is to be: no grant is missing, and somebody may move it away.
+    let blocker = folder.join("x.txt");
+    fs::create_dir(&blocker).unwrap();
+    fs::write(blocker.join("inside"), "").unwrap();
+    let urls = json!([web.url("/x.txt")]).to_string();
+    server.start_workflow("FetchWorkflow", "f", &[&urls]).ok();
+    web.until(|requests| requests.len() >= 2);
+    fs::rename(&blocker, server.folder().join("moved")).unwrap();
+    server.result("f").ok();
+    assert_eq!(fs::read_to_string(folder.join("x.txt")).unwrap(), "text");
+}

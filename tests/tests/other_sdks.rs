@@ -93,6 +93,7 @@ fn takes_over(language: Language) {
     let first = place.worker(language, "first");
     place.start("w", &[step("hold", "w", json!({"heartbeat_ms": 1000}))]);
     place.wait("w-first-1");
+    place.wait_for_heartbeat("w");
     drop(first);
     let _second = place.worker(language, "second");
     place.wait("w-second-2");

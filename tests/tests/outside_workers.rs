@@ -32,6 +32,7 @@ fn an_activity_of_a_killed_worker_goes_to_another_which_knows_how_far_it_came() 
     let first = place.worker(Language::Python, "first");
     place.start("w", &[step("hold", "w", json!({"heartbeat_ms": 1000}))]);
     place.wait("w-first-1");
+    place.wait_for_heartbeat("w");
     drop(first);
     let _second = place.worker(Language::Python, "second");
     place.wait("w-second-2");
@@ -181,6 +182,7 @@ fn an_activity_that_is_paused_stops_and_goes_on_where_it_was() {
     let longhaul = |words: &[&str]| place.server.longhaul(words);
     place.start("w", &[step("hold", "w", json!({"heartbeat_ms": 5000}))]);
     place.wait("w-worker-1");
+    place.wait_for_heartbeat("w");
     longhaul(&["activity", "pause", "-w", "w", "-a", "1", "--reason", "a holiday"]).ok();
     // The code hears of it, and its attempt ends.
     place.wait("w-cancelled");

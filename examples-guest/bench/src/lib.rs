@@ -266,5 +266,7 @@ impl ChainEnd {
     }
 }
 
-longhaul_sdk::export!(Empty, Steps, Remote, Retries, Local, Fan, Sleep, Signals, Parent, Chain, ChainEnd);
+longhaul_sdk::export!(
+    Empty, Steps, Remote, Retries, Local, Fan, Sleep, Signals, Parent, Chain, ChainEnd
+);
 longhaul_sdk::export_activities!(Activities);

@@ -1,7 +1,8 @@
 //! Files from the web into a folder. Workflow and activity are one component; what the activity may reach stands in `fetcher.toml`.
 
+use std::collections::HashSet;
 use std::fs::{self, File};
-use std::io::Write as _;
+use std::io::{self, ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -34,6 +35,7 @@ impl Fetcher {
     /// Fetch files one after the other. A heartbeat after each says which are there.
     #[activity(name = "FetchFiles")]
     async fn fetch_files(ctx: ActivityContext, urls: Vec<String>) -> Result<Vec<Fetched>, ActivityError> {
+        refuse_doubles(&urls)?;
         let mut fetched: Vec<Fetched> = ctx.heartbeat_details().deserialize()?.unwrap_or_default();
         if !fetched.is_empty() {
             longhaul_sdk::log::info!("{} of {} files are there already", fetched.len(), urls.len());
@@ -61,18 +63,21 @@ async fn fetch(ctx: &ActivityContext, before: &[Fetched], url: &str) -> Result<F
         .map_err(failure)?;
     let name = name_of(url);
     let path = PathBuf::from(FOLDER).join(&name);
-    let partial = path.with_added_extension("part");
-    let mut file = File::create(&partial).map_err(|error| denied_or_not(&partial, error))?;
+    // Another run may fetch a file of this name at the same time.
+    let run = ctx.info().workflow_run_id.as_deref().unwrap_or_default();
+    let partial = path.with_added_extension(format!("{run}.part"));
+    let mut file = File::create(&partial).map_err(|error| file_failure(&partial, &error))?;
     let mut bytes = 0;
     while let Some(chunk) = response.chunk().await.map_err(failure)? {
-        file.write_all(&chunk)?;
+        file.write_all(&chunk)
+            .map_err(|error| file_failure(&partial, &error))?;
         bytes += chunk.len() as u64;
         // Long files are silent otherwise.
         ctx.record_heartbeat(before.to_vec()).await?;
     }
     // Whoever looks finds the whole file or none, also when this attempt ends here and the next one fetches it again.
-    file.sync_all()?;
-    fs::rename(&partial, &path)?;
+    file.sync_all().map_err(|error| file_failure(&partial, &error))?;
+    fs::rename(&partial, &path).map_err(|error| file_failure(&path, &error))?;
     Ok(Fetched { name, bytes })
 }
 
@@ -86,21 +91,42 @@ fn name_of(url: &str) -> String {
     }
 }
 
+/// Each file has the name of its address's last part: of two with the same name only one would be left.
+fn refuse_doubles(urls: &[String]) -> Result<(), ActivityError> {
+    let mut names = HashSet::new();
+    match urls.iter().find(|url| !names.insert(name_of(url))) {
+        None => Ok(()),
+        Some(url) => {
+            let text = format!(
+                "{url}: another address of the list is stored as {:?} too",
+                name_of(url)
+            );
+            Err(final_failure("SameName", text))
+        }
+    }
+}
+
 /// What is not granted now is not granted in the next attempt either: settings change with a new version of the module.
 fn failure(error: HttpError) -> ActivityError {
     match error {
-        HttpError::Denied { .. } => denied(error),
+        HttpError::Denied { .. } => final_failure("Denied", error),
         other => other.into(),
     }
 }
 
-fn denied_or_not(path: &Path, error: std::io::Error) -> ActivityError {
-    denied(format!("{}: {error}", path.display()))
+/// As above; a full disk, on the other hand, may have room again in the next attempt.
+fn file_failure(path: &Path, error: &io::Error) -> ActivityError {
+    let text = format!("{}: {error}", path.display());
+    match error.kind() {
+        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => final_failure("Denied", text),
+        _ => ActivityError::application(ApplicationFailure::new(text)),
+    }
 }
 
-fn denied(error: impl ToString) -> ActivityError {
-    let failure = ApplicationFailure::builder(error.to_string())
-        .type_name("Denied".to_owned())
+/// A failure that no further attempt changes.
+fn final_failure(type_name: &str, text: impl ToString) -> ActivityError {
+    let failure = ApplicationFailure::builder(text.to_string())
+        .type_name(type_name.to_owned())
         .non_retryable(true)
         .build();
     ActivityError::application(failure)

@@ -122,7 +122,12 @@ impl Link {
                     .next_retry_delay()
                     .and_then(|delay| delay.as_millis().try_into().ok()),
                 benign: failure.category() == ApplicationErrorCategory::Benign,
-                details: failure.raw_details().unwrap_or_default().iter().map(value).collect(),
+                details: failure
+                    .raw_details()
+                    .unwrap_or_default()
+                    .iter()
+                    .map(value)
+                    .collect(),
                 source: error.failure().source.clone(),
                 has_stack_trace: !error.failure().stack_trace.is_empty(),
                 encoded: error.failure().encoded_attributes.is_some(),

@@ -172,32 +172,37 @@ async fn send(network: &Network, tls: &Tls, mut request: Request<WasiBody>, opti
 /// Connect to the address that answers first. They are tried in their order, and the next one as soon as one has failed or has said
 /// nothing for a moment: one that swallows everything keeps none of the others waiting.
 async fn connect(network: &Network, addresses: &[IpAddr], port: u16) -> Result<(TcpStream, Right), Error> {
-    let mut last = Error::Connect(io::Error::new(io::ErrorKind::NotFound, "there is no address"));
+    let mut last = io::Error::new(io::ErrorKind::NotFound, "there is no address");
     let mut left = addresses.iter();
     // Those that are under way end with the future.
     let mut tries = JoinSet::new();
     loop {
-        if let Some(address) = (tries.len() < TRIES_MAX).then(|| left.next()).flatten() {
+        let mut more = left.len() > 0 && tries.len() < TRIES_MAX;
+        if more {
             match network.descriptor() {
-                Ok(right) => {
-                    let address = SocketAddr::new(*address, port);
-                    tries.spawn(async move { (TcpStream::connect(address).await, right) });
+                Some(right) => {
+                    // There is one, see above.
+                    if let Some(address) = left.next() {
+                        let address = SocketAddr::new(*address, port);
+                        tries.spawn(async move { (TcpStream::connect(address).await, right) });
+                    }
+                    more = left.len() > 0 && tries.len() < TRIES_MAX;
                 }
-                Err(why) => last = Error::InternalError(Some(why)),
+                None if tries.is_empty() => return Err(Error::InternalError(Some(network.no_descriptor()))),
+                // The next one has that of one which fails.
+                None => more = false,
             }
         }
-        let more = left.len() > 0 && tries.len() < TRIES_MAX;
         let ended = tokio::select! {
             biased;
             ended = tries.join_next() => ended,
-            () = sleep(NEXT_AFTER), if more && !tries.is_empty() => continue,
+            () = sleep(NEXT_AFTER), if more => continue,
         };
         match ended {
             Some(Ok((Ok(stream), right))) => return Ok((stream, right)),
-            Some(Ok((Err(error), _))) => last = Error::Connect(error),
-            Some(Err(error)) => last = Error::InternalError(Some(error.to_string())),
-            None if left.len() == 0 => return Err(last),
-            None => {}
+            Some(Ok((Err(error), _))) => last = error,
+            Some(Err(error)) => last = io::Error::other(error),
+            None => return Err(Error::Connect(last)),
         }
     }
 }
@@ -277,7 +282,80 @@ impl Body for Timed {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Mutex;
+
+    use tokio::net::{TcpListener, TcpSocket};
+
     use super::*;
+    use crate::descriptors::Descriptors;
+    use crate::grants::Grants;
+    use crate::log::{Logs, NoLog};
+    use crate::network::Shared;
+    use crate::options::LogOptions;
+    use crate::resolver::{Lookups, Resolver};
+
+    fn network(descriptors: usize) -> Network {
+        let shared = Shared {
+            resolver: Resolver::default(),
+            lookups: Lookups::default(),
+            descriptors: Descriptors::new(descriptors),
+        };
+        let logs = Arc::new(Mutex::new(Logs::new(Arc::new(NoLog), LogOptions::default())));
+        Network::new(&Grants::default(), shared, logs)
+    }
+
+    // C4
+    #[tokio::test]
+    async fn an_address_that_swallows_everything_does_not_keep_the_good_one_waiting() {
+        // Nobody accepts here: when its line is full, whoever else connects waits.
+        let full = TcpSocket::new_v4().unwrap();
+        full.bind("127.0.0.2:0".parse().unwrap()).unwrap();
+        let full = full.listen(1).unwrap();
+        let at = full.local_addr().unwrap();
+        let mut line = JoinSet::new();
+        for _ in 0..8 {
+            line.spawn(TcpStream::connect(at));
+        }
+        let mut held = Vec::new();
+        for _ in 0..2 {
+            held.push(line.join_next().await.unwrap().unwrap().unwrap());
+        }
+        let good = TcpListener::bind(("127.0.0.1", at.port())).await.unwrap();
+        let addresses = ["127.0.0.2".parse().unwrap(), "127.0.0.1".parse().unwrap()];
+        let connecting = timeout(Duration::from_secs(30), async {
+            connect(&network(0), &addresses, at.port()).await
+        });
+        let (stream, _) = connecting.await.unwrap().unwrap();
+        assert_eq!(stream.peer_addr().unwrap(), good.local_addr().unwrap());
+    }
+
+    // C4
+    #[tokio::test]
+    async fn of_addresses_that_fail_the_last_one_says_why_and_without_a_descriptor_none_is_tried() {
+        let good = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = good.local_addr().unwrap().port();
+        let addresses: Vec<IpAddr> = (2..20).map(|n| IpAddr::from([127, 0, 0, n])).collect();
+        let refused = network(0);
+        match connect(&refused, &addresses, port).await {
+            Err(Error::Connect(error)) => assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused),
+            other => panic!("{other:?}"),
+        }
+        match connect(&refused, &[], port).await {
+            Err(Error::Connect(error)) => assert_eq!(error.kind(), io::ErrorKind::NotFound),
+            other => panic!("{other:?}"),
+        }
+        // One is enough, however many addresses there are; it is held as long as the connection.
+        let single = network(1);
+        let mut all = addresses.clone();
+        all.push("127.0.0.1".parse().unwrap());
+        let (stream, right) = connect(&single, &all, port).await.unwrap();
+        match connect(&single, &all, port).await {
+            Err(Error::InternalError(Some(why))) => assert!(why.contains("1 open files"), "{why}"),
+            other => panic!("{other:?}"),
+        }
+        drop((stream, right));
+        assert!(connect(&single, &all, port).await.is_ok());
+    }
 
     #[test]
     fn a_request_names_its_host_and_port() {

@@ -67,13 +67,16 @@ impl Network {
         !self.sockets.is_empty()
     }
 
-    /// The right to a connection. `Err` says why there is none, and the log has it too.
-    pub(crate) fn descriptor(&self) -> Result<Right, String> {
-        self.descriptors.try_one().ok_or_else(|| {
-            let text = self.descriptors.none_left();
-            self.tell(text.clone());
-            text
-        })
+    /// The right to a connection, if there is one.
+    pub(crate) fn descriptor(&self) -> Option<Right> {
+        self.descriptors.try_one()
+    }
+
+    /// Why there is none: a line in the log of the attempt, and the same text for the guest.
+    pub(crate) fn no_descriptor(&self) -> String {
+        let text = self.descriptors.none_left();
+        self.tell(text.clone());
+        text
     }
 
     /// Deny something: a line in the log of the attempt, and the same text for the guest.

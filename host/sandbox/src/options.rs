@@ -69,7 +69,7 @@ pub struct Options {
     /// wants more traps. Default 256.
     pub activity_handles_max: usize,
     /// Files and connections that all activity attempts together may hold: each is a file descriptor of this process. An attempt that
-    /// wants more is refused, and goes on. Default 0: half of what the process may have when the sandbox is made (`ulimit -n`).
+    /// wants more is refused, and goes on; one with granted folders begins when there is one for each of them. Default 0: half of what the process may have when the sandbox is made (`ulimit -n`).
     pub activity_descriptors_max: usize,
     /// Files and folders of this server that no folder may be granted in or around. What is in [`Self::cache_dir`] is one of them anyway.
     /// Default: none.

@@ -18,6 +18,7 @@ const WAIT_MAX: Duration = Duration::from_secs(10);
 pub struct Resolver {
     resolve: Arc<dyn Resolve>,
     turns: Arc<Semaphore>,
+    wait_max: Duration,
 }
 
 /// How names are looked up.
@@ -46,6 +47,7 @@ impl Resolver {
         Self {
             resolve: Arc::new(resolve),
             turns: Arc::new(Semaphore::new(LOOKUPS_MAX)),
+            wait_max: WAIT_MAX,
         }
     }
 
@@ -57,11 +59,8 @@ impl Resolver {
             let of_module = module.0.clone().acquire_owned().await.ok();
             (of_module, self.turns.clone().acquire_owned().await.ok())
         };
-        let turns = timeout(WAIT_MAX, turns).await.map_err(|_| {
-            let why = format!(
-                "too many lookups are under way, and none has ended for {} s",
-                WAIT_MAX.as_secs()
-            );
+        let turns = timeout(self.wait_max, turns).await.map_err(|_| {
+            let why = "too many lookups of this module, or of all together, are under way, and none of them has ended for some time";
             io::Error::new(io::ErrorKind::TimedOut, why)
         })?;
         let lookup = self.resolve.resolve(name);
@@ -104,5 +103,87 @@ impl Resolve for System {
             let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
             Ok(found.map(|address| address.ip().to_canonical()).collect())
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    /// A name server that says nothing until it is let.
+    #[derive(Clone)]
+    struct Silent {
+        asked: Arc<AtomicUsize>,
+        answers: Arc<Semaphore>,
+    }
+
+    impl Resolve for Silent {
+        fn resolve(&self, _: String) -> Resolving {
+            self.asked.fetch_add(1, Ordering::Relaxed);
+            let answers = self.answers.clone();
+            Box::pin(async move {
+                answers.acquire().await.unwrap().forget();
+                Ok(vec!["8.8.8.8".parse().unwrap()])
+            })
+        }
+    }
+
+    fn silent() -> (Silent, Resolver) {
+        let silent = Silent {
+            asked: Arc::default(),
+            answers: Arc::new(Semaphore::new(0)),
+        };
+        (silent.clone(), Resolver::new(silent))
+    }
+
+    /// Ask, and go away without the answer.
+    async fn ask_and_go(resolver: &Resolver, module: &Lookups) {
+        tokio::select! {
+            biased;
+            answer = resolver.resolve("a.example".to_owned(), module) => panic!("{answer:?}"),
+            () = tokio::task::yield_now() => {}
+        }
+    }
+
+    // C4
+    #[tokio::test]
+    async fn a_lookup_keeps_its_turn_until_it_has_ended_though_nobody_waits_for_it() {
+        let (silent, resolver) = silent();
+        let one = Lookups::default();
+        for _ in 0..10 * LOOKUPS_OF_MODULE {
+            ask_and_go(&resolver, &one).await;
+        }
+        assert_eq!(silent.asked.load(Ordering::Relaxed), LOOKUPS_OF_MODULE);
+        // Other modules have turns, until all are taken.
+        let others: Vec<Lookups> = (0..2 * LOOKUPS_MAX).map(|_| Lookups::default()).collect();
+        ask_and_go(&resolver, &others[0]).await;
+        assert_eq!(silent.asked.load(Ordering::Relaxed), LOOKUPS_OF_MODULE + 1);
+        for module in &others {
+            ask_and_go(&resolver, module).await;
+        }
+        assert_eq!(silent.asked.load(Ordering::Relaxed), LOOKUPS_MAX);
+        // When they end, the next ones begin.
+        silent.answers.add_permits(LOOKUPS_MAX + 1);
+        let answer = resolver.resolve("a.example".to_owned(), &one).await.unwrap();
+        assert_eq!(answer.len(), 1);
+    }
+
+    // C4
+    #[tokio::test]
+    async fn whoever_waits_too_long_for_a_turn_is_told() {
+        let (_, mut resolver) = silent();
+        resolver.wait_max = Duration::from_millis(1);
+        let module = Lookups::default();
+        for _ in 0..LOOKUPS_OF_MODULE {
+            ask_and_go(&resolver, &module).await;
+        }
+        let error = resolver
+            .resolve("a.example".to_owned(), &module)
+            .await
+            .unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        assert!(error.to_string().contains("under way"), "{error}");
     }
 }

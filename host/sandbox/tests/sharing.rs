@@ -190,6 +190,7 @@ async fn a_panic_of_the_host_ends_the_attempt_and_nothing_else() {
 /// The guest that reaches for things, and a folder with a file for it.
 struct Reaching {
     module: Module,
+    http: Vec<longhaul_sandbox::Destination>,
     folder: tempfile::TempDir,
     lines: Arc<Lines>,
 }
@@ -203,6 +204,7 @@ impl Reaching {
                 .unwrap()
                 .compile(&guest("attempts"))
                 .unwrap(),
+            http: vec![],
             folder,
             lines: Arc::default(),
         }
@@ -219,8 +221,13 @@ impl Reaching {
             destinations: vec![longhaul_sandbox::Destination::socket("127.0.0.1:*").unwrap()],
             private: false,
         };
+        let http = longhaul_sandbox::Reach {
+            destinations: self.http.clone(),
+            private: false,
+        };
         let grants = Grants {
             folders,
+            http,
             sockets,
             ..Grants::default()
         };
@@ -281,4 +288,34 @@ async fn a_socket_that_is_closed_is_given_back() {
         assert!(end.starts_with("failed: "), "{verb}: {end}");
     }
     assert!(none.lines.texts().join("\n").contains("hold 1 open files"));
+}
+
+/// A web server that takes its time for each answer.
+fn slow_web(time: Duration) -> std::net::SocketAddr {
+    use std::io::{Read as _, Write as _};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for peer in listener.incoming() {
+            let mut peer = peer.unwrap();
+            let _ = peer.read(&mut [0; 4096]);
+            std::thread::sleep(time);
+            let _ = peer.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nslow");
+        }
+    });
+    address
+}
+
+// C4
+#[tokio::test]
+async fn an_attempt_that_waits_for_a_slow_server_does_nothing_meanwhile() {
+    let address = slow_web(Duration::from_secs(4));
+    let mut reaching = Reaching::new(options());
+    reaching.http = vec![longhaul_sandbox::Destination::http(&address.to_string()).unwrap()];
+    reaching.module = reaching.module.with_limits(Limits {
+        activity_fuel: Some(std::env::var("S5_FUEL").map_or(1_000_000, |f| f.parse().unwrap())),
+        ..Limits::default()
+    });
+    let end = reaching.ends("Reach", &format!("get http://{address}/")).await;
+    assert_eq!(end, "\"200 slow\"");
 }

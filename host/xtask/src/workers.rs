@@ -143,6 +143,8 @@ fn go(workspace: &Workspace) -> Result<PathBuf, Error> {
         .args(["build", "-trimpath", "-buildvcs=false", "-o"])
         .arg(&worker)
         .arg(".")
+        // Distributions switch it off.
+        .env("GOTOOLCHAIN", "auto")
         .current_dir(workspace.root.join("tests/workers/go")))?;
     Ok(worker)
 }

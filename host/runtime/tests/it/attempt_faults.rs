@@ -10,7 +10,7 @@ use std::{
 use longhaul_history::proto::{enums::v1::PendingActivityState as State, workflowservice::v1 as wire};
 use longhaul_runtime::{
     Clock, Error, Simulation,
-    activities::{self, Context},
+    activities::{self, CancellationReason, Context},
 };
 use longhaul_store::{Store, faults::FaultyDisk};
 use serde_json::{Value, json};
@@ -18,8 +18,8 @@ use tokio::sync::oneshot;
 
 use crate::{common, worker::*, world::*};
 
-/// By which a test ends attempts of `Hold`, in the order in which they began. Closed: the attempt is gone.
-type Held = Arc<Mutex<Vec<oneshot::Sender<String>>>>;
+/// By which a test ends attempts of `Hold`, and what they know, in the order in which they began. Closed: the attempt is gone.
+type Held = Arc<Mutex<Vec<(oneshot::Sender<String>, Context)>>>;
 
 /// An activity of the embedding program that runs until the test ends it.
 fn hold(world: &World) -> Held {
@@ -27,12 +27,8 @@ fn hold(world: &World) -> Held {
     let begun = held.clone();
     let hold = activities::json(move |context: Context, _: Value| {
         let (sender, receiver) = oneshot::channel();
-        begun.lock().unwrap().push(sender);
-        async move {
-            let said = receiver.await.map_err(std::io::Error::other)?;
-            assert_eq!(context.cancellation(), None, "nobody has asked it to stop");
-            Ok(said)
-        }
+        begun.lock().unwrap().push((sender, context));
+        async move { Ok(receiver.await.map_err(std::io::Error::other)?) }
     });
     world.rt().register_activity(QUEUE, "Hold", hold).unwrap();
     held
@@ -75,11 +71,16 @@ async fn an_attempt_does_not_end_for_a_request_that_could_not_be_written() {
     let refused = world.drive(rt.terminate(request)).await.map(|_| ());
     assert!(matches!(refused, Err(Error::Unavailable(_))), "{refused:?}");
     world.sim.settle().await;
-    assert!(!held.lock().unwrap()[0].is_closed(), "the attempt runs on");
     free(&mut world).await;
     let info = world.pending("w").await.unwrap();
     assert_eq!((info.state(), info.attempt), (State::Started, 1));
-    held.lock().unwrap().remove(0).send("kept".into()).unwrap();
+    let (end, context) = held.lock().unwrap().remove(0);
+    assert_eq!(
+        context.cancellation(),
+        None,
+        "the attempt runs on, and knows of nothing"
+    );
+    end.send("kept".into()).unwrap();
     assert_eq!(world.result("w").await, json!(["Hold=\"kept\""]));
     assert!(!world.history("w").contains("attempt="), "it was the first");
 }
@@ -93,7 +94,29 @@ async fn an_attempt_ends_once_the_end_of_its_run_is_durable() {
     world.sim.settle().await;
     world.terminate("w").await.unwrap();
     world.sim.settle().await;
-    assert!(held.lock().unwrap()[0].is_closed());
+    let (end, context) = held.lock().unwrap().remove(0);
+    assert!(end.is_closed());
+    assert_eq!(context.cancellation(), Some(CancellationReason::NotFound));
+}
+
+#[tokio::test]
+async fn an_attempt_hears_of_a_cancellation_once_that_is_durable() {
+    // A3, A4, E4
+    for written in [true, false] {
+        let mut world = lab().await;
+        let held = hold(&world);
+        world.lab("w", &[holding()]).await;
+        world.sim.settle().await;
+        if !written {
+            world.disk.fail_sync(world.disk.syncs() + 1);
+        }
+        let answer = world.cancel("w").await;
+        assert_eq!(answer.is_ok(), written, "{answer:?}");
+        world.sim.settle().await;
+        let (_end, context) = held.lock().unwrap().remove(0);
+        let told = written.then_some(CancellationReason::Cancelled);
+        assert_eq!(context.cancellation(), told);
+    }
 }
 
 #[tokio::test]
@@ -175,7 +198,8 @@ async fn the_end_of_an_attempt_waits_until_its_run_can_be_read() {
     world.sim.settle().await;
     evict(&mut world).await;
     world.sim.fail_read_of("w");
-    held.lock().unwrap().remove(0).send("late".into()).unwrap();
+    let (end, _) = held.lock().unwrap().remove(0);
+    end.send("late".into()).unwrap();
     world.sim.settle().await;
     assert!(!world.history("w").contains("ActivityTaskCompleted"));
     // The run is read again after a while, and nobody has to ask for it.
@@ -183,6 +207,39 @@ async fn the_end_of_an_attempt_waits_until_its_run_can_be_read() {
     world.until_history("w", "ActivityTaskCompleted").await;
     assert_eq!(world.result("w").await, json!(["Hold=\"late\""]));
     assert!(!world.history("w").contains("attempt="), "it was the first");
+}
+
+#[tokio::test]
+async fn an_attempt_that_is_over_ends_before_the_next_one_begins() {
+    // A1, A2
+    let mut world = small().await;
+    let held = hold(&world);
+    let step = json!({"type": "Hold", "start_to_close_ms": 10_000, "retry_ms": 3_600_000});
+    world.lab("w", &[activity(step)]).await;
+    world.sim.settle().await;
+    evict(&mut world).await;
+    // Its time is over, and an operator lets it begin anew: both wait for the run to be read, and come in one turn.
+    world.sim.hold_workers(true);
+    world.advance(10 * SECOND).await;
+    let request = wire::ResetActivityRequest {
+        namespace: "default".into(),
+        execution: common::execution("w"),
+        activity: Some(wire::reset_activity_request::Activity::Type("Hold".into())),
+        ..Default::default()
+    };
+    let rt = world.rt();
+    let reset = tokio::spawn(async move { rt.reset_activity(request).await });
+    world.sim.settle().await;
+    assert!(!reset.is_finished());
+    world.sim.hold_workers(false);
+    world.drive(reset).await.unwrap().unwrap();
+    world.sim.settle().await;
+    let mut held = std::mem::take(&mut *held.lock().unwrap());
+    assert_eq!(held.len(), 2);
+    let (second, _) = held.remove(1);
+    assert!(held[0].0.is_closed(), "nobody waits for the first one");
+    second.send("anew".into()).unwrap();
+    assert_eq!(world.result("w").await, json!(["Hold=\"anew\""]));
 }
 
 #[tokio::test]

@@ -86,8 +86,9 @@ async fn a_restart_puts_what_waits_in_line_without_reading_its_runs() {
 }
 
 /// A world with one slot, and an activity `Turn` of the embedding program that notes its argument and waits until it is let go.
-async fn one_slot() -> (World, Arc<Mutex<Vec<Value>>>, Arc<Semaphore>) {
+async fn one_slot(instances: usize) -> (World, Arc<Mutex<Vec<Value>>>, Arc<Semaphore>) {
     let mut options = common::options();
+    options.instances = instances;
     options.activity_slots = 1;
     let mut world = World::with(options);
     world.upload("lab", "lab").await;
@@ -112,7 +113,7 @@ fn turn(name: &str) -> Value {
 #[tokio::test]
 async fn without_a_slot_workers_outside_get_their_attempts_all_the_same() {
     // A1
-    let (mut world, begun, go) = one_slot().await;
+    let (mut world, begun, go) = one_slot(64).await;
     world.lab("busy", &[turn("busy")]).await;
     world.sim.settle().await;
     // The one for which there is no slot comes first.
@@ -129,7 +130,7 @@ async fn without_a_slot_workers_outside_get_their_attempts_all_the_same() {
 #[tokio::test]
 async fn a_run_whose_slot_comes_free_stands_behind_those_that_wait() {
     // A1
-    let (mut world, begun, go) = one_slot().await;
+    let (mut world, begun, go) = one_slot(64).await;
     world.lab("first", &[turn("1"), turn("2"), turn("3")]).await;
     world.sim.settle().await;
     world.lab("second", &[turn("a"), turn("b")]).await;
@@ -151,9 +152,56 @@ async fn a_run_whose_slot_comes_free_stands_behind_those_that_wait() {
 }
 
 #[tokio::test]
+async fn a_slot_is_kept_for_the_next_in_line_while_its_run_is_read() {
+    // A1
+    let (mut world, begun, go) = one_slot(1).await;
+    world.lab("first", &[turn("1")]).await;
+    world.sim.settle().await;
+    world.lab("second", &[turn("a")]).await;
+    // Both have left the memory, and are not read yet when the slot comes free.
+    for id in ["x", "y"] {
+        world.lab(id, &[json!({"op": "wait", "notes": 1})]).await;
+    }
+    world.sim.hold_workers(true);
+    go.add_permits(1);
+    world.sim.settle().await;
+    world.lab("third", &[turn("z")]).await;
+    world.sim.settle().await;
+    assert_eq!(*begun.lock().unwrap(), ["1"]);
+    world.sim.hold_workers(false);
+    go.add_permits(2);
+    for id in ["first", "second", "third"] {
+        world.result(id).await;
+    }
+    assert_eq!(*begun.lock().unwrap(), ["1", "a", "z"]);
+}
+
+#[tokio::test]
+async fn a_slot_that_was_kept_for_a_run_that_cannot_be_read_goes_to_the_next() {
+    // A1
+    let (mut world, begun, go) = one_slot(1).await;
+    world.lab("first", &[turn("1")]).await;
+    world.sim.settle().await;
+    for id in ["second", "third"] {
+        world.lab(id, &[turn(id)]).await;
+    }
+    world.lab("x", &[json!({"op": "wait", "notes": 1})]).await;
+    world.sim.fail_read_of("second");
+    go.add_permits(3);
+    for id in ["first", "third"] {
+        world.result(id).await;
+    }
+    assert_eq!(*begun.lock().unwrap(), ["1", "third"]);
+    // It is looked at again after a while.
+    world.advance(10 * SECOND).await;
+    world.result("second").await;
+    assert_eq!(*begun.lock().unwrap(), ["1", "third", "second"]);
+}
+
+#[tokio::test]
 async fn what_waits_for_a_slot_and_is_terminated_takes_none() {
     // A1, E4
-    let (mut world, begun, go) = one_slot().await;
+    let (mut world, begun, go) = one_slot(64).await;
     world.lab("busy", &[turn("busy")]).await;
     world.sim.settle().await;
     for id in ["gone", "stays"] {

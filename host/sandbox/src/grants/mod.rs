@@ -26,13 +26,13 @@ pub struct Grants {
 }
 
 /// What the names of the process's environment variables begin with that can be granted as secrets. The rest of the environment
-/// cannot be granted: who uploads a module chooses the names.
+/// cannot be granted, neither by name nor as a file of a folder: who uploads a module chooses the names.
 pub const SECRET_PREFIX: &str = "LONGHAUL_SECRET_";
 
 /// A folder that an activity may use.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Folder {
-    /// Where it is on this machine.
+    /// Where it is on this machine, without symbolic links; see [`FolderError`](crate::FolderError) for what is refused.
     pub host: PathBuf,
     /// The path under which the guest sees it.
     pub guest: String,
