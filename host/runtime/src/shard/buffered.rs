@@ -69,7 +69,7 @@ enum End {
     #[prost(message, tag = "5")]
     Completed(Payloads),
     #[prost(message, tag = "6")]
-    Failed(Failure),
+    Failed(Box<Failure>),
     #[prost(message, tag = "7")]
     Cancelled(Payloads),
 }
@@ -84,7 +84,7 @@ impl Answer {
     ) -> Option<Self> {
         let end = match end {
             AttemptEnd::Completed(result) => End::Completed(result),
-            AttemptEnd::Failed(failure) => End::Failed(*failure),
+            AttemptEnd::Failed(failure) => End::Failed(failure),
             AttemptEnd::Cancelled(details) => End::Cancelled(details),
             AttemptEnd::HandedOver | AttemptEnd::Lost => return None,
         };
@@ -196,7 +196,7 @@ impl Shard {
             Some(What::Answer(mut answer)) => {
                 let end = match answer.end.take() {
                     Some(End::Completed(result)) => AttemptEnd::Completed(result),
-                    Some(End::Failed(failure)) => AttemptEnd::Failed(Box::new(failure)),
+                    Some(End::Failed(failure)) => AttemptEnd::Failed(failure),
                     Some(End::Cancelled(details)) => AttemptEnd::Cancelled(details),
                     None => return,
                 };

@@ -59,6 +59,17 @@ impl Shard {
             attempt: i32::try_from(parked.attempt).unwrap_or(i32::MAX),
             ..Default::default()
         });
+        let open = run.open_task.as_ref().map(|open| {
+            let began = time::timestamp_from_ns(open.task.now_ns);
+            info::PendingWorkflowTaskInfo {
+                state: PendingWorkflowTaskState::Started as i32,
+                scheduled_time: Some(began),
+                original_scheduled_time: Some(began),
+                started_time: Some(began),
+                attempt: 1,
+            }
+        });
+        let pending_workflow_task = open.or(pending_workflow_task);
         let mut described = executions::info(&record)?;
         if let Some(parked) = &run.parked {
             // Temporal's description has no place for the reason; its own server puts problems into this attribute as well.

@@ -6,6 +6,7 @@
 use std::{
     collections::{BTreeMap, VecDeque},
     sync::Arc,
+    time::Duration,
 };
 
 use longhaul_engine::{Violation, execution::AttemptEnd, local::LocalActivity};
@@ -71,6 +72,8 @@ pub(crate) struct LocalDispatch {
     server: Server,
     call: ActivityCall,
     cancel: Arc<Cancellation>,
+    /// It ends then, also if nobody waits for it any more.
+    limit: Duration,
 }
 
 impl LocalAttempts {
@@ -209,6 +212,11 @@ impl Shard {
         let cancel = Arc::new(Cancellation::default());
         let activity = &run.locals[&seq].activity;
         let attempt = activity.attempt();
+        let options = activity.options();
+        // One of the two is set, or it would have been refused.
+        let limits = [options.start_to_close_ns, options.schedule_to_close_ns];
+        let limit_ns = limits.into_iter().flatten().filter(|ns| *ns > 0).min();
+        let limit = Duration::from_nanos(limit_ns.unwrap_or(u64::MAX));
         let logs = self.core.logs_of(&run.workflow_id, run.run_id);
         let call = ActivityCall {
             info: info_of(run, activity, now_ns),
@@ -232,6 +240,7 @@ impl Shard {
             server,
             call,
             cancel,
+            limit,
         };
         tellings.0.push(Held::DispatchLocal(Box::new(dispatch)));
     }
@@ -345,11 +354,16 @@ async fn run_attempt(core: Arc<Core>, mailbox: Arc<ShardMailbox>, dispatch: Loca
         server,
         call,
         cancel,
+        limit,
     } = dispatch;
-    let end = match &server {
-        Server::Module(version) => execute(&core, version, call).await,
-        Server::Native(activity) => activities::run(activity, call, cancel.subscribe()).await,
+    let run = async {
+        match &server {
+            Server::Module(version) => execute(&core, version, call).await,
+            Server::Native(activity) => activities::run(activity, call, cancel.subscribe()).await,
+        }
     };
+    // The shard ends one that is waited for at its limit; one that was abandoned must not keep its slot for ever either.
+    let end = tokio::time::timeout(limit, run).await.unwrap_or(AttemptEnd::Lost);
     let end = size::within(&core.options.limits.history, end);
     mailbox.notice(Notice::LocalEnded {
         run_id,

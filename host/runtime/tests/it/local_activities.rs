@@ -175,6 +175,11 @@ async fn its_end_is_a_marker_of_the_task_that_began_it_and_a_replay_does_not_run
         ["WorkflowExecutionStarted"],
         "nothing of a task is written before it has ended"
     );
+    let pending = world.describe("l").await.pending_workflow_task.unwrap();
+    assert_eq!(
+        pending.state(),
+        longhaul_history::proto::enums::v1::PendingWorkflowTaskState::Started
+    );
     gate.let_one_end();
     world.until_history("l", "MarkerRecorded").await;
     let history = world.history("l");
