@@ -309,13 +309,30 @@ fn slow_web(time: Duration) -> std::net::SocketAddr {
 // C4
 #[tokio::test]
 async fn an_attempt_that_waits_for_a_slow_server_does_nothing_meanwhile() {
-    let address = slow_web(Duration::from_secs(4));
+    let (quick, slow) = (slow_web(Duration::ZERO), slow_web(Duration::from_secs(3)));
     let mut reaching = Reaching::new(options());
-    reaching.http = vec![longhaul_sandbox::Destination::http(&address.to_string()).unwrap()];
-    reaching.module = reaching.module.with_limits(Limits {
-        activity_fuel: Some(std::env::var("S5_FUEL").map_or(1_000_000, |f| f.parse().unwrap())),
-        ..Limits::default()
-    });
-    let end = reaching.ends("Reach", &format!("get http://{address}/")).await;
-    assert_eq!(end, "\"200 slow\"");
+    reaching.http = [quick, slow]
+        .map(|address| longhaul_sandbox::Destination::http(&address.to_string()).unwrap())
+        .to_vec();
+    let module = reaching.module.clone();
+    let mut ends_with = async |address: std::net::SocketAddr, fuel: u64| {
+        reaching.module = module.with_limits(Limits {
+            activity_fuel: Some(fuel),
+            ..Limits::default()
+        });
+        reaching.ends("Reach", &format!("get http://{address}/")).await
+    };
+    // What a request costs whose answer is there at once, to a sixteenth.
+    let (mut too_little, mut enough) = (0, 1 << 28);
+    while enough - too_little > enough / 16 {
+        let middle = too_little.midpoint(enough);
+        match ends_with(quick, middle).await.as_str() {
+            "\"200 slow\"" => enough = middle,
+            end => {
+                assert!(end.contains("OutOfFuel"), "{end}");
+                too_little = middle;
+            }
+        }
+    }
+    assert_eq!(ends_with(slow, enough + enough / 4).await, "\"200 slow\"");
 }

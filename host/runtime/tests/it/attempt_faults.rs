@@ -105,7 +105,9 @@ async fn an_attempt_hears_of_a_cancellation_once_that_is_durable() {
     for written in [true, false] {
         let mut world = lab().await;
         let held = hold(&world);
-        world.lab("w", &[holding()]).await;
+        // The run stays open, so that nothing but the cancellation reaches the attempt.
+        let program = json!({"steps": [holding()], "on_cancel": [{"op": "wait", "notes": 1}]});
+        world.start("w", "Lab", &[program]).await.unwrap();
         world.sim.settle().await;
         if !written {
             world.disk.fail_sync(world.disk.syncs() + 1);
