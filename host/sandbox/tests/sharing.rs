@@ -323,7 +323,7 @@ async fn an_attempt_that_waits_for_a_slow_server_does_nothing_meanwhile() {
         reaching.ends("Reach", &format!("get http://{address}/")).await
     };
     // What a request costs whose answer is there at once, to a sixteenth.
-    let (mut too_little, mut enough) = (0, 1 << 28);
+    let (mut too_little, mut enough) = (0_u64, 1_u64 << 28);
     while enough - too_little > enough / 16 {
         let middle = too_little.midpoint(enough);
         match ends_with(quick, middle).await.as_str() {

@@ -32,7 +32,7 @@ fn all_that_is_pending_is_shown() {
         &text,
         &[
             "Pending activities:",
-            "Type         echo",
+            "Type        echo",
             "no uploaded module serves this type",
             "Pending child workflows:",
             "WorkflowId  kid",

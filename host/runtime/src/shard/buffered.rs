@@ -136,8 +136,8 @@ impl Buffered {
         })
     }
 
-    pub(super) fn is_signal(&self) -> bool {
-        matches!(self.what, Some(What::Signal(_)))
+    pub(super) fn is_cancel(&self) -> bool {
+        matches!(self.what, Some(What::Cancel(_)))
     }
 
     /// Whether the code has to see it before it ends the run: its sender was told that it is taken (S9).

@@ -261,7 +261,10 @@ impl Shard {
                 replay_error,
             }) => {
                 run.code = revived.code;
-                run.has_open_locals = revived.has_open_locals;
+                run.has_open_locals = match &replay_error {
+                    None => revived.has_open_locals,
+                    Some(_) => run.has_open_locals,
+                };
                 run.broken = replay_error;
             }
             Err(error) => run.broken = Some(guest::TaskError::Unavailable(error.to_string())),

@@ -4,7 +4,7 @@
 //! this is stored.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     sync::Arc,
     time::Duration,
 };
@@ -52,10 +52,14 @@ pub(crate) struct LocalAttempts {
     running: BTreeMap<(RunId, u32), Running>,
     /// Those that are due and have no slot, in the order in which they came. Those that have ended meanwhile are passed over.
     slotless: VecDeque<(RunId, u32)>,
+    /// Which stand there.
+    waiting: BTreeSet<(RunId, u32)>,
+    /// How many were started. By it an attempt is known: its number comes again when its task runs again.
+    starts: u64,
 }
 
 struct Running {
-    attempt: u32,
+    start: u64,
     cancel: Arc<Cancellation>,
     task: Option<tokio::task::AbortHandle>,
     /// Nobody waits for its end; it may come to it.
@@ -69,6 +73,7 @@ pub(crate) struct LocalDispatch {
     run_id: RunId,
     seq: u32,
     attempt: u32,
+    start: u64,
     server: Server,
     call: ActivityCall,
     cancel: Arc<Cancellation>,
@@ -85,6 +90,19 @@ impl LocalAttempts {
     /// None runs, and none waits for a slot.
     pub(crate) fn is_idle(&self) -> bool {
         self.running.is_empty() && self.slotless.is_empty()
+    }
+
+    /// This start of it runs no more. `false`: it did not.
+    fn forget(&mut self, run_id: RunId, seq: u32, start: u64) -> bool {
+        let key = (run_id, seq);
+        let current = self
+            .running
+            .get(&key)
+            .is_some_and(|running| running.start == start);
+        if current {
+            self.running.remove(&key);
+        }
+        current
     }
 
     /// Ask one to stop.
@@ -131,6 +149,7 @@ impl LocalAttempts {
     /// All end: the server stops, or the shard starts over.
     pub(super) fn end_all(&mut self, reason: CancellationReason) {
         self.slotless.clear();
+        self.waiting.clear();
         for (_, running) in std::mem::take(&mut self.running) {
             running.cancel.request(reason);
             if let Some(task) = running.task {
@@ -196,7 +215,7 @@ impl Shard {
     fn start_local(&mut self, run: &mut Run, now_ns: u64, tellings: &mut Tellings, seq: u32, server: Server) {
         if self.free_slots() == 0 {
             let waits = (run.run_id, seq);
-            if !self.local_attempts.slotless.contains(&waits) {
+            if self.local_attempts.waiting.insert(waits) {
                 self.local_attempts.slotless.push_back(waits);
             }
             return;
@@ -225,8 +244,10 @@ impl Shard {
             grants: server.grants(&self.core.options, &*logs),
             logs,
         };
+        self.local_attempts.starts += 1;
+        let start = self.local_attempts.starts;
         let running = Running {
-            attempt,
+            start,
             cancel: cancel.clone(),
             task: None,
             abandoned: false,
@@ -237,6 +258,7 @@ impl Shard {
             run_id: run.run_id,
             seq,
             attempt,
+            start,
             server,
             call,
             cancel,
@@ -251,7 +273,7 @@ impl Shard {
             .local_attempts
             .running
             .get_mut(&(dispatch.run_id, dispatch.seq))
-            .filter(|running| running.attempt == dispatch.attempt);
+            .filter(|running| running.start == dispatch.start);
         let Some(running) = running else { return };
         metrics::counter!("longhaul_local_activity_attempts_total").increment(1);
         let attempt = run_attempt(self.core.clone(), self.mailbox.clone(), dispatch);
@@ -266,23 +288,25 @@ impl Shard {
     }
 
     /// An attempt has come to its end: tell the run, if its task is still open.
-    pub(super) fn on_local_ended(&mut self, run_id: RunId, seq: u32, attempt: u32, end: AttemptEnd) {
-        let key = (run_id, seq);
-        let current = self
-            .local_attempts
-            .running
-            .get(&key)
-            .is_some_and(|running| running.attempt == attempt);
-        if !current {
+    pub(super) fn on_local_ended(
+        &mut self,
+        run_id: RunId,
+        seq: u32,
+        attempt: u32,
+        start: u64,
+        end: AttemptEnd,
+    ) {
+        if !self.local_attempts.forget(run_id, seq, start) {
             return;
         }
-        self.local_attempts.running.remove(&key);
         self.deliver_local(run_id, Input::LocalEnded { seq, attempt, end });
     }
 
     /// Tell a run something about a local activity. A run that is not in memory has none.
     pub(super) fn deliver_local(&mut self, run_id: RunId, input: Input) {
-        if let Some(run) = self.runs.get_mut(&run_id).filter(|run| run.open_task.is_some()) {
+        let seq = input.local();
+        let waits = |run: &&mut Box<Run>| seq.is_some_and(|seq| run.locals.contains_key(&seq));
+        if let Some(run) = self.runs.get_mut(&run_id).filter(waits) {
             run.inbox.push_back(input);
             self.mark_due(run_id);
         }
@@ -291,11 +315,16 @@ impl Shard {
     /// Give free slots to those that wait for one, in the order in which they came, and before other activities: they keep workflow
     /// tasks open.
     pub(super) fn fill_local_slots(&mut self) {
-        let waiting = self.local_attempts.slotless.len();
-        let free = self.free_slots().min(waiting);
-        let next: Vec<_> = self.local_attempts.slotless.drain(..free).collect();
-        for (run_id, seq) in next {
-            self.deliver_local(run_id, Input::TryLocal { seq });
+        let mut free = self.free_slots();
+        while free > 0
+            && let Some((run_id, seq)) = self.local_attempts.slotless.pop_front()
+        {
+            self.local_attempts.waiting.remove(&(run_id, seq));
+            let local = self.runs.get(&run_id).and_then(|run| run.locals.get(&seq));
+            if local.is_some_and(|local| !local.activity.is_running()) {
+                free -= 1;
+                self.deliver_local(run_id, Input::TryLocal { seq });
+            }
         }
     }
 
@@ -334,6 +363,8 @@ impl Shard {
         for seq in seqs {
             self.drop_local(run, seq, None);
         }
+        run.ended_locals.clear();
+        run.early.clear();
         self.local_attempts.end_run(run.run_id);
     }
 }
@@ -351,6 +382,7 @@ async fn run_attempt(core: Arc<Core>, mailbox: Arc<ShardMailbox>, dispatch: Loca
         run_id,
         seq,
         attempt,
+        start,
         server,
         call,
         cancel,
@@ -369,6 +401,7 @@ async fn run_attempt(core: Arc<Core>, mailbox: Arc<ShardMailbox>, dispatch: Loca
         run_id,
         seq,
         attempt,
+        start,
         end,
     });
 }

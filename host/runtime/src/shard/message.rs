@@ -214,17 +214,35 @@ impl Input {
             Self::Message { message, .. } => matches!(message, Message::Signal { .. }),
             Self::Letter(delivery) => delivery.is_signal(),
             Self::Attach(beginning) => matches!(beginning.with, With::Signal { .. }),
-            Self::Buffered { buffered, .. } => buffered.is_signal(),
             _ => false,
         }
     }
 
+    /// Why it is not for this run: it names another chain of runs (see [`Message::chain`]).
+    pub(crate) fn foreign_chain(&self, run: &Run) -> Option<Error> {
+        let Self::Message { message, .. } = self else {
+            return None;
+        };
+        let chain = message
+            .chain()
+            .filter(|chain| *chain != run.execution.first_run_id())?;
+        Some(Error::RunNotFound {
+            workflow_id: run.workflow_id.to_string(),
+            run_id: chain.to_owned(),
+        })
+    }
+
     /// Whether it is about a local activity, which only an open workflow task can be told of.
     pub(crate) fn is_of_local(&self) -> bool {
+        self.local().is_some()
+    }
+
+    /// The number of the local activity that it is about.
+    pub(crate) fn local(&self) -> Option<u32> {
         match self {
-            Self::LocalEnded { .. } | Self::TryLocal { .. } => true,
-            Self::Alarm(alarm) => alarm.kind == Kind::Local,
-            _ => false,
+            Self::LocalEnded { seq, .. } | Self::TryLocal { seq } => Some(*seq),
+            Self::Alarm(alarm) if alarm.kind == Kind::Local => u32::try_from(alarm.id).ok(),
+            _ => None,
         }
     }
 
@@ -310,6 +328,8 @@ pub(crate) enum Notice {
         run_id: RunId,
         seq: u32,
         attempt: u32,
+        /// Which start of it.
+        start: u64,
         end: AttemptEnd,
     },
     /// An attempt of an activity is alive.

@@ -87,6 +87,7 @@ impl Shard {
                 let proved = *proof.run;
                 run.version = moving.version;
                 run.code = proved.code;
+                run.has_open_locals = proved.has_open_locals;
                 run.broken = None;
                 // A replay that is under way, and verdicts, are of the version that it leaves.
                 (run.reviving, run.wants_replay) = (false, false);

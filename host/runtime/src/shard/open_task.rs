@@ -8,12 +8,15 @@
 //! answers are kept as rows ([`buffered`](super::buffered)) and acknowledged; the rest waits in memory, and nobody is told that it is
 //! taken. All of it has its turn right after the task, in the order in which it came.
 
-use std::collections::{HashSet, VecDeque};
+use std::{
+    collections::{HashSet, VecDeque},
+    ops::RangeInclusive,
+};
 
 use longhaul_engine::{
     Call, Intent, LocalCalls, Turn,
     execution::{NotTaken, Task},
-    local::{LocalActivity, LocalMarker, Next},
+    local::{LocalActivity, Next},
     proto::history::v1::WorkflowExecutionSignaledEventAttributes,
 };
 use longhaul_history::time;
@@ -40,19 +43,31 @@ use crate::{
 /// As Temporal's Core SDK: a task that local activities keep open is completed at four fifths of its time, and another opens.
 const OF_TASK_TIMEOUT: (u64, u64) = (4, 5);
 
+/// A workflow's own task timeout counts within these bounds: below, a task would be over before anything could have ended; above, what
+/// comes meanwhile would wait for too long. The upper one is that of Temporal's server.
+const TASK_TIMEOUT_NS: RangeInclusive<u64> = 1_000_000_000..=120_000_000_000;
+
+/// An open task is completed as at its limit when its code was told of so many ends, or of so many bytes of them: the task is one
+/// transition, which the store bounds, and the shard has other runs to serve.
+const ROUNDS_MAX: usize = 1_000;
+const ENDS_BYTES_MAX: usize = 16 << 20;
+
 /// See the module.
 pub(crate) struct OpenTask {
     pub(super) task: Task,
     /// What the code has done in it.
     pub(super) calls: Vec<Call>,
-    /// Local activities that have ended and that the code has not been told of.
-    pub(super) ended: VecDeque<Box<LocalMarker>>,
+    /// Ends of local activities that the code was told of, and their bytes.
+    rounds: usize,
+    ends_bytes: usize,
     /// When it is completed although local activities run, once it waits for them.
     until_ns: Option<u64>,
     /// What came meanwhile, in that order.
     held: VecDeque<Input>,
     /// Bytes of the signals among it.
     held_signals_bytes: usize,
+    /// Their request ids.
+    held_requests: HashSet<String>,
     /// Activities whose end is among it.
     answered: HashSet<i64>,
     /// Queries that are answered at its end.
@@ -66,10 +81,12 @@ impl OpenTask {
         Self {
             task,
             calls,
-            ended: VecDeque::new(),
+            rounds: 0,
+            ends_bytes: 0,
             until_ns: None,
             held: VecDeque::new(),
             held_signals_bytes: 0,
+            held_requests: HashSet::new(),
             answered: HashSet::new(),
             questions: Vec::new(),
             later: Vec::new(),
@@ -81,11 +98,23 @@ impl OpenTask {
         self.calls.iter().any(|call| call.command.is_terminal())
     }
 
+    /// Its code was told of as much as one task may hold.
+    fn is_full(&self) -> bool {
+        self.rounds >= ROUNDS_MAX || self.ends_bytes >= ENDS_BYTES_MAX
+    }
+
     /// Somebody was told that something is taken which the code has not seen.
     fn owes(&self) -> bool {
         self.held
             .iter()
             .any(|input| matches!(input, Input::Buffered { buffered, .. } if buffered.is_owed()))
+    }
+
+    /// A cancellation request is among what came meanwhile.
+    fn holds_cancel(&self) -> bool {
+        self.held
+            .iter()
+            .any(|input| matches!(input, Input::Buffered { buffered, .. } if buffered.is_cancel()))
     }
 
     /// How much waits for its end.
@@ -121,14 +150,25 @@ impl Shard {
     ) -> Result<bool, TaskError> {
         self.run_locals(run, turn, tellings, open, asked)?;
         while !open.is_terminal()
-            && let Some(marker) = open.ended.pop_front()
+            && !open.is_full()
+            && let Some(marker) = run.ended_locals.pop_front()
         {
             let limits = &self.core.options.limits;
+            open.rounds += 1;
+            open.ends_bytes += marker
+                .result
+                .as_ref()
+                .map_or_else(|failure| failure.encoded_len(), prost::Message::encoded_len);
             if let Some(asked) = guest.next_round(marker, &mut open.calls, limits)? {
                 self.run_locals(run, turn, tellings, open, asked)?;
             }
         }
         if open.is_terminal() || !guest.session.has_open_locals() {
+            return Ok(true);
+        }
+        if open.is_full() {
+            // The next task is another turn's.
+            run.yields = true;
             return Ok(true);
         }
         let until_ns = match open.until_ns {
@@ -156,6 +196,7 @@ impl Shard {
             .and_then(time::ns_from_duration)
             .filter(|ns| *ns > 0)
             .unwrap_or_else(|| u64::try_from(default.as_nanos()).unwrap_or(u64::MAX))
+            .clamp(*TASK_TIMEOUT_NS.start(), *TASK_TIMEOUT_NS.end())
     }
 
     /// Local activities that history or a task that was given up has left without an end: they run again.
@@ -163,7 +204,8 @@ impl Shard {
         let begun: HashSet<u32> = asked.start.iter().map(|(seq, _)| *seq).collect();
         let mut again = Vec::new();
         for (seq, options, cancelled) in guest.session.open_locals() {
-            if begun.contains(&seq) || run.locals.contains_key(&seq) {
+            let told_soon = run.ended_locals.iter().any(|marker| marker.seq == seq);
+            if begun.contains(&seq) || run.locals.contains_key(&seq) || told_soon {
                 continue;
             }
             again.push((seq, options.clone()));
@@ -206,7 +248,7 @@ impl Shard {
             match local.activity.request_cancel(turn.now_ns) {
                 Next::End(marker) => {
                     self.drop_local(run, seq, None);
-                    open.ended.push_back(marker);
+                    run.ended_locals.push_back(marker);
                 }
                 Next::Again | Next::Stale => self.local_attempts.cancel(run.run_id, seq),
             }
@@ -214,7 +256,7 @@ impl Shard {
         for (seq, asks) in abandon {
             self.drop_local(run, seq, None);
             self.local_attempts.abandon(run.run_id, seq, asks);
-            open.ended.retain(|marker| marker.seq != seq);
+            run.ended_locals.retain(|marker| marker.seq != seq);
         }
         Ok(())
     }
@@ -327,9 +369,6 @@ impl Shard {
 
     /// The run is about to be closed from outside: its task is given up, and what was acknowledged meanwhile becomes events first.
     pub(super) fn give_up_for_good(&mut self, run: &mut Run, turn: &mut Turn, extra: &mut Vec<Change>) {
-        if run.open_task.is_none() {
-            return;
-        }
         self.give_up(run);
         let waiting = std::mem::take(&mut run.inbox);
         for input in waiting {
@@ -352,6 +391,9 @@ impl Shard {
         let Some(input) = self.take_of_locals(run, turn, extra, tellings, input) else {
             return;
         };
+        if let Some(error) = input.foreign_chain(run) {
+            return input.refuse(&error);
+        }
         let Some(open) = run.open_task.as_deref_mut() else {
             return;
         };
@@ -397,6 +439,22 @@ impl Shard {
             }) => {
                 self.give_up_for_good(run, turn, extra);
                 run.inbox.push_front(input);
+            }
+            // While it is open nothing is written, so a proof that has come is good just now.
+            Input::Message {
+                message: Message::Move(ref moving),
+                ..
+            } => {
+                if moving.proof.is_some() {
+                    self.give_up(run);
+                    run.inbox.push_front(input);
+                } else if let Input::Message {
+                    message: Message::Move(moving),
+                    ..
+                } = input
+                {
+                    self.take_move(run, turn, tellings, *moving);
+                }
             }
             Input::Reset(reset) => {
                 self.give_up_for_good(run, turn, extra);
@@ -454,9 +512,7 @@ impl Shard {
             }
             Next::End(marker) => {
                 self.drop_local(run, seq, stops);
-                if let Some(open) = &mut run.open_task {
-                    open.ended.push_back(marker);
-                }
+                run.ended_locals.push_back(marker);
                 self.go_on(run, turn, extra, tellings);
                 None
             }
@@ -586,8 +642,13 @@ impl Shard {
 
     /// Whether it would be taken if the task had ended; `false`: it changes nothing.
     fn would_take(&self, run: &mut Run, what: &What) -> Result<bool, Error> {
-        let What::Signal(signal) = what else {
-            return Ok(true);
+        let signal = match what {
+            What::Signal(signal) => signal,
+            What::Cancel(_) => {
+                let held = run.open_task.as_ref().is_some_and(|open| open.holds_cancel());
+                return Ok(!held && !run.execution.cancel_requested());
+            }
+            What::Answer(_) => return Ok(true),
         };
         check_signal(&run.version, run.execution.workflow_type(), &signal.signal_name)?;
         let Some(open) = &mut run.open_task else {
@@ -598,8 +659,11 @@ impl Shard {
             .execution
             .would_take_signal(signal, open.held_signals_bytes, limits)
             .map_err(refuse)?;
+        if !new || (!signal.request_id.is_empty() && !open.held_requests.insert(signal.request_id.clone())) {
+            return Ok(false);
+        }
         open.held_signals_bytes += signal.encoded_len();
-        Ok(new)
+        Ok(true)
     }
 }
 

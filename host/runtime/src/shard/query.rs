@@ -95,6 +95,10 @@ impl Shard {
             return Some(Err(error));
         }
         if run.execution.completed_tasks() == 0 {
+            if run.parked.is_none() && run.broken.is_none() && run.needs_task() {
+                // Its first task runs as soon as the code is back.
+                return None;
+            }
             let why = run.parked.as_ref().map_or("", |parked| parked.reason.as_str());
             return Some(Err(Error::FailedPrecondition(format!(
                 "the workflow has completed no task yet, so there is no state to query: {why}"

@@ -118,6 +118,7 @@ impl Shard {
         self.alarms.forget(run_id);
         // What is in the store comes from there again, and an open task begins again.
         self.give_up(&mut run);
+        self.drop_locals(&mut run);
         let mut waiting = std::mem::take(&mut run.inbox);
         waiting.retain(|input| !matches!(input, Input::Buffered { .. }));
         tell(run, tellings, error);

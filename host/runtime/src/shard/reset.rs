@@ -98,7 +98,7 @@ impl Shard {
         }
         let next_event_id = match self.runs.get(&newest.run_id) {
             // What it has acknowledged becomes events first, so that it can be read.
-            Some(run) if run.open_task.as_ref().is_some_and(|open| open.has_kept()) => {
+            Some(run) if newest.is_open() && run.has_kept() => {
                 return self.deliver(newest.run_id, &place, Input::Reset(Box::new(reset)));
             }
             Some(run) => Some(unsigned(run.execution.next_event_id())),
@@ -174,7 +174,7 @@ impl Shard {
         match begun {
             Ok(()) => {
                 if let Some(old) = old {
-                    self.put_back(old);
+                    self.put_back_to_tell(old);
                 }
                 self.put_back(run);
                 self.mark_due(run_id);

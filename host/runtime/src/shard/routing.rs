@@ -52,8 +52,9 @@ impl Shard {
                 run_id,
                 seq,
                 attempt,
+                start,
                 end,
-            } => self.on_local_ended(run_id, seq, attempt, end),
+            } => self.on_local_ended(run_id, seq, attempt, start, end),
             Notice::Heartbeat { key, place, details } => {
                 self.deliver(key.run_id, &place, Input::Heartbeat { key, details });
             }

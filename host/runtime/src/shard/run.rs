@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use longhaul_engine::{Execution, execution::Worker};
+use longhaul_engine::{Execution, execution::Worker, local::LocalMarker};
 use longhaul_store::{ModuleRef, NamespaceId, Parked, RunId};
 use tokio::sync::watch;
 
@@ -77,6 +77,12 @@ pub(crate) struct Run {
     pub(crate) open_task: Option<Box<OpenTask>>,
     /// Local activities that have not ended. They may outlive a task.
     pub(crate) locals: BTreeMap<u32, Local>,
+    /// Local activities that have ended, and of whose end the code was not told.
+    pub(crate) ended_locals: VecDeque<Box<LocalMarker>>,
+    /// What has come for local activities while no task was open.
+    pub(crate) early: VecDeque<Input>,
+    /// Its next task is for another turn.
+    pub(crate) yields: bool,
     /// The last task has ended while some had not, so that another is due.
     pub(crate) has_open_locals: bool,
     /// A task could not end the run because of what was acknowledged meanwhile: during the next nothing is.
@@ -147,6 +153,9 @@ impl Run {
             activity_alarms: HashMap::new(),
             open_task: None,
             locals: BTreeMap::new(),
+            ended_locals: VecDeque::new(),
+            early: VecDeque::new(),
+            yields: false,
             has_open_locals: false,
             patient: false,
             next_buffered_order: 0,
@@ -195,6 +204,15 @@ impl Run {
     /// Whether a workflow task is due because the last one has ended before its local activities.
     fn needs_task_for_locals(&self) -> bool {
         self.has_open_locals && self.execution.is_open()
+    }
+
+    /// Something was acknowledged that is no event yet.
+    pub(crate) fn has_kept(&self) -> bool {
+        let waits = self
+            .inbox
+            .iter()
+            .any(|input| matches!(input, Input::Buffered { .. }));
+        waits || self.open_task.as_ref().is_some_and(|open| open.has_kept())
     }
 
     /// Whether a workflow task is due that the code has to see.

@@ -207,13 +207,7 @@ impl Shard {
             })
         });
         match settled {
-            Ok(()) => {
-                let waits = !run.inbox.is_empty();
-                self.put_back(run);
-                if waits {
-                    self.mark_due(old);
-                }
-            }
+            Ok(()) => self.put_back_to_tell(run),
             Err(error) => self.lose(run, Tellings::default(), before, &error),
         }
     }

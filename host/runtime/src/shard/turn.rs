@@ -74,7 +74,8 @@ impl Shard {
         let mut tellings = Tellings::default();
         match self.guarded(|shard| shard.take_turn(&mut run, &mut tellings)) {
             Ok(()) => {
-                let more = !run.inbox.is_empty() && !run.holds_inbox() && !run.deleted;
+                let yields = std::mem::take(&mut run.yields);
+                let more = (yields || !run.inbox.is_empty() && !run.holds_inbox()) && !run.deleted;
                 self.put_back(run);
                 if more {
                     self.mark_due(run_id);
@@ -134,6 +135,12 @@ impl Shard {
             self.apply(run, &mut turn, &mut extra, tellings, &mut questions, input);
         }
         self.run_tasks(run, &mut turn, &mut extra, tellings);
+        while run.open_task.is_some()
+            && let Some(input) = run.early.pop_front()
+        {
+            self.take_meanwhile(run, &mut turn, &mut extra, tellings, input);
+            self.run_tasks(run, &mut turn, &mut extra, tellings);
+        }
         self.start_attempts(run, &mut turn, tellings);
         // Those that an open task has handed back when it ended.
         questions.append(&mut run.questions);
@@ -229,6 +236,15 @@ impl Shard {
         }
     }
 
+    /// As [`put_back`](Self::put_back), for a run that was closed for another to begin: whoever waits for it is told in a turn of its own.
+    pub(super) fn put_back_to_tell(&mut self, run: Box<Run>) {
+        let (run_id, waits) = (run.run_id, run.waiting() > 0);
+        self.put_back(run);
+        if waits {
+            self.mark_due(run_id);
+        }
+    }
+
     /// The run's turn is over.
     pub(super) fn put_back(&mut self, mut run: Box<Run>) {
         let next = run.successor.take();
@@ -267,14 +283,7 @@ impl Shard {
         questions: &mut Vec<Message>,
         input: Input,
     ) {
-        if let Input::Message { message, .. } = &input
-            && let Some(chain) = message.chain()
-            && chain != run.execution.first_run_id()
-        {
-            let error = Error::RunNotFound {
-                workflow_id: run.workflow_id.to_string(),
-                run_id: chain.to_owned(),
-            };
+        if let Some(error) = input.foreign_chain(run) {
             return input.refuse(&error);
         }
         let input = match self.pass_on(run, input) {
@@ -369,9 +378,12 @@ impl Shard {
                 }
                 Kind::TaskRetry => run.retrying = run.parked.is_some(),
                 // The others are the shard's own, and never come to a run.
-                Kind::Task | Kind::Wake | Kind::Send | Kind::Retention | Kind::Purge => {}
-                // Those of a task that is no longer open.
-                Kind::Local | Kind::TaskLimit => {}
+                Kind::Wake | Kind::Send | Kind::Retention | Kind::Purge => {}
+                // The store says that a task is due, also where the code cannot be replayed that would say what for.
+                Kind::Task => run.has_open_locals |= run.broken.is_some(),
+                Kind::Local => run.early.push_back(Input::Alarm(alarm)),
+                // Of a task that is no longer open.
+                Kind::TaskLimit => {}
                 Kind::Activity => {
                     run.activity_alarms.remove(&alarm.id);
                     if !run.execution.check_deadline(turn, alarm.id) {
@@ -401,8 +413,12 @@ impl Shard {
             } => {
                 run.execution.take_attempt_back(turn, scheduled_event_id, nonce);
             }
-            // Of a task that is no longer open.
-            Input::LocalEnded { .. } | Input::TryLocal { .. } => {}
+            // The next task is told, if there is one.
+            Input::LocalEnded { seq, .. } | Input::TryLocal { seq } => {
+                if run.locals.contains_key(&seq) {
+                    run.early.push_back(input);
+                }
+            }
             Input::Buffered { order, buffered } => self.take_buffered(run, turn, extra, order, *buffered),
             Input::Replace(beginning) => self.mailbox.notice(Notice::Again(Request::Start(beginning))),
             Input::Attach(beginning) => self.attach(run, turn, tellings, beginning),
@@ -515,7 +531,11 @@ impl Shard {
         extra: &mut Vec<Change>,
         tellings: &mut Tellings,
     ) {
-        while run.needs_task() && (run.parked.is_none() || run.retrying) && !run.validation.is_under_way() {
+        while run.needs_task()
+            && !run.yields
+            && (run.parked.is_none() || run.retrying)
+            && !run.validation.is_under_way()
+        {
             debug_assert_eq!(run.execution.task(), workflow_task::State::Idle);
             if let Some(error) = run.validation.take_failure() {
                 return self.park(run, turn, extra, error);

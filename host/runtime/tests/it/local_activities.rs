@@ -608,3 +608,128 @@ async fn tasks_that_wait_for_it_stay_in_memory_and_slots_are_shared() {
     }
     assert_eq!(gate.begun(), 3, "no task was dropped to make room");
 }
+
+#[tokio::test]
+async fn a_run_that_an_update_ends_ends_although_a_signal_came_meanwhile() {
+    // A5, S9, U4
+    let (mut world, gate) = gated().await;
+    // The update's handler is what the run waits for.
+    let steps = [json!({"op": "sleep", "ms": 1}), json!({"op": "handlers"})];
+    world.lab("l", &steps).await;
+    world.sim.settle().await;
+    let (rt, with) = (world.rt(), [json!([local("gate")])]);
+    let mut run = Box::pin(common::update(rt, "l", "run", &with, "u"));
+    world.poll_once(&mut run).await;
+    gate.until_begun(&mut world, 1).await;
+    world.advance(Duration::from_millis(1)).await;
+    world.signal("l", "note", &[json!("one")]).await.unwrap();
+    for begun in 1.. {
+        gate.until_begun(&mut world, begun).await;
+        gate.let_one_end();
+        world.sim.settle().await;
+        if world.history("l").contains("WorkflowExecutionCompleted") {
+            assert!(begun <= 2, "it runs again once at most");
+            break;
+        }
+    }
+    assert!(world.drive(run).await.unwrap().is_ok());
+    assert_eq!(world.history("l").matches("WorkflowExecutionSignaled").count(), 1);
+}
+
+#[tokio::test]
+async fn what_names_another_chain_does_not_reach_an_open_task() {
+    // A5, B1, E4
+    let (mut world, gate) = gated().await;
+    world.lab("l", &[local("gate")]).await;
+    gate.until_begun(&mut world, 1).await;
+    let rt = world.rt();
+    let other = "0191a5d0-0000-7000-8000-000000000001".to_owned();
+    let cancel = wire::RequestCancelWorkflowExecutionRequest {
+        namespace: "default".into(),
+        workflow_execution: common::execution("l"),
+        first_execution_run_id: other.clone(),
+        ..Default::default()
+    };
+    assert!(world.drive(rt.request_cancel(cancel)).await.is_err());
+    let terminate = wire::TerminateWorkflowExecutionRequest {
+        namespace: "default".into(),
+        workflow_execution: common::execution("l"),
+        first_execution_run_id: other,
+        ..Default::default()
+    };
+    assert!(world.drive(rt.terminate(terminate)).await.is_err());
+    gate.let_one_end();
+    assert_eq!(world.result("l").await, json!(["gate=7"]));
+    assert_eq!(gate.begun(), 1);
+    assert!(!world.history("l").contains("CancelRequested"));
+}
+
+#[tokio::test]
+async fn who_waits_for_a_run_that_is_replaced_is_told() {
+    // A5, E1, E9, U7
+    for reset in [false, true] {
+        let (mut world, gate) = gated().await;
+        world
+            .lab("l", &[json!({"op": "sleep", "ms": 1}), local("gate")])
+            .await;
+        world.sim.settle().await;
+        world.advance(Duration::from_millis(1)).await;
+        gate.until_begun(&mut world, 1).await;
+        let (rt, five) = (world.rt(), [json!(5)]);
+        let mut update = Box::pin(common::update(rt.clone(), "l", "add", &five, "add"));
+        world.poll_once(&mut update).await;
+        let mut query = Box::pin(common::query(rt.clone(), "l", "sum"));
+        world.poll_once(&mut query).await;
+        if reset {
+            let request = wire::ResetWorkflowExecutionRequest {
+                namespace: "default".into(),
+                workflow_execution: common::execution("l"),
+                workflow_task_finish_event_id: 4,
+                request_id: "reset".into(),
+                ..Default::default()
+            };
+            world.drive(rt.reset_workflow(request)).await.unwrap();
+        } else {
+            let mut request = start_request("l", "Lab", &[json!({"steps": []})]);
+            request.request_id = "another".into();
+            request.set_workflow_id_conflict_policy(
+                longhaul_history::proto::enums::v1::WorkflowIdConflictPolicy::TerminateExisting,
+            );
+            world.start_with(request).await.unwrap();
+        }
+        // Whether it goes on to the run that has the id now, or is refused: it is answered.
+        let _ = world.drive(query).await;
+        let _ = world.drive(update).await;
+    }
+}
+
+#[tokio::test]
+async fn a_task_timeout_has_bounds() {
+    // A5, E2
+    let (mut world, gate) = gated().await;
+    let mut request = start_request("l", "Lab", &[json!({"steps": [local("gate")]})]);
+    request.workflow_task_timeout = Some(longhaul_history::time::duration_from_ns(1));
+    world.start_with(request).await.unwrap();
+    gate.until_begun(&mut world, 1).await;
+    assert!(!world.history("l").contains("WorkflowTask"));
+    gate.let_one_end();
+    assert_eq!(world.result("l").await, json!(["gate=7"]));
+}
+
+#[tokio::test]
+async fn very_many_that_end_together_are_told_in_more_tasks_than_one() {
+    // A5
+    let mut world = worker::lab().await;
+    let quick = activities::json(async |_: Context, value: Value| Ok(value));
+    world.rt().register_activity(QUEUE, "quick", quick).unwrap();
+    // One after the other: each is a round.
+    let steps: Vec<Value> = (0..1_100).map(|_| local("quick")).collect();
+    world.lab("l", &steps).await;
+    let result = world.result("l").await;
+    assert_eq!(result.as_array().unwrap().len(), 1_100);
+    let history = world.history("l");
+    assert_eq!(history.matches("MarkerRecorded").count(), 1_100);
+    assert_eq!(history.matches("WorkflowTaskCompleted").count(), 2);
+    world.crash(Loss::All, SECOND);
+    assert!(world.rt().replay("default", "l", "").is_ok());
+}
