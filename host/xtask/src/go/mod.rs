@@ -1,0 +1,3 @@
+//! Guests in Go.
+
+pub(crate) mod component;
