@@ -1,0 +1,6 @@
+//go:build !wasip2
+
+package start
+
+// main does nothing: elsewhere the program calls its main function itself.
+func main() {}
