@@ -40,6 +40,22 @@ pub(crate) enum Error {
     #[error("no package under {} builds a component (crate-type = [\"cdylib\"])", path.display())]
     NoGuests { path: PathBuf },
 
+    /// No folder of the Go examples has a program.
+    #[error("no folder under {} has a program that uses longhaul/workflow or longhaul/activity", path.display())]
+    NoGoGuests { path: PathBuf },
+
+    /// Guests in Go cannot be compiled.
+    #[error(
+        "there is no TinyGo for the guests in Go ({}); install TinyGo 0.41 (https://tinygo.org/getting-started/install) and Go \
+         1.24 or later, or on Debian run this as root, with Go installed, so that TinyGo can be built",
+        problems.join("; ")
+    )]
+    NoTinygo { problems: Vec<String> },
+
+    /// Go files are not formatted.
+    #[error("not formatted: {files}; run `gofmt -w .` in {}", folder.display())]
+    Unformatted { folder: PathBuf, files: String },
+
     /// The contract does not parse.
     #[error("cannot read the contract in {}: {problem}", path.display())]
     Wit { path: PathBuf, problem: String },

@@ -69,6 +69,11 @@ impl Workspace {
         self.root.join("guest-sdk/go")
     }
 
+    /// The module of the example guests in Go.
+    pub(crate) fn go_examples(&self) -> PathBuf {
+        self.root.join("examples-guest/go")
+    }
+
     /// The workspace of the judge.
     pub(crate) fn judge(&self) -> PathBuf {
         self.root.join("tests/judge")
