@@ -59,6 +59,7 @@ func (d descriptor) wire() types.Handler {
 func (g *guest) Prepare() {
 	start.Main()
 	start.OpenStreams()
+	start.RefuseFiles()
 }
 
 func (g *guest) Start(info types.ExecutionInfo, input types.Payloads) (result abi.Result[struct{}, types.Failure]) {

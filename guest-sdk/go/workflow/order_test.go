@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"longhaul/internal/coro"
 )
 
 // journal is a state that notes what happens.
@@ -274,4 +276,23 @@ func TestWhatMustNotWaitSaysSo(t *testing.T) {
 			t.Error("nothing was said")
 		})
 	}
+}
+
+// E11
+func TestADeadlockFailsTheTask(t *testing.T) {
+	d := begin(t, journaled(&journal{}, nil, func(ctx Context) (int, error) {
+		// As a goroutine that a channel of Go's own keeps: it waits, but not through the SDK.
+		coro.Pause()
+		return 0, nil
+	}))
+	if commands := d.advance(); !strings.HasPrefix(commands, "fail-task all goroutines of the workflow wait for channels or locks of Go's own") {
+		t.Error(commands)
+	}
+
+	// A handler could still end it.
+	d = begin(t, journaled(&journal{}, func(ctx Context) { HandleSignal(ctx, "go", func(Context, None) {}) }, func(ctx Context) (int, error) {
+		coro.Pause()
+		return 0, nil
+	}))
+	d.expect(d.advance())
 }

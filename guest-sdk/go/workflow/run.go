@@ -311,7 +311,19 @@ func (r *run) advance() {
 		r.runtime.Spawn("run", func() { r.finish(main()) })
 	}
 	r.runtime.Advance(r.deliverOwn)
+	r.refuseDeadlock()
 	r.warnAtClose()
+}
+
+// refuseDeadlock fails the task of a run that nothing can make go on: neither an outcome, which it does not wait for, nor a message,
+// which nothing would take.
+func (r *run) refuseDeadlock() {
+	handled := len(r.signals)+len(r.updates) > 0 || r.dynamicSignal != nil || r.dynamicUpdate != nil
+	if handled || r.runtime.IsClosed() || !r.runtime.Stuck() {
+		return
+	}
+	r.runtime.Host.FailTask(types.Failure{failure.Application("Deadlock", "all goroutines of the workflow wait for channels or locks of "+
+		"Go's own, and nothing can end that: deadlock; wait through the SDK: workflow.Await, workflow.Channel, workflow.Mutex")})
 }
 
 // warnAtClose says what unfinished handlers and unhandled signals mean for the user, once, when the run closes.

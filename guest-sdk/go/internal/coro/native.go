@@ -25,7 +25,7 @@ func Pause() {
 // Start runs a function in a new goroutine until it pauses or ends. A panic in it is one of the caller's.
 func Start(body func()) {
 	r := &routine{resume: make(chan struct{}), yield: make(chan any)}
-	go func() {
+	routine := func() {
 		var failed any = "the goroutine has ended by runtime.Goexit"
 		defer func() {
 			if failed != nil {
@@ -37,8 +37,8 @@ func Start(body func()) {
 		}()
 		body()
 		failed = nil
-	}()
-	r.run(func() {})
+	}
+	r.run(func() { go routine() })
 }
 
 // Resume lets a paused goroutine go on until it pauses again or ends.

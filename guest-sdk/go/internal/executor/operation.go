@@ -12,6 +12,7 @@ import (
 // Kind is what an operation is, as far as its cancellation goes.
 type Kind uint8
 
+// The kinds.
 const (
 	Timer Kind = iota
 	Activity
@@ -20,6 +21,24 @@ const (
 	Signal
 	CancelExternal
 )
+
+// what is how the user starts one.
+func (k Kind) what() string {
+	switch k {
+	case Timer:
+		return "workflow.NewTimer or workflow.Sleep"
+	case Activity:
+		return "workflow.ExecuteActivity"
+	case LocalActivity:
+		return "workflow.ExecuteLocalActivity"
+	case Child:
+		return "workflow.ExecuteChildWorkflow"
+	case CancelExternal:
+		return "workflow.RequestCancelExternalWorkflow"
+	default:
+		return "a signal to another workflow"
+	}
+}
 
 // stage is one of the two things that a child awaits; other operations have an end only.
 type stage struct {
@@ -56,7 +75,7 @@ type Operation struct {
 
 // Start starts an operation: send gives it to the host. It is cancelled at once if its token is.
 func (r *Runtime) Start(kind Kind, endsAtOnce bool, token *Token, send func(operation *Operation)) *Operation {
-	r.MustWrite("something that starts an operation")
+	r.MustWrite(kind.what())
 	operation := &Operation{
 		Seq:          r.NextSeq(),
 		kind:         kind,
@@ -111,7 +130,7 @@ func (r *Runtime) CancelOperation(o *Operation, reason string) []*Wait {
 	if o.ended.over || o.cancelled || o.kind == CancelExternal {
 		return nil
 	}
-	r.MustWrite("something that cancels an operation")
+	r.MustWrite("the cancellation of an operation")
 	sent := o.workflowTask != r.currentWorkflowTask()
 	switch o.kind {
 	case Timer:

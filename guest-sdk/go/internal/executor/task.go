@@ -136,6 +136,16 @@ func (r *Runtime) Block() {
 	task.parked = false
 }
 
+// Stuck tells whether no task waits through the SDK, so that no outcome can make one go on.
+func (r *Runtime) Stuck() bool {
+	for _, task := range r.tasks {
+		if task.parked {
+			return false
+		}
+	}
+	return true
+}
+
 // Waiting tells where every task waits.
 func (r *Runtime) Waiting() []definition.WaitingTask {
 	var waiting []definition.WaitingTask
