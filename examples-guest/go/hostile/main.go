@@ -69,6 +69,8 @@ func (s *state) run(ctx workflow.Context) (string, error) {
 	case "goroutine":
 		go func() { panic("in a goroutine") }()
 		_ = workflow.Sleep(ctx, time.Second)
+	case "patient":
+		return "", workflow.Await(ctx, func() bool { return false })
 	case "blocked":
 		for range 3 {
 			go func() { <-make(chan int) }()
@@ -91,7 +93,8 @@ func deeper(n int) int {
 	if n == 0 {
 		return 0
 	}
-	return deeper(n+1) + n
+	// Not a sum, which the compiler would make a loop of.
+	return deeper(n+1)*3 ^ n
 }
 
 // stuck waits for what nobody can bring about.

@@ -160,7 +160,7 @@ func (r *Runtime) forget(o *Operation) {
 		r.children = remove(r.children, o)
 	}
 	if o.token != nil {
-		o.token.operations = remove(o.token.operations, o)
+		o.token.drop()
 	}
 }
 

@@ -109,12 +109,16 @@ func (r *Runtime) MustWrite(what string) {
 	r.proceed()
 }
 
-// proceed lets a main routine that runs in `start` go on in the first `advance`.
+// proceed lets what runs in `start` go on in the first `advance`.
 func (r *Runtime) proceed() {
-	if t := r.starting; t != nil && r.current == t {
-		r.starting = nil
-		r.enqueue(t)
-		r.Block()
+	if r.starting == nil {
+		return
+	}
+	task := r.running()
+	r.enqueue(task)
+	r.Block()
+	if task.own {
+		r.end(task)
 	}
 }
 
@@ -133,6 +137,7 @@ func (r *Runtime) Resolve(seq uint32, outcome definition.Outcome) {
 // Advance runs every task until all of them wait. Whenever no task is ready, and before conditions are tried, deliver may begin
 // the handlers of signals that the run has sent to itself; it says whether it has.
 func (r *Runtime) Advance(deliver func() bool) {
+	r.starting = nil
 	woken := r.ended
 	r.ended = nil
 	if reason := r.cancelRequested; reason != nil {

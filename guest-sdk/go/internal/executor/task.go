@@ -20,7 +20,9 @@ type Task struct {
 	parked bool
 	queued bool
 	ended  bool
-	waits  []*Wait
+	// A goroutine of the workflow's own, which is a task only while it waits.
+	own   bool
+	waits []*Wait
 }
 
 // worker is a goroutine that runs one task after the other.
@@ -43,14 +45,9 @@ func (r *Runtime) RunHandler(name string, body func()) {
 
 // Begin adds the main routine and runs it up to its first command or wait, where it goes on in the first Advance.
 func (r *Runtime) Begin(name string, body func()) {
-	r.starting = r.newTask(name, func() {
-		body()
-	})
+	r.starting = r.newTask(name, body)
 	r.resume(r.starting)
 }
-
-// Begun tells whether the main routine is beyond what it does in `start`.
-func (r *Runtime) Begun() bool { return r.starting == nil }
 
 func (r *Runtime) newTask(name string, body func()) *Task {
 	task := &Task{id: r.nextID(), name: name, body: body}
@@ -117,7 +114,7 @@ func (r *Runtime) running() *Task {
 			return task
 		}
 	}
-	task := &Task{id: r.nextID(), name: "goroutine", handle: handle, started: true}
+	task := &Task{id: r.nextID(), name: "goroutine", handle: handle, started: true, own: true}
 	r.tasks = append(r.tasks, task)
 	return task
 }

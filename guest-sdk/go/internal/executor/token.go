@@ -1,12 +1,16 @@
 package executor
 
+import "slices"
+
 // Token cancels what was started with it.
 type Token struct {
 	parent    *Token
 	cancelled bool
 	reason    string
-	// In the order in which they were started.
+	// In the order in which they were started. Those that have ended are taken out when they are half of it, so that a thousand
+	// operations do not cost a thousand times a thousand steps.
 	operations []*Operation
+	over       int
 	waits      []*Wait
 	children   []*Token
 }
@@ -30,6 +34,18 @@ func (t *Token) Cancelled() bool { return t.cancelled }
 
 // Reason is the first reason that was given, or empty.
 func (t *Token) Reason() string { return t.reason }
+
+// drop notes that an operation has ended.
+func (t *Token) drop() {
+	t.over++
+	if t.over*2 > len(t.operations) {
+		t.operations = slices.DeleteFunc(t.operations, func(o *Operation) bool { return o.ended.over })
+		t.over = 0
+		if len(t.operations) == 0 {
+			t.operations = nil
+		}
+	}
+}
 
 // Add adds a wait that the token's cancellation ends.
 func (t *Token) Add(wait *Wait) { t.waits = append(t.waits, wait) }

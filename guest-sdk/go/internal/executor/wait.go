@@ -67,8 +67,7 @@ func (r *Runtime) Leave(w *Wait) {
 	if w.condition != nil {
 		r.conditions = remove(r.conditions, w)
 	}
-	if len(task.waits) == 0 && task.body == nil && !task.ended {
-		// A goroutine of the workflow's own is a task only while it waits.
+	if len(task.waits) == 0 && task.own {
 		r.end(task)
 	}
 }
