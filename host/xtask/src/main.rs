@@ -48,7 +48,7 @@ enum Chore {
     /// LONGHAUL_TEST_CYCLES is how often the tests that draw from a seed do so: seeds of random programs (default 2,000), cycles of the
     /// test that kills the server (default 30).
     Test,
-    /// Build for release and run `longhaul bench` with the given arguments
+    /// Build for release and run `longhaul bench` with the given arguments, with guests in Go if the first is `go`
     #[command(disable_help_flag = true)]
     Bench {
         /// Passed on to `longhaul bench`; try `--help`
