@@ -88,8 +88,9 @@ fn files_are_for_activities() {
     let server = Server::skipping_time();
     server.upload("hostile-go", "default");
     server.start_workflow("Hostile", "w", &["\"file\""]).ok();
-    let result = server.result("w");
-    assert!(result.stdout.contains("in an activity"), "{result:?}");
+    assert_ne!(server.result("w").code, 0, "the workflow fails with the error that it got");
+    let history = server.history("w");
+    assert!(history.contains("read and write them in an activity"), "{history}");
 }
 
 #[test]
