@@ -88,9 +88,16 @@ fn files_are_for_activities() {
     let server = Server::skipping_time();
     server.upload("hostile-go", "default");
     server.start_workflow("Hostile", "w", &["\"file\""]).ok();
-    assert_ne!(server.result("w").code, 0, "the workflow fails with the error that it got");
+    assert_ne!(
+        server.result("w").code,
+        0,
+        "the workflow fails with the error that it got"
+    );
     let history = server.history("w");
-    assert!(history.contains("read and write them in an activity"), "{history}");
+    assert!(
+        history.contains("read and write them in an activity"),
+        "{history}"
+    );
 }
 
 #[test]
