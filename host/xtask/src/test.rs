@@ -66,8 +66,9 @@ pub(crate) fn run(workspace: &Workspace) -> Result<(), Error> {
         let mut command = Command::new("go");
         count(
             command
-                .args(["test", "-v", "./..."])
-                .current_dir(workspace.go_sdk()),
+                // From the examples' module, which has packages of its own beside the SDK's.
+                .args(["test", "-v", "longhaul/...", "./internal/..."])
+                .current_dir(workspace.go_examples()),
         )
     }));
     phases.push(phase("Python client", || {

@@ -11,6 +11,7 @@ mod cart;
 mod endless;
 mod family;
 mod greeting;
+mod languages;
 mod migration;
 mod multi_approval;
 mod orchestrator;
@@ -24,7 +25,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use longhaul_tests::{Server, python};
+use longhaul_tests::{Language, Server, python};
 use serde_json::Value;
 
 /// Whatever a test waits for comes within this time, or never.
@@ -34,9 +35,14 @@ const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 /// A server that skips time and has these guests, on a queue of this name.
 fn server(guests: &[&str], queue: &str) -> Server {
+    server_in(Language::Rust, guests, queue)
+}
+
+/// A server that skips time and has these guests in a language, on a queue of this name.
+fn server_in(language: Language, guests: &[&str], queue: &str) -> Server {
     let server = Server::skipping_time();
     for guest in guests {
-        server.upload(guest, queue);
+        server.upload_in(language, guest, queue);
     }
     server
 }
