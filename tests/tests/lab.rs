@@ -5,29 +5,32 @@
 #![allow(clippy::unwrap_used, reason = "a test that fails may panic")]
 
 use longhaul_tests::{
-    Background, Server, export,
+    Background, Language, Server, export, in_each_language,
     lab::{QUEUE, cases, must_pass},
     python,
 };
 
+in_each_language! {
+    #[ignore = "needs the Python environment that `cargo xtask test` makes"]
+    every_case_looks_like_on_temporal,
+    #[ignore = "needs the Python environment that `cargo xtask test` makes"]
+    activities_may_be_served_from_python,
+}
+
 // S2, S3, S4, S6, S8, Q1, Q2, Q4, Q6, U1, U2, U3, U4, U7, U9, W1, E1, E2, E3, E4, E5, E6, A1, A2, A3, A5
-#[test]
-#[ignore = "needs the Python environment that `cargo xtask test` makes"]
-fn every_case_looks_like_on_temporal() {
+fn every_case_looks_like_on_temporal(language: Language) {
     let server = Server::start();
-    server.upload("lab", QUEUE);
-    server.upload("lab-activities", QUEUE);
+    server.upload_in(language, "lab", QUEUE);
+    server.upload_in(language, "lab-activities", QUEUE);
     must_pass(&server, &cases(|_| true));
-    export::histories(&server, "lab");
+    export::histories(&server, &language.named("lab"));
 }
 
 // A1, A2, A3
-#[test]
-#[ignore = "needs the Python environment that `cargo xtask test` makes"]
-fn activities_may_be_served_from_python() {
+fn activities_may_be_served_from_python(language: Language) {
     let server = Server::start();
-    server.upload("lab", QUEUE);
+    server.upload_in(language, "lab", QUEUE);
     let _worker = Background::start(python::script("lab/worker.py", &server).arg("activities"));
     must_pass(&server, &cases(|name| name.starts_with("activit")));
-    export::histories(&server, "lab_python_activities");
+    export::histories(&server, &language.named("lab_python_activities"));
 }

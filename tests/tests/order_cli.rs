@@ -2,24 +2,38 @@
 #![allow(clippy::unwrap_used, reason = "a test that fails may panic")]
 
 use longhaul_tests::{
-    Server, artifacts,
+    Language, Server, artifacts,
     cli::assert_in_order,
-    export,
+    export, in_each_language,
     order::{CARD, QUEUE, TYPE, item, payment, progress, shipping},
 };
 use serde_json::json;
 
+in_each_language! {
+    an_order_goes_from_creation_to_delivery,
+    a_refused_update_leaves_nothing,
+    a_failed_update_is_recorded_and_the_order_goes_on,
+    an_update_id_is_used_once,
+    an_order_that_nobody_pays_for_is_cancelled_after_a_week,
+    signals_reach_plain_and_async_handlers_until_the_close,
+    an_unknown_name_is_answered_with_the_nearest,
+    cancel_asks_and_terminate_does_not,
+    a_shown_history_replays,
+    the_server_stops_in_order_and_goes_on,
+    one_workflow_runs_without_a_server,
+}
+
 /// A server that has the order's two components.
-fn shop() -> Server {
+fn shop(language: Language) -> Server {
     let server = Server::skipping_time();
-    server.upload("order", QUEUE);
-    server.upload("order-activities", QUEUE);
+    server.upload_in(language, "order", QUEUE);
+    server.upload_in(language, "order-activities", QUEUE);
     server
 }
 
 /// A shop with an order of a laptop and two mice.
-fn shop_with_order(id: &str) -> Server {
-    let server = shop();
+fn shop_with_order(language: Language, id: &str) -> Server {
+    let server = shop(language);
     server
         .start_workflow(TYPE, id, &[&json!(id).to_string(), r#""customer-789""#])
         .ok();
@@ -33,9 +47,8 @@ fn shop_with_order(id: &str) -> Server {
 }
 
 // S1, Q1, Q2, U1, U2, U3, E1, W1, W2, A1
-#[test]
-fn an_order_goes_from_creation_to_delivery() {
-    let server = shop();
+fn an_order_goes_from_creation_to_delivery(language: Language) {
+    let server = shop(language);
     let started = server
         .start_workflow(TYPE, "order-1", &[r#""order-1""#, r#""customer-789""#])
         .json();
@@ -75,13 +88,12 @@ fn an_order_goes_from_creation_to_delivery() {
     assert_eq!(server.ask("order-1", "get_status"), "delivered");
     let expected = progress("delivered", 2, "1359.97", "paid", "shipped via UPS");
     assert_eq!(server.ask("order-1", "get_progress"), expected);
-    export::histories(&server, "order");
+    export::histories(&server, &language.named("order"));
 }
 
 // U1: a rejection reaches the caller and leaves nothing in history.
-#[test]
-fn a_refused_update_leaves_nothing() {
-    let server = shop_with_order("order-2");
+fn a_refused_update_leaves_nothing(language: Language) {
+    let server = shop_with_order(language, "order-2");
     let before = server.history("order-2");
     for (name, input, reason) in [
         (
@@ -112,9 +124,8 @@ fn a_refused_update_leaves_nothing() {
 }
 
 // U2, S11: what the handler raises fails the update and not the workflow; both ends are in history.
-#[test]
-fn a_failed_update_is_recorded_and_the_order_goes_on() {
-    let server = shop_with_order("order-3");
+fn a_failed_update_is_recorded_and_the_order_goes_on(language: Language) {
+    let server = shop_with_order(language, "order-3");
     let wrong = server.update("order-3", "process_payment", &[&payment("1.00", CARD)]);
     wrong.refused(&["Payment amount 1.00 != order total 1359.97"]);
     let history = server.history("order-3");
@@ -137,13 +148,12 @@ fn a_failed_update_is_recorded_and_the_order_goes_on() {
     server
         .update("order-3", "process_payment", &[&payment("1359.97", CARD)])
         .ok();
-    export::histories(&server, "order_failed_update");
+    export::histories(&server, &language.named("order_failed_update"));
 }
 
 // U4: the same update id executes once, also after the close.
-#[test]
-fn an_update_id_is_used_once() {
-    let server = shop_with_order("order-4");
+fn an_update_id_is_used_once(language: Language) {
+    let server = shop_with_order(language, "order-4");
     let words = [
         "workflow",
         "update",
@@ -172,9 +182,8 @@ fn an_update_id_is_used_once() {
 }
 
 // W1, W2: both waits of the order end by their timers, days later.
-#[test]
-fn an_order_that_nobody_pays_for_is_cancelled_after_a_week() {
-    let server = shop_with_order("order-5");
+fn an_order_that_nobody_pays_for_is_cancelled_after_a_week(language: Language) {
+    let server = shop_with_order(language, "order-5");
     let result = server.result("order-5").json();
     assert_eq!(result["result"], "Order order-5 cancelled - payment timeout");
     assert_eq!(server.ask("order-5", "get_status"), "cancelled");
@@ -190,13 +199,12 @@ fn an_order_that_nobody_pays_for_is_cancelled_after_a_week() {
         .ok();
     let result = server.result("order-6").json();
     assert_eq!(result["result"], "Order order-6 paid but not shipped");
-    export::histories(&server, "order_timeouts");
+    export::histories(&server, &language.named("order_timeouts"));
 }
 
 // S4, S6
-#[test]
-fn signals_reach_plain_and_async_handlers_until_the_close() {
-    let server = shop_with_order("order-7");
+fn signals_reach_plain_and_async_handlers_until_the_close(language: Language) {
+    let server = shop_with_order(language, "order-7");
     // Refused by the handler, which a sender cannot see.
     server.signal("order-7", "mark_shipped", &[&shipping("UPS")]).ok();
     assert_eq!(server.ask("order-7", "get_status"), "pending");
@@ -211,7 +219,7 @@ fn signals_reach_plain_and_async_handlers_until_the_close() {
     server
         .update("order-7", "add_item", &[&item("PEN-001", 1, "2.50")])
         .refused(&["workflow execution already completed"]);
-    export::histories(&server, "order_signals");
+    export::histories(&server, &language.named("order_signals"));
 }
 
 // E1
@@ -248,10 +256,9 @@ fn an_id_is_started_once_while_it_runs() {
 }
 
 // E12, S7, Q4, U3: each refusal names what exists, the nearest first; nothing is written.
-#[test]
-fn an_unknown_name_is_answered_with_the_nearest() {
-    let server = shop_with_order("order-8");
-    server.upload("counter", QUEUE);
+fn an_unknown_name_is_answered_with_the_nearest(language: Language) {
+    let server = shop_with_order(language, "order-8");
+    server.upload_in(language, "counter", QUEUE);
     let before = server.history("order-8");
 
     let refusal = server
@@ -287,10 +294,9 @@ fn an_unknown_name_is_answered_with_the_nearest() {
 }
 
 // E4
-#[test]
-fn cancel_asks_and_terminate_does_not() {
-    let server = shop_with_order("order-10");
-    server.upload("counter", QUEUE);
+fn cancel_asks_and_terminate_does_not(language: Language) {
+    let server = shop_with_order(language, "order-10");
+    server.upload_in(language, "counter", QUEUE);
     server.longhaul(&["workflow", "cancel", "-w", "order-10"]).ok();
     server.longhaul(&["workflow", "cancel", "-w", "order-10"]).ok();
     let ended = server.result("order-10");
@@ -306,12 +312,12 @@ fn cancel_asks_and_terminate_does_not() {
     assert!(ended.stdout.contains("TERMINATED"), "{ended:?}");
     let history = server.history("c");
     assert!(history.contains("WorkflowExecutionTerminated"), "{history}");
-    export::histories(&server, "cancel");
+    export::histories(&server, &language.named("cancel"));
 }
 
 #[test]
 fn executions_are_listed_counted_and_described() {
-    let server = shop_with_order("order-11");
+    let server = shop_with_order(Language::Rust, "order-11");
     server.upload("counter", QUEUE);
     server.start_workflow("Counter", "c", &[]).ok();
     let count = |query: &str| {
@@ -356,9 +362,8 @@ fn executions_are_listed_counted_and_described() {
 }
 
 // W3: a fresh process replays what the server wrote; another component does not.
-#[test]
-fn a_shown_history_replays() {
-    let server = shop_with_order("order-12");
+fn a_shown_history_replays(language: Language) {
+    let server = shop_with_order(language, "order-12");
     server
         .update("order-12", "process_payment", &[&payment("1359.97", CARD)])
         .ok();
@@ -372,7 +377,7 @@ fn a_shown_history_replays() {
         .ok();
     std::fs::write(&history, &shown).unwrap();
     let replay = |guest: &str| {
-        let guest = artifacts::guest(guest);
+        let guest = artifacts::guest(&language.guest(guest));
         server.longhaul(&[
             "replay",
             guest.to_str().unwrap(),
@@ -388,9 +393,8 @@ fn a_shown_history_replays() {
     replay("order").refused(&["charge_payment", "charge_twice"]);
 }
 
-#[test]
-fn the_server_stops_in_order_and_goes_on() {
-    let mut server = shop_with_order("order-13");
+fn the_server_stops_in_order_and_goes_on(language: Language) {
+    let mut server = shop_with_order(language, "order-13");
     assert!(server.stop(), "{}", server.log());
     server.restart();
     assert_eq!(server.ask("order-13", "get_total"), "1359.97");
@@ -400,13 +404,13 @@ fn the_server_stops_in_order_and_goes_on() {
     server.kill();
     server.restart();
     assert_eq!(server.ask("order-13", "get_total"), "1362.47");
-    export::histories(&server, "order_restart");
+    export::histories(&server, &language.named("order_restart"));
 }
 
-#[test]
-fn one_workflow_runs_without_a_server() {
+fn one_workflow_runs_without_a_server(language: Language) {
     let server = Server::start();
-    let (order, activities) = (artifacts::guest("order"), artifacts::guest("order-activities"));
+    let [order, activities] =
+        ["order", "order-activities"].map(|example| artifacts::guest(&language.guest(example)));
     let words = [
         "run",
         order.to_str().unwrap(),

@@ -116,6 +116,7 @@ fn sources(folder: &Path) -> Vec<PathBuf> {
 /// Rules that tests name, in the comments above or inside them, with the tests' names.
 fn tests_with_rules(source: &str) -> Vec<(String, String)> {
     let mut found = Vec::new();
+    let in_languages = in_each_language(source);
     // Rules in comments that belong to no function yet, and whether the function that comes next is a test.
     let (mut rules, mut is_test) = (Vec::new(), false);
     let mut test: Option<String> = None;
@@ -133,6 +134,7 @@ fn tests_with_rules(source: &str) -> Vec<(String, String)> {
         }
         // A comment belongs to the function that follows it, and if other code follows, to the one that it stands in.
         if let Some(function) = function_name(line) {
+            is_test |= in_languages.contains(function);
             test = is_test.then(|| function.to_owned());
             is_test = false;
         }
@@ -141,6 +143,18 @@ fn tests_with_rules(source: &str) -> Vec<(String, String)> {
         }
     }
     found
+}
+
+/// The functions that a file makes tests of by `in_each_language!`.
+fn in_each_language(source: &str) -> BTreeSet<&str> {
+    let lines = source
+        .lines()
+        .skip_while(|line| !line.starts_with("in_each_language! {"))
+        .skip(1);
+    let names = lines
+        .take_while(|line| *line != "}")
+        .filter_map(|line| line.trim().strip_suffix(','));
+    names.collect()
 }
 
 /// The rules at the start of a comment: `// S4, E12: why`.
@@ -161,6 +175,10 @@ fn function_name(line: &str) -> Option<&str> {
 #[test]
 fn comments_above_and_inside_of_tests_count() {
     let source = "
+in_each_language! {
+    #[ignore = \"why\"]
+    listed,
+}
         // S4, E12: why
         #[test]
         fn above() { let a = 1; }
@@ -173,9 +191,17 @@ fn comments_above_and_inside_of_tests_count() {
 
         // U1: this is no test
         fn helper() {}
+
+        // W1
+        fn listed(language: Language) {}
     ";
     let found = tests_with_rules(source);
-    let expected = [("S4", "above"), ("E12", "above"), ("B3", "inside")];
+    let expected = [
+        ("S4", "above"),
+        ("E12", "above"),
+        ("B3", "inside"),
+        ("W1", "listed"),
+    ];
     assert_eq!(
         found,
         expected.map(|(rule, test)| (rule.to_owned(), test.to_owned()))

@@ -78,11 +78,12 @@ impl Trap {
         }
     }
 
-    /// Where in the user's code it happened: the innermost frame of it, or the innermost of all.
+    /// Where in the user's code it happened: the innermost frame of it, if possible one whose line is known, or the innermost of all.
     pub fn place(&self) -> Option<&Frame> {
-        self.backtrace
-            .iter()
-            .find(|f| f.user && f.file.is_some())
+        let user = || self.backtrace.iter().filter(|f| f.user);
+        user()
+            .find(|f| f.file.is_some())
+            .or_else(|| user().next())
             .or_else(|| self.backtrace.first())
     }
 
@@ -246,6 +247,12 @@ fn is_user(function: &str, file: Option<&str>) -> bool {
         "rust_",
         "runtime.",
         "dlmalloc",
+        // Go: the SDK and its glue, and TinyGo's own.
+        "longhaul/",
+        "longhaul:",
+        "internal/",
+        "tinygo_",
+        "Go interface method",
     ];
     const FILES: &[&str] = &[
         "library/",
@@ -254,9 +261,11 @@ fn is_user(function: &str, file: Option<&str>) -> bool {
         "/.cargo/git/",
         "guest-sdk/",
         "/tinygo/",
+        // Where the set-up keeps one.
+        "/tinygo-",
         "wasi-libc",
     ];
-    let bare = function.trim_start_matches(['<', '&', '(']);
+    let bare = function.trim_start_matches(['<', '&', '(', '*']);
     !FUNCTIONS.iter().any(|p| bare.starts_with(p))
         && !file.is_some_and(|f| FILES.iter().any(|p| f.contains(p)))
         && !(file.is_none() && (function.contains("cabi_") || function.starts_with("wit-component")))

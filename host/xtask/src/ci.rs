@@ -7,6 +7,7 @@ use std::{
 
 use crate::{
     error::Error,
+    go,
     guests::{self, TARGET},
     process::{run as run_program, say},
     test,
@@ -34,6 +35,7 @@ fn phases(workspace: &Workspace, times: &mut Vec<(&'static str, Duration)>) -> R
     };
     phase("fmt", &|| format(workspace))?;
     phase("clippy", &|| clippy(workspace))?;
+    phase("go vet", &|| go::check(workspace))?;
     phase("doc", &|| documentation(workspace))?;
     phase("test", &|| test::run(workspace))
 }

@@ -40,6 +40,36 @@ pub(crate) enum Error {
     #[error("no package under {} builds a component (crate-type = [\"cdylib\"])", path.display())]
     NoGuests { path: PathBuf },
 
+    /// No folder of the Go examples has a program.
+    #[error("no folder under {} has a program that uses longhaul/workflow or longhaul/activity", path.display())]
+    NoGoGuests { path: PathBuf },
+
+    /// Guests in Go cannot be compiled.
+    #[error(
+        "there is no TinyGo for the guests in Go ({}); install TinyGo 0.41 (https://tinygo.org/getting-started/install) and Go \
+         1.24 or later, or on Debian run this as root, with Go installed, so that TinyGo can be built",
+        problems.join("; ")
+    )]
+    NoTinygo { problems: Vec<String> },
+
+    /// Go files are not formatted.
+    #[error("not formatted: {files}; run `gofmt -w .` in {}", folder.display())]
+    Unformatted { folder: PathBuf, files: String },
+
+    /// The contract does not parse.
+    #[error("cannot read the contract in {}: {problem}", path.display())]
+    Wit { path: PathBuf, problem: String },
+
+    /// The contract has something that the generator of Go's glue does not know.
+    #[error(
+        "interface `{interface}` has {what}, for which there is no Go glue; teach it to host/xtask/src/glue"
+    )]
+    Glue { interface: String, what: String },
+
+    /// A module cannot become a component.
+    #[error("cannot make a component of {}: {problem}", path.display())]
+    Component { path: PathBuf, problem: String },
+
     /// The Python client's tests cannot run.
     #[error(
         "the tests of the Python client need `python3` (3.10 or later) with its venv module, and {problem}; on Debian: apt \
@@ -73,5 +103,14 @@ impl Error {
     pub(crate) fn file(action: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
         move |source| Self::File { action, path, source }
+    }
+
+    /// Adapts an error about WIT files: `.map_err(Error::wit(path))`.
+    pub(crate) fn wit<E: std::fmt::Display>(path: impl Into<PathBuf>) -> impl FnOnce(E) -> Self {
+        let path = path.into();
+        move |problem| Self::Wit {
+            path,
+            problem: format!("{problem:#}"),
+        }
     }
 }

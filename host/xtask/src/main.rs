@@ -6,6 +6,8 @@ mod bench;
 mod ci;
 mod demo;
 mod error;
+mod glue;
+mod go;
 mod guests;
 mod process;
 mod python;
@@ -37,6 +39,11 @@ enum Chore {
     ///
     /// `test` does this by itself.
     Workers,
+    /// Write the Go side of wit/ to guest-sdk/go, where it is stale
+    Glue,
+    /// What TinyGo asks of `wasm-tools`, which it starts when it builds the Go examples
+    #[command(subcommand, hide = true)]
+    Component(go::component::Command),
     /// Play an order from creation to delivery, with a crash in the middle
     ///
     /// Builds what is missing, starts a server with a temporary database on free ports, and prints each command with its answer.
@@ -46,7 +53,7 @@ enum Chore {
     /// LONGHAUL_TEST_CYCLES is how often the tests that draw from a seed do so: seeds of random programs (default 2,000), cycles of the
     /// tests that kill the server (default 30) and the server and its workers (default 10).
     Test,
-    /// Build for release and run `longhaul bench` with the given arguments
+    /// Build for release and run `longhaul bench` with the given arguments, with guests in Go if the first is `go`
     #[command(disable_help_flag = true)]
     Bench {
         /// Passed on to `longhaul bench`; try `--help`
@@ -63,20 +70,30 @@ enum Chore {
 
 fn main() -> ExitCode {
     let chore = Arguments::parse().command;
-    let result = Workspace::locate().and_then(|workspace| match chore {
-        Chore::Guests => guests::list(&workspace),
-        Chore::Workers => workers::list(&workspace),
-        Chore::Demo => demo::run(&workspace),
-        Chore::Test => test::run(&workspace),
-        Chore::Bench { arguments } => bench::run(&workspace, &arguments),
-        Chore::Soak(arguments) => soak::run(&workspace, &arguments),
-        Chore::Ci => ci::run(&workspace),
-    });
+    let result = match chore {
+        // TinyGo starts this one, not cargo.
+        Chore::Component(command) => go::component::run(command),
+        chore => Workspace::locate().and_then(|workspace| run(&workspace, chore)),
+    };
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error}");
             ExitCode::FAILURE
         }
+    }
+}
+
+fn run(workspace: &Workspace, chore: Chore) -> Result<(), error::Error> {
+    match chore {
+        Chore::Guests => guests::list(workspace),
+        Chore::Glue => glue::write(workspace),
+        Chore::Workers => workers::list(workspace),
+        Chore::Demo => demo::run(workspace),
+        Chore::Test => test::run(workspace),
+        Chore::Bench { arguments } => bench::run(workspace, &arguments),
+        Chore::Soak(arguments) => soak::run(workspace, &arguments),
+        Chore::Ci => ci::run(workspace),
+        Chore::Component(command) => go::component::run(command),
     }
 }

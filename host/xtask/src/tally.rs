@@ -12,7 +12,11 @@ pub(crate) struct Tally {
 impl Tally {
     /// Counts a line of output, if it is the summary that Rust's test harness prints for a test binary:
     /// `test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.02s`.
+    ///
+    /// Also counts the line that `go test -v` prints for a test, not those of its parts, which are indented.
     pub(crate) fn see(&mut self, line: &str) {
+        self.passed += u64::from(line.starts_with("--- PASS: "));
+        self.failed += u64::from(line.starts_with("--- FAIL: "));
         let Some(summary) = line.trim().strip_prefix("test result: ") else {
             return;
         };
@@ -45,6 +49,21 @@ impl AddAssign for Tally {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn counts_the_tests_of_go() {
+        let mut tally = Tally::default();
+        for line in [
+            "=== RUN   TestOrder",
+            "--- PASS: TestOrder (0.00s)",
+            "--- FAIL: TestWakes (0.01s)",
+            "    --- FAIL: TestWakes/late (0.00s)",
+            "ok  \tlonghaul/workflow\t0.01s",
+        ] {
+            tally.see(line);
+        }
+        assert_eq!(tally, Tally { passed: 1, failed: 1 });
+    }
 
     #[test]
     fn sums_the_summaries_of_test_binaries() {

@@ -59,6 +59,21 @@ impl Workspace {
         self.root.join("guest-sdk/rust")
     }
 
+    /// The contract between host and guest.
+    pub(crate) fn wit(&self) -> PathBuf {
+        self.root.join("wit")
+    }
+
+    /// The module of the Go SDK for guests.
+    pub(crate) fn go_sdk(&self) -> PathBuf {
+        self.root.join("guest-sdk/go")
+    }
+
+    /// The module of the example guests in Go.
+    pub(crate) fn go_examples(&self) -> PathBuf {
+        self.root.join("examples-guest/go")
+    }
+
     /// The workspace of the judge.
     pub(crate) fn judge(&self) -> PathBuf {
         self.root.join("tests/judge")

@@ -1,15 +1,24 @@
 //! `approval`: a decision within a week.
 
-use longhaul_tests::{Server, export};
+use longhaul_tests::{Language, Server, export, in_each_language};
 use serde_json::json;
 
-use crate::{completed, count, python_with_either_worker, scheduled, server};
+use crate::{completed, count, python_with_either_worker, scheduled, server_in};
 
 const GUESTS: [&str; 2] = ["approval", "approval-activities"];
 const QUEUE: &str = "expenses";
 
-fn approval() -> Server {
-    let server = server(&GUESTS, QUEUE);
+in_each_language! {
+    an_approved_expense_is_paid,
+    a_comment_may_be_left_out,
+    a_rejection_says_why_and_stands,
+    nobody_decides_and_it_is_rejected_after_a_week,
+    #[ignore = "needs the Python environment that `cargo xtask test` makes"]
+    the_python_client_approves,
+}
+
+fn approval(language: Language) -> Server {
+    let server = server_in(language, &GUESTS, QUEUE);
     let request = json!({
         "request_id": "e", "employee": "Bob", "amount": "120.50", "description": "Train", "category": "travel",
     });
@@ -20,9 +29,8 @@ fn approval() -> Server {
 }
 
 // S1, W1: the timer of the wait is cancelled by the decision.
-#[test]
-fn an_approved_expense_is_paid() {
-    let server = approval();
+fn an_approved_expense_is_paid(language: Language) {
+    let server = approval(language);
     server
         .signal("e", "approve", &[r#""Alice""#, r#""Budget approved""#])
         .ok();
@@ -34,21 +42,19 @@ fn an_approved_expense_is_paid() {
     let timers = count(&server, "e", "EVENT_TYPE_TIMER_STARTED");
     assert_eq!(count(&server, "e", "EVENT_TYPE_TIMER_CANCELED"), timers);
     assert_eq!(count(&server, "e", "EVENT_TYPE_TIMER_FIRED"), 0);
-    export::histories(&server, "approval");
+    export::histories(&server, &language.named("approval"));
 }
 
 // S1: an argument with a default may be left out.
-#[test]
-fn a_comment_may_be_left_out() {
-    let server = approval();
+fn a_comment_may_be_left_out(language: Language) {
+    let server = approval(language);
     server.signal("e", "approve", &[r#""Alice""#]).ok();
     assert_eq!(completed(&server, "e"), "Expense $120.50 approved by Alice");
 }
 
 // S2: the first decision counts.
-#[test]
-fn a_rejection_says_why_and_stands() {
-    let server = approval();
+fn a_rejection_says_why_and_stands(language: Language) {
+    let server = approval(language);
     server
         .signal("e", "reject", &[r#""Carol""#, r#""too expensive""#])
         .ok();
@@ -62,27 +68,24 @@ fn a_rejection_says_why_and_stands() {
 }
 
 // W1, W2
-#[test]
-fn nobody_decides_and_it_is_rejected_after_a_week() {
-    let server = approval();
+fn nobody_decides_and_it_is_rejected_after_a_week(language: Language) {
+    let server = approval(language);
     assert_eq!(
         completed(&server, "e"),
         "Expense rejected: Approval timeout - automatically rejected"
     );
     assert_eq!(count(&server, "e", "EVENT_TYPE_TIMER_FIRED"), 1);
-    export::histories(&server, "approval_timeout");
+    export::histories(&server, &language.named("approval_timeout"));
 }
 
 // S1, S2, A1
-#[test]
-#[ignore = "needs the Python environment that `cargo xtask test` makes"]
-fn the_python_client_approves() {
+fn the_python_client_approves(language: Language) {
     let expected = "\
 Signal sent successfully
 Expense $99.99 approved by Alice Johnson
 Expense rejected: no budget
 ";
-    python_with_either_worker(&GUESTS, QUEUE, "approval.py", |printed| {
+    python_with_either_worker(language, &GUESTS, QUEUE, "approval.py", |printed| {
         assert_eq!(printed, expected);
     });
 }

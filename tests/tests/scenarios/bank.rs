@@ -2,21 +2,29 @@
 
 use std::{collections::BTreeSet, thread};
 
-use longhaul_tests::{Server, export};
+use longhaul_tests::{Language, Server, export, in_each_language};
 use serde_json::{Value, json};
 
-use crate::{completed, eventually, python_with_either_worker, server};
+use crate::{completed, eventually, python_with_either_worker, server_in};
 
-fn bank(workflow_type: &str) -> Server {
-    let server = server(&["bank", "bank-activities"], "bank");
+in_each_language! {
+    withdrawals_at_the_same_time_do_not_lose_money,
+    impossible_amounts_are_refused,
+    closing_waits_for_a_withdrawal,
+    messages_are_processed_in_their_order,
+    #[ignore = "needs the Python environment that `cargo xtask test` makes"]
+    the_python_client_withdraws_at_the_same_time,
+}
+
+fn bank(language: Language, workflow_type: &str) -> Server {
+    let server = server_in(language, &["bank", "bank-activities"], "bank");
     server.start_workflow(workflow_type, "b", &[]).ok();
     server
 }
 
 // U5: withdrawals at the same time (as many as a run may have in flight) never lose one another.
-#[test]
-fn withdrawals_at_the_same_time_do_not_lose_money() {
-    let server = bank("BankAccountWorkflow");
+fn withdrawals_at_the_same_time_do_not_lose_money(language: Language) {
+    let server = bank(language, "BankAccountWorkflow");
     let answers: Vec<_> = thread::scope(|scope| {
         let withdrawals: Vec<_> = (0..10)
             .map(|_| scope.spawn(|| server.update("b", "withdraw", &[r#""100""#])))
@@ -42,13 +50,12 @@ fn withdrawals_at_the_same_time_do_not_lose_money() {
     assert_eq!(server.ask("b", "get_balance"), "0.00");
     server.signal("b", "close", &[]).ok();
     assert_eq!(completed(&server, "b"), "0.00");
-    export::histories(&server, "bank");
+    export::histories(&server, &language.named("bank"));
 }
 
 // U1
-#[test]
-fn impossible_amounts_are_refused() {
-    let server = bank("BankAccountWorkflow");
+fn impossible_amounts_are_refused(language: Language) {
+    let server = bank(language, "BankAccountWorkflow");
     let before = server.history("b");
     for (amount, reason) in [
         ("0", "Amount must be positive"),
@@ -68,9 +75,8 @@ fn impossible_amounts_are_refused() {
 }
 
 // U2, U8: an account that is closed answers the withdrawal that has begun.
-#[test]
-fn closing_waits_for_a_withdrawal() {
-    let server = bank("BankAccountWorkflow");
+fn closing_waits_for_a_withdrawal(language: Language) {
+    let server = bank(language, "BankAccountWorkflow");
     let words = [
         "workflow",
         "update",
@@ -102,9 +108,8 @@ fn closing_waits_for_a_withdrawal() {
 }
 
 // S2, U5: the queue keeps the order of the messages, one activity at a time.
-#[test]
-fn messages_are_processed_in_their_order() {
-    let mut server = bank("QueueBasedWorkflow");
+fn messages_are_processed_in_their_order(language: Language) {
+    let mut server = bank(language, "QueueBasedWorkflow");
     let messages: Vec<String> = (1..=20).map(|number| format!("message-{number}")).collect();
     for message in &messages[..10] {
         server
@@ -125,7 +130,7 @@ fn messages_are_processed_in_their_order() {
     assert_eq!(completed(&server, "b"), Value::Null);
     assert_eq!(server.ask("b", "get_processed"), 20);
     assert_eq!(processed(&server), messages);
-    export::histories(&server, "bank_queue");
+    export::histories(&server, &language.named("bank_queue"));
 }
 
 /// The messages that activities got, in order. Each was scheduled only after the one before had completed.
@@ -148,9 +153,7 @@ fn processed(server: &Server) -> Vec<String> {
 }
 
 // S2, U2, U5, A1
-#[test]
-#[ignore = "needs the Python environment that `cargo xtask test` makes"]
-fn the_python_client_withdraws_at_the_same_time() {
+fn the_python_client_withdraws_at_the_same_time(language: Language) {
     let expected = "\
 Balances after five withdrawals at the same time: ['500.00', '600.00', '700.00', '800.00', '900.00']
 Withdrawal failed: Insufficient funds
@@ -159,7 +162,13 @@ Balance: 500.00
 Closed with 500.00
 Messages processed: 5
 ";
-    python_with_either_worker(&["bank", "bank-activities"], "bank", "bank.py", |printed| {
-        assert_eq!(printed, expected);
-    });
+    python_with_either_worker(
+        language,
+        &["bank", "bank-activities"],
+        "bank",
+        "bank.py",
+        |printed| {
+            assert_eq!(printed, expected);
+        },
+    );
 }

@@ -1,6 +1,6 @@
 //! `batch`: a query for a dashboard, and activities that fail.
 
-use longhaul_tests::{Server, export};
+use longhaul_tests::{Language, Server, export};
 use serde_json::Value;
 
 use crate::{completed, count, eventually, python_with_either_worker, server};
@@ -70,7 +70,7 @@ fn no_batches_are_done_at_once() {
 #[test]
 #[ignore = "needs the Python environment that `cargo xtask test` makes"]
 fn the_python_client_shows_a_dashboard() {
-    python_with_either_worker(&["batch"], QUEUE, "batch.py", |printed| {
+    python_with_either_worker(Language::Rust, &["batch"], QUEUE, "batch.py", |printed| {
         assert!(printed.contains("Batch Progress Dashboard"), "{printed}");
         assert_eq!(
             printed.lines().last(),

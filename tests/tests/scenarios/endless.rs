@@ -1,15 +1,22 @@
 //! `endless`: workflows that continue as new.
 
-use longhaul_tests::{Background, Client, Server, client::success, export};
+use longhaul_tests::{Background, Client, Language, Server, client::success, export, in_each_language};
 use serde_json::json;
 
-use crate::{eventually, python_with_either_worker, server};
+use crate::{eventually, python_with_either_worker, server_in};
 
 /// Updates by which a history comes to where continuing is suggested (4,096 events): each payment leaves ten or more.
 const ENOUGH_PAYMENTS: usize = 500;
 
-fn endless() -> Server {
-    server(&["endless", "endless-activities"], "endless")
+in_each_language! {
+    an_hourly_loop_goes_on_in_a_new_run,
+    a_payment_is_made_once_over_all_runs,
+    #[ignore = "needs the Python environment that `cargo xtask test` makes"]
+    the_python_client_follows_the_runs,
+}
+
+fn endless(language: Language) -> Server {
+    server_in(language, &["endless", "endless-activities"], "endless")
 }
 
 fn run_id(server: &Server, id: &str) -> String {
@@ -24,9 +31,8 @@ fn run_id(server: &Server, id: &str) -> String {
 }
 
 // E3, S9: hundreds of hours later there is another run, which knows what the first has reached and takes its signals.
-#[test]
-fn an_hourly_loop_goes_on_in_a_new_run() {
-    let server = endless();
+fn an_hourly_loop_goes_on_in_a_new_run(language: Language) {
+    let server = endless(language);
     server.start_workflow("LongRunningWorkflow", "l", &[]).ok();
     let first = run_id(&server, "l");
     for number in 1..=3 {
@@ -57,13 +63,12 @@ fn an_hourly_loop_goes_on_in_a_new_run() {
     );
     server.longhaul(&["workflow", "cancel", "-w", "l"]).ok();
     assert!(server.result("l").stdout.contains("CANCELED"));
-    export::histories(&server, "endless");
+    export::histories(&server, &language.named("endless"));
 }
 
 // U4, U11, E3: an update id pays once, in its run because the server knows it, in the next because the workflow does.
-#[test]
-fn a_payment_is_made_once_over_all_runs() {
-    let server = endless();
+fn a_payment_is_made_once_over_all_runs(language: Language) {
+    let server = endless(language);
     server.start_workflow("IdempotentWorkflow", "i", &[]).ok();
     let first = run_id(&server, "i");
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -88,13 +93,11 @@ fn a_payment_is_made_once_over_all_runs() {
     });
     assert_ne!(run_id(&server, "i"), first);
     assert_eq!(server.ask("i", "get_processed_count"), ENOUGH_PAYMENTS);
-    export::histories(&server, "endless_payments");
+    export::histories(&server, &language.named("endless_payments"));
 }
 
 // E3, E4, U4, A1
-#[test]
-#[ignore = "needs the Python environment that `cargo xtask test` makes"]
-fn the_python_client_follows_the_runs() {
+fn the_python_client_follows_the_runs(language: Language) {
     let expected = "\
 The first run has continued as new
 Items in all runs: 3
@@ -104,6 +107,7 @@ Receipt: receipt_p1
 Payments processed: 1
 ";
     python_with_either_worker(
+        language,
         &["endless", "endless-activities"],
         "endless",
         "endless.py",

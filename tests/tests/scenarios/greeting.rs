@@ -1,37 +1,42 @@
 //! `greeting`: an update that returns a value, and its validator.
 
-use longhaul_tests::{Server, export};
+use longhaul_tests::{Language, Server, export, in_each_language};
 
-use crate::{completed, python, server, updated};
+use crate::{completed, python, server_in, updated};
 
 const QUEUE: &str = "greetings";
 
-fn greeting() -> Server {
-    let server = server(&["greeting"], QUEUE);
+in_each_language! {
+    the_language_before_comes_back,
+    nobody_says_anything_and_it_stays_english,
+    an_unknown_language_is_refused_and_leaves_nothing,
+    #[ignore = "needs the Python environment that `cargo xtask test` makes"]
+    the_python_client_changes_the_language,
+}
+
+fn greeting(language: Language) -> Server {
+    let server = server_in(language, &["greeting"], QUEUE);
     server.start_workflow("GreetingWorkflow", "g", &[]).ok();
     server
 }
 
 // U2: the caller gets what the handler returns.
-#[test]
-fn the_language_before_comes_back() {
-    let server = greeting();
+fn the_language_before_comes_back(language: Language) {
+    let server = greeting(language);
     assert_eq!(updated(&server, "g", "set_language", &[r#""de""#]), "en");
     assert_eq!(updated(&server, "g", "set_language", &[r#""fr""#]), "de");
     assert_eq!(completed(&server, "g"), "Bonjour");
-    export::histories(&server, "greeting");
+    export::histories(&server, &language.named("greeting"));
 }
 
-#[test]
-fn nobody_says_anything_and_it_stays_english() {
-    let server = greeting();
+fn nobody_says_anything_and_it_stays_english(language: Language) {
+    let server = greeting(language);
     assert_eq!(completed(&server, "g"), "Hello");
 }
 
 // U1: a language without a greeting is refused, with those that have one, and nothing is written.
-#[test]
-fn an_unknown_language_is_refused_and_leaves_nothing() {
-    let server = greeting();
+fn an_unknown_language_is_refused_and_leaves_nothing(language: Language) {
+    let server = greeting(language);
     let before = server.history("g");
     server
         .update("g", "set_language", &[r#""tlh""#])
@@ -44,10 +49,8 @@ fn an_unknown_language_is_refused_and_leaves_nothing() {
 }
 
 // U2, U3
-#[test]
-#[ignore = "needs the Python environment that `cargo xtask test` makes"]
-fn the_python_client_changes_the_language() {
-    let server = server(&["greeting"], QUEUE);
+fn the_python_client_changes_the_language(language: Language) {
+    let server = server_in(language, &["greeting"], QUEUE);
     let expected = "\
 Language changed from en to German
 Update failed: Language tlh not supported; there are: de, en, es, fr

@@ -11,6 +11,7 @@ mod cart;
 mod endless;
 mod family;
 mod greeting;
+mod languages;
 mod migration;
 mod multi_approval;
 mod orchestrator;
@@ -24,7 +25,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use longhaul_tests::{Server, Worker, export, python};
+use longhaul_tests::{Language, Server, Worker, export, python};
 use serde_json::Value;
 
 /// Whatever a test waits for comes within this time, or never.
@@ -34,9 +35,14 @@ const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 /// A server that skips time and has these guests, on a queue of this name.
 fn server(guests: &[&str], queue: &str) -> Server {
+    server_in(Language::Rust, guests, queue)
+}
+
+/// A server that skips time and has these guests in a language, on a queue of this name.
+fn server_in(language: Language, guests: &[&str], queue: &str) -> Server {
     let server = Server::skipping_time();
     for guest in guests {
-        server.upload(guest, queue);
+        server.upload_in(language, guest, queue);
     }
     server
 }
@@ -106,16 +112,22 @@ fn python(server: &Server, script: &str) -> String {
 ///
 /// The first guest has the workflows.
 #[track_caller]
-fn python_with_either_worker(guests: &[&str], queue: &str, script: &str, printed_well: impl Fn(&str)) {
-    let components = server(guests, queue);
+fn python_with_either_worker(
+    language: Language,
+    guests: &[&str],
+    queue: &str,
+    script: &str,
+    printed_well: impl Fn(&str),
+) {
+    let components = server_in(language, guests, queue);
     printed_well(&python(&components, script));
     drop(components);
 
     // The component serves its activities on its own queue, and the script starts workflows on another.
-    let workflows = server(&guests[..1], "workflows");
+    let workflows = server_in(language, &guests[..1], "workflows");
     let worker = Worker::of_scenario(script, &workflows);
     printed_well(&python(&workflows, script));
     worker.assert_served_all(&workflows);
     let name = script.trim_end_matches(".py");
-    export::histories(&workflows, &format!("{name}_python_worker"));
+    export::histories(&workflows, &language.named(&format!("{name}_python_worker")));
 }

@@ -2,7 +2,7 @@
 
 use std::thread;
 
-use longhaul_tests::{Server, export};
+use longhaul_tests::{Language, Server, export};
 use serde_json::Value;
 
 use crate::{completed, count, python_with_either_worker, server, updated};
@@ -92,7 +92,7 @@ fn the_python_client_waits_for_progress() {
 100% complete: 100 records
 Migrated 100 records
 ";
-    python_with_either_worker(&["migration"], QUEUE, "migration.py", |printed| {
+    python_with_either_worker(Language::Rust, &["migration"], QUEUE, "migration.py", |printed| {
         assert_eq!(printed, expected);
     });
 }

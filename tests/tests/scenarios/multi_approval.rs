@@ -1,6 +1,6 @@
 //! `multi-approval`: several decisions, and queries over them.
 
-use longhaul_tests::{Server, export};
+use longhaul_tests::{Language, Server, export};
 use serde_json::json;
 
 use crate::{completed, python_with_either_worker, scheduled, server};
@@ -98,7 +98,13 @@ Status: {'manager': 'approved', 'director': 'approved'}
 Request approved by all 2 approvers and processed successfully
 Fully approved: True
 ";
-    python_with_either_worker(&["multi-approval"], "approvals", "multi_approval.py", |printed| {
-        assert_eq!(printed, expected);
-    });
+    python_with_either_worker(
+        Language::Rust,
+        &["multi-approval"],
+        "approvals",
+        "multi_approval.py",
+        |printed| {
+            assert_eq!(printed, expected);
+        },
+    );
 }

@@ -1,6 +1,6 @@
 //! `orchestrator`: workflows that signal others, and start them.
 
-use longhaul_tests::{Server, export};
+use longhaul_tests::{Language, Server, export};
 use serde_json::json;
 
 use crate::{completed, count, eventually, python_with_either_worker, server};
@@ -120,7 +120,13 @@ Coordinated(workers_coordinated=1, unreachable=['ghost'])
 Worker a: ['task-a done']
 Worker x: ['task-x-1 done', 'task-x-2 done', 'task-x-3 done', 'task-x-4 done', 'task-x-5 done']
 ";
-    python_with_either_worker(&["orchestrator"], "workers", "orchestrator.py", |printed| {
-        assert_eq!(printed, expected);
-    });
+    python_with_either_worker(
+        Language::Rust,
+        &["orchestrator"],
+        "workers",
+        "orchestrator.py",
+        |printed| {
+            assert_eq!(printed, expected);
+        },
+    );
 }

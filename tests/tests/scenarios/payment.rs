@@ -1,6 +1,6 @@
 //! `payment`: an update that knows its id, and one that may be left behind.
 
-use longhaul_tests::{Server, export};
+use longhaul_tests::{Language, Server, export};
 use serde_json::json;
 
 use crate::{completed, count, python_with_either_worker, scheduled, server};
@@ -99,7 +99,7 @@ The same update: txn_payment-1
 Payment failed: Payment amount must be positive
 Completed
 ";
-    python_with_either_worker(&["payment"], QUEUE, "payment.py", |printed| {
+    python_with_either_worker(Language::Rust, &["payment"], QUEUE, "payment.py", |printed| {
         assert_eq!(printed, expected);
     });
 }

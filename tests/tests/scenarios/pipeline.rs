@@ -1,6 +1,6 @@
 //! `pipeline`: signals between activities.
 
-use longhaul_tests::{Server, export};
+use longhaul_tests::{Language, Server, export};
 
 use crate::{completed, count, eventually, python_with_either_worker, scheduled, server};
 
@@ -58,7 +58,13 @@ fn early_events_are_kept() {
 #[ignore = "needs the Python environment that `cargo xtask test` makes"]
 fn the_python_client_tells_what_others_have_done() {
     let expected = "Pipeline 42 completed successfully\n";
-    python_with_either_worker(&["pipeline"], "pipelines", "pipeline.py", |printed| {
-        assert_eq!(printed, expected);
-    });
+    python_with_either_worker(
+        Language::Rust,
+        &["pipeline"],
+        "pipelines",
+        "pipeline.py",
+        |printed| {
+            assert_eq!(printed, expected);
+        },
+    );
 }

@@ -1,13 +1,20 @@
 //! `stages`: activities that wait for events from outside.
 
-use longhaul_tests::{Server, export};
+use longhaul_tests::{Language, Server, export, in_each_language};
 
-use crate::{completed, count, eventually, python_with_either_worker, scheduled, server};
+use crate::{completed, count, eventually, python_with_either_worker, scheduled, server_in};
 
 const ACTIVITIES: [&str; 4] = ["my_activity_1", "my_activity_2", "my_activity_3", "my_activity_4"];
 
-fn stages() -> Server {
-    let server = server(&["stages", "stages-activities"], "stages");
+in_each_language! {
+    each_activity_waits_for_its_stage,
+    an_early_event_lets_all_stages_through,
+    #[ignore = "needs the Python environment that `cargo xtask test` makes"]
+    the_python_client_advances_the_stages,
+}
+
+fn stages(language: Language) -> Server {
+    let server = server_in(language, &["stages", "stages-activities"], "stages");
     server.start_workflow("MyWorkflow", "s", &[]).ok();
     server
 }
@@ -26,9 +33,8 @@ fn completed_activities(server: &Server, number: usize) {
 }
 
 // S1, W1: each activity waits for its stage, also across a crash of the server.
-#[test]
-fn each_activity_waits_for_its_stage() {
-    let mut server = stages();
+fn each_activity_waits_for_its_stage(language: Language) {
+    let mut server = stages(language);
     completed_activities(&server, 1);
     for stage in 1..=3 {
         // Nothing but the signal lets it go on.
@@ -39,13 +45,12 @@ fn each_activity_waits_for_its_stage() {
         completed_activities(&server, stage + 1);
     }
     assert_eq!(completed(&server, "s"), serde_json::Value::Null);
-    export::histories(&server, "stages");
+    export::histories(&server, &language.named("stages"));
 }
 
 // S3: an event that comes before anybody waits for it is not lost.
-#[test]
-fn an_early_event_lets_all_stages_through() {
-    let server = stages();
+fn an_early_event_lets_all_stages_through(language: Language) {
+    let server = stages(language);
     advance(&server, 3);
     completed(&server, "s");
     assert_eq!(scheduled(&server, "s"), ACTIVITIES);
@@ -53,9 +58,7 @@ fn an_early_event_lets_all_stages_through() {
 }
 
 // S1, A1
-#[test]
-#[ignore = "needs the Python environment that `cargo xtask test` makes"]
-fn the_python_client_advances_the_stages() {
+fn the_python_client_advances_the_stages(language: Language) {
     let expected = "\
 Advanced to stage 1
 Advanced to stage 2
@@ -63,6 +66,7 @@ Advanced to stage 3
 Result: None
 ";
     python_with_either_worker(
+        language,
         &["stages", "stages-activities"],
         "stages",
         "stages.py",

@@ -1,0 +1,116 @@
+// Workflows that do what a workflow must not do. They are test subjects: each has to end in an error that says what to do instead.
+package main
+
+import (
+	"fmt"
+	"os"
+	"sync"
+	"time"
+
+	"longhaul/workflow"
+)
+
+// state is what the deeds need.
+type state struct {
+	deed  string
+	items []int
+	next  *state
+	kept  [][]byte
+}
+
+func newState(ctx workflow.Context, deed string) (*state, error) {
+	s := &state{deed: deed}
+	workflow.HandleQuery(ctx, "waits", func() (workflow.None, error) { return workflow.None{}, workflow.Sleep(ctx, time.Second) })
+	workflow.HandleQuery(ctx, "commands", func() (workflow.None, error) {
+		workflow.NewTimer(ctx, time.Second)
+		return workflow.None{}, nil
+	})
+	workflow.HandleQuery(ctx, "changes", func() (int, error) {
+		s.items = append(s.items, 1)
+		return len(s.items), nil
+	})
+	workflow.HandleQuery(ctx, "panics", func() (int, error) { return s.items[7], nil })
+	workflow.HandleUpdate(ctx, "panics", func(workflow.Context, workflow.None) (int, error) { return s.items[7], nil })
+	return s, nil
+}
+
+func (s *state) run(ctx workflow.Context) (string, error) {
+	if _, err := workflow.AwaitWithTimeout(ctx, time.Millisecond, func() bool { return false }); err != nil {
+		return "", err
+	}
+	switch s.deed {
+	case "panic":
+		panic("no such order")
+	case "error":
+		panic(fmt.Errorf("an error: %s", s.deed))
+	case "nil":
+		return s.next.deed, nil
+	case "bounds":
+		return fmt.Sprint(s.items[len(s.deed)]), nil
+	case "map":
+		var counts map[string]int
+		counts[s.deed]++
+	case "loop":
+		for s.items = nil; len(s.items) < 2; s.items = make([]int, 1) {
+		}
+	case "memory":
+		for {
+			s.kept = append(s.kept, make([]byte, 1<<20))
+		}
+	case "recursion":
+		return fmt.Sprint(deeper(1)), nil
+	case "sleep":
+		time.Sleep(time.Second)
+	case "file":
+		_, err := os.ReadFile("/etc/passwd")
+		return "", err
+	case "exit":
+		os.Exit(3)
+	case "goroutine":
+		go func() { panic("in a goroutine") }()
+		_ = workflow.Sleep(ctx, time.Second)
+	case "patient":
+		return "", workflow.Await(ctx, func() bool { return false })
+	case "blocked":
+		for range 3 {
+			go func() { <-make(chan int) }()
+		}
+		return "done", nil
+	case "channel":
+		return "", fmt.Errorf("a value without JSON: %w", fail(ctx))
+	}
+	return "nothing happened", nil
+}
+
+// fail runs an activity with an argument that has no JSON.
+func fail(ctx workflow.Context) error {
+	_, err := workflow.ExecuteActivity[int](ctx, "charge", make(chan int)).Get(ctx)
+	return err
+}
+
+//go:noinline
+func deeper(n int) int {
+	if n == 0 {
+		return 0
+	}
+	// Not a sum, which the compiler would make a loop of.
+	return deeper(n+1)*3 ^ n
+}
+
+// stuck waits for what nobody can bring about.
+func stuck(ctx workflow.Context, how string) (string, error) {
+	if err := workflow.Sleep(ctx, time.Millisecond); err != nil {
+		return "", err
+	}
+	if how == "lock" {
+		var mutex sync.Mutex
+		mutex.Lock()
+		mutex.Lock()
+	}
+	return "", <-make(chan error)
+}
+
+func main() {
+	workflow.RegisterWithInit("Hostile", newState, (*state).run)
+	workflow.Register("Stuck", stuck)
+}

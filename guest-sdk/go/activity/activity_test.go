@@ -1,0 +1,141 @@
+package activity
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+
+	"longhaul/converter"
+	"longhaul/internal/abi"
+	wit "longhaul/internal/wit/activitycontext"
+	"longhaul/internal/wit/activitydefinition"
+	"longhaul/internal/wit/types"
+	"longhaul/temporal"
+)
+
+// fakeHost is a host of one attempt.
+type fakeHost struct {
+	info         wit.ActivityInfo
+	heartbeats   []types.Payloads
+	cancellation *wit.CancellationReason
+	logs         []string
+}
+
+func (h *fakeHost) Info() wit.ActivityInfo                { return h.info }
+func (h *fakeHost) Heartbeat(details types.Payloads)      { h.heartbeats = append(h.heartbeats, details) }
+func (h *fakeHost) Cancellation() *wit.CancellationReason { return h.cancellation }
+func (h *fakeHost) Log(_ types.LogLevel, message string, fields []abi.Pair[string, string]) {
+	for _, field := range fields {
+		message += " " + field.First + "=" + field.Second
+	}
+	h.logs = append(h.logs, message)
+}
+
+// execute runs an activity: its result as JSON, or how it failed.
+func execute(t *testing.T, h *fakeHost, name string, args ...any) string {
+	t.Helper()
+	input, err := converter.ToPayloads(args...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	result := (&guest{host: h}).Execute(name, input)
+	if result.Err == nil {
+		return string(result.Value[0].Data)
+	}
+	switch err := (*result.Err).(type) {
+	case activitydefinition.ExecuteErrorFailed:
+		return "failed: " + temporal.FromFailure(err.Value).Error()
+	case activitydefinition.ExecuteErrorCancelled:
+		return "cancelled"
+	default:
+		return "somebody else completes it"
+	}
+}
+
+func expect(t *testing.T, have, want string) {
+	t.Helper()
+	if have != want {
+		t.Errorf("have %q, want %q", have, want)
+	}
+}
+
+func TestAnActivityTakesAndReturnsTypedValues(t *testing.T) {
+	definitions = nil
+	Register("join", func(ctx context.Context, args converter.Args2[string, []int]) (map[string][]int, error) {
+		GetLogger(ctx).Info("joining", "to", args.First)
+		return map[string][]int{args.First: args.Second}, nil
+	})
+	h := &fakeHost{}
+	expect(t, execute(t, h, "join", "a", []int{1, 2}), `{"a":[1,2]}`)
+	expect(t, strings.Join(h.logs, "\n"), "joining to=a")
+	expect(t, execute(t, h, "join", "a"), `{"a":[]}`)
+	expect(t, execute(t, h, "join"), "failed: Activity 'join': argument 1 is missing")
+	expect(t, execute(t, h, "split"), "failed: Activity function 'split' is not defined by this component. It defines: [join]")
+}
+
+// A2, A6
+func TestHowAnActivityEndsWithoutAResult(t *testing.T) {
+	definitions = nil
+	for name, err := range map[string]error{
+		"fails":     temporal.NewNonRetryableApplicationError("no", "Declined", nil, 7),
+		"plain":     errors.New("oops"),
+		"pending":   ErrResultPending,
+		"cancelled": temporal.NewCanceledError("half"),
+		"stops":     context.Canceled,
+	} {
+		Register(name, func(context.Context, None) (None, error) { return None{}, err })
+	}
+	h := &fakeHost{}
+	expect(t, execute(t, h, "fails"), "failed: no")
+	expect(t, execute(t, h, "plain"), "failed: oops")
+	expect(t, execute(t, h, "pending"), "somebody else completes it")
+	expect(t, execute(t, h, "cancelled"), "cancelled")
+	expect(t, execute(t, h, "stops"), "cancelled")
+
+	result := (&guest{host: h}).Execute("fails", nil)
+	failed := (*result.Err).(activitydefinition.ExecuteErrorFailed)
+	info := failed.Value[0].Info.(types.FailureInfoApplication).Value
+	if info.Type != "Declined" || !info.NonRetryable || string(info.Details[0].Data) != "7" {
+		t.Errorf("%+v", info)
+	}
+}
+
+// A3
+func TestAHeartbeatBringsTheCancellation(t *testing.T) {
+	definitions = nil
+	Register("copy", func(ctx context.Context, _ None) (int, error) {
+		done := 0
+		if HasHeartbeatDetails(ctx) {
+			done, _ = GetHeartbeatDetails[int](ctx)
+		}
+		for ; ctx.Err() == nil; done++ {
+			RecordHeartbeat(ctx, done)
+		}
+		if !errors.Is(context.Cause(ctx), ErrTimedOut) {
+			return 0, errors.New("another reason")
+		}
+		return done, ctx.Err()
+	})
+	reason := wit.CancellationReasonTimedOut
+	details, _ := converter.ToPayloads(40)
+	h := &fakeHost{cancellation: &reason, info: wit.ActivityInfo{HeartbeatDetails: details}}
+	expect(t, execute(t, h, "copy"), "cancelled")
+	if len(h.heartbeats) != 1 || string(h.heartbeats[0][0].Data) != "40" {
+		t.Errorf("%v", h.heartbeats)
+	}
+}
+
+func TestTheDeadlineIsTheFirstLimit(t *testing.T) {
+	definitions = nil
+	Register("left", func(ctx context.Context, _ None) (float64, error) {
+		info := GetInfo(ctx)
+		return info.Deadline.Sub(info.StartedTime).Seconds(), nil
+	})
+	second := types.Duration(1_000_000_000)
+	attempt, all := 30*second, 50*second
+	h := &fakeHost{info: wit.ActivityInfo{ScheduledTime: 100 * second, StartedTime: 130 * second, StartToClose: &attempt, ScheduleToClose: &all}}
+	expect(t, execute(t, h, "left"), "20")
+	h.info.ScheduleToClose = nil
+	expect(t, execute(t, h, "left"), "30")
+}

@@ -1,0 +1,27 @@
+//go:build wasip2
+
+package activity
+
+import (
+	"longhaul/internal/abi"
+	"longhaul/internal/wit/activitycontext"
+	"longhaul/internal/wit/activitydefinition"
+	"longhaul/internal/wit/types"
+)
+
+func init() { activitydefinition.Export(&guest{host: imports{}}) }
+
+// imports is the host of a component.
+type imports struct{}
+
+func (imports) Info() activitycontext.ActivityInfo { return activitycontext.Info() }
+
+func (imports) Heartbeat(details types.Payloads) { activitycontext.Heartbeat(details) }
+
+func (imports) Cancellation() *activitycontext.CancellationReason {
+	return activitycontext.Cancellation()
+}
+
+func (imports) Log(level types.LogLevel, message string, fields []abi.Pair[string, string]) {
+	activitycontext.Log(level, message, fields)
+}

@@ -1,0 +1,163 @@
+// Package converter turns Go values into payloads and payloads into Go values.
+//
+// Values are written as JSON (`json/plain`), as encoding/json writes them but for nil slices and nil maps, which are written as `[]`
+// and `{}`: the other languages of a team have no nil for these. A []byte is written as it is (`binary/plain`), and None as no
+// value at all (`binary/null`).
+package converter
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"reflect"
+
+	"longhaul/internal/abi"
+	"longhaul/internal/wit/types"
+)
+
+// Payload is a value as it travels and is kept in history: what its bytes are, and the bytes.
+type Payload = types.Payload
+
+// None stands for no value: an argument that there is not, or the result of a function without one.
+type None struct{}
+
+// RawValue is payloads that nobody has read yet: several arguments, or one value.
+type RawValue struct {
+	Payloads []Payload
+}
+
+// Encodings.
+const (
+	encodingKey  = "encoding"
+	jsonPlain    = "json/plain"
+	jsonProtobuf = "json/protobuf"
+	binaryNull   = "binary/null"
+	binaryPlain  = "binary/plain"
+)
+
+// ErrEncoding says that a payload's encoding is not one that the wanted type is read from.
+var ErrEncoding = errors.New("its encoding is not one that this type is read from")
+
+// New is a payload of an encoding.
+func New(encoding string, data []byte) Payload {
+	return Payload{Metadata: []abi.Pair[string, []byte]{{First: encodingKey, Second: []byte(encoding)}}, Data: data}
+}
+
+// Null is the payload of None.
+func Null() Payload { return New(binaryNull, nil) }
+
+// Encoding says what the bytes of a payload are.
+func Encoding(p Payload) string {
+	for _, entry := range p.Metadata {
+		if entry.First == encodingKey {
+			return string(entry.Second)
+		}
+	}
+	return ""
+}
+
+// ToPayload writes a value as one payload.
+func ToPayload(value any) (Payload, error) {
+	switch value := value.(type) {
+	case None:
+		return Null(), nil
+	case []byte:
+		return New(binaryPlain, value), nil
+	case Payload:
+		return value, nil
+	case RawValue:
+		if len(value.Payloads) == 0 {
+			return Null(), nil
+		}
+		return value.Payloads[0], nil
+	}
+	data, err := Marshal(value)
+	if err != nil {
+		return Payload{}, fmt.Errorf("cannot write a %T: %w", value, err)
+	}
+	return New(jsonPlain, data), nil
+}
+
+// ToPayloads writes arguments, each as a payload of its own.
+func ToPayloads(values ...any) ([]Payload, error) {
+	payloads := make([]Payload, 0, len(values))
+	for _, value := range values {
+		switch value := value.(type) {
+		case None:
+		case RawValue:
+			payloads = append(payloads, value.Payloads...)
+		default:
+			payload, err := ToPayload(value)
+			if err != nil {
+				return nil, err
+			}
+			payloads = append(payloads, payload)
+		}
+	}
+	return payloads, nil
+}
+
+// FromPayload reads a value.
+func FromPayload[T any](p Payload) (T, error) {
+	var value T
+	err := read(p, &value)
+	return value, err
+}
+
+// FromPayloads reads the only value of a list: a RawValue takes all, any other type the first. What is not there is read from null.
+func FromPayloads[T any](payloads []Payload) (T, error) {
+	var value T
+	if raw, ok := any(&value).(*RawValue); ok {
+		raw.Payloads = payloads
+		return value, nil
+	}
+	return Argument[T](payloads, 0)
+}
+
+// Argument reads one of several values, counted from 0. What is not there is read from null.
+func Argument[T any](payloads []Payload, index int) (T, error) {
+	if index < len(payloads) {
+		return FromPayload[T](payloads[index])
+	}
+	return FromPayload[T](Null())
+}
+
+func read(p Payload, value any) error {
+	switch value := value.(type) {
+	case *None:
+		return nil
+	case *Payload:
+		*value = p
+		return nil
+	case *RawValue:
+		value.Payloads = []Payload{p}
+		return nil
+	case *[]byte:
+		if Encoding(p) == binaryPlain {
+			*value = p.Data
+			return nil
+		}
+	}
+	data := p.Data
+	switch Encoding(p) {
+	case jsonPlain, jsonProtobuf:
+	case binaryNull:
+		data = []byte("null")
+	default:
+		return ErrEncoding
+	}
+	if string(data) == "null" && !nullable(reflect.TypeOf(value).Elem()) {
+		// encoding/json would leave the zero value, which nobody has sent.
+		return errors.New("it is null")
+	}
+	return json.Unmarshal(data, value)
+}
+
+func nullable(t reflect.Type) bool {
+	switch t.Kind() {
+	case reflect.Pointer, reflect.Interface, reflect.Map, reflect.Slice:
+		return true
+	}
+	_, own := reflect.New(t).Interface().(json.Unmarshaler)
+	return own
+}

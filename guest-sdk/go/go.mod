@@ -1,0 +1,3 @@
+module longhaul
+
+go 1.24

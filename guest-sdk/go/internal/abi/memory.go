@@ -1,0 +1,110 @@
+//go:build wasip2
+
+package abi
+
+import "unsafe"
+
+// chunkBytes is how much memory values are given at once. Most calls need less than one of these.
+const chunkBytes = 1024
+
+// chunk is memory for values on their way to the host. It has the type of pointers so that the collector finds what it points to:
+// the text of a string is not copied.
+type chunk []unsafe.Pointer
+
+// Two chunks are kept from call to call: what a usual call needs takes no new memory.
+var (
+	chunks []chunk
+	// used bytes of the last chunk.
+	used uintptr
+	// held is what the host has allocated and nobody has taken over yet: nothing else points to it.
+	held []unsafe.Pointer
+)
+
+// Place is a state of the memory to go back to.
+type Place struct {
+	chunks int
+	used   uintptr
+	held   int
+}
+
+// Enter begins a call of the host: what the last one has returned has been read.
+func Enter() {
+	Release(Place{held: len(held)})
+}
+
+// Taken says that Go values now point to whatever the host has passed.
+func Taken() {
+	clear(held)
+	held = held[:0]
+}
+
+// Mark is the present state.
+func Mark() Place {
+	return Place{chunks: len(chunks), used: used, held: len(held)}
+}
+
+// Release gives memory back that was allocated since the mark.
+func Release(place Place) {
+	if place.chunks == 0 && len(chunks) > 0 && len(chunks[0]) == chunkWords(chunkBytes) {
+		// The first chunk stays.
+		place.chunks = 1
+		place.used = 0
+	}
+	for i := place.chunks; i < len(chunks); i++ {
+		chunks[i] = nil
+	}
+	chunks = chunks[:place.chunks]
+	used = place.used
+	clear(held[place.held:])
+	held = held[:place.held]
+}
+
+func chunkWords(bytes uintptr) int {
+	return int((bytes + unsafe.Sizeof(uintptr(0)) - 1) / unsafe.Sizeof(uintptr(0)))
+}
+
+// Allocate gives memory for a value, at an address that suits every type, until it is released.
+func Allocate(bytes uintptr) unsafe.Pointer {
+	bytes = (bytes + 7) &^ 7
+	if len(chunks) == 0 || used+bytes > uintptr(len(chunks[len(chunks)-1]))*unsafe.Sizeof(uintptr(0)) {
+		chunks = append(chunks, make(chunk, chunkWords(max(bytes, chunkBytes))))
+		used = 0
+	}
+	last := chunks[len(chunks)-1]
+	p := unsafe.Add(unsafe.Pointer(unsafe.SliceData(last)), used)
+	used += bytes
+	return p
+}
+
+// reallocate is how the host gets memory in this component for what it passes: parameters of exports and results of imports.
+func reallocate(old unsafe.Pointer, oldBytes, align, bytes uintptr) unsafe.Pointer {
+	if bytes == 0 {
+		return unsafe.Pointer(align)
+	}
+	// Blocks of the collector are aligned for every type.
+	block := unsafe.Pointer(unsafe.SliceData(make([]byte, bytes)))
+	if old != nil && oldBytes > 0 {
+		copy(unsafe.Slice((*byte)(block), bytes), unsafe.Slice((*byte)(old), min(oldBytes, bytes)))
+	}
+	held = append(held, block)
+	return block
+}
+
+// TinyGo's runtime has a `cabi_realloc` of its own, whose blocks nothing holds: a collection in the middle of a call would free
+// them. These two are preferred to it.
+//
+//export cabi_export_realloc
+func exportRealloc(old unsafe.Pointer, oldBytes, align, bytes uintptr) unsafe.Pointer {
+	return reallocate(old, oldBytes, align, bytes)
+}
+
+//export cabi_import_realloc
+func importRealloc(old unsafe.Pointer, oldBytes, align, bytes uintptr) unsafe.Pointer {
+	return reallocate(old, oldBytes, align, bytes)
+}
+
+// Address is a pointer as a number.
+func Address(p unsafe.Pointer) uint32 { return uint32(uintptr(p)) }
+
+// Pointer is a number as a pointer.
+func Pointer(address uint32) unsafe.Pointer { return unsafe.Pointer(uintptr(address)) }

@@ -1,0 +1,18 @@
+// Package abi carries values across the boundary to the host, in the layout of WebAssembly's component model. The generated
+// packages below longhaul/internal/wit are written in its terms.
+package abi
+
+// Pair is a tuple of two.
+type Pair[A, B any] struct {
+	First  A
+	Second B
+}
+
+// Result is a value, or where Err is not nil an error.
+type Result[T, E any] struct {
+	Value T
+	Err   *E
+}
+
+// Some is the address of a value: an option that has one.
+func Some[T any](value T) *T { return &value }

@@ -1,0 +1,216 @@
+package executor
+
+import (
+	"slices"
+
+	"longhaul/internal/failure"
+	"longhaul/internal/wit/commands"
+	"longhaul/internal/wit/definition"
+	"longhaul/internal/wit/types"
+)
+
+// Kind is what an operation is, as far as its cancellation goes.
+type Kind uint8
+
+// The kinds.
+const (
+	Timer Kind = iota
+	Activity
+	LocalActivity
+	Child
+	Signal
+	CancelExternal
+)
+
+// what is how the user starts one.
+func (k Kind) what() string {
+	switch k {
+	case Timer:
+		return "workflow.NewTimer or workflow.Sleep"
+	case Activity:
+		return "workflow.ExecuteActivity"
+	case LocalActivity:
+		return "workflow.ExecuteLocalActivity"
+	case Child:
+		return "workflow.ExecuteChildWorkflow"
+	case CancelExternal:
+		return "workflow.RequestCancelExternalWorkflow"
+	default:
+		return "a signal to another workflow"
+	}
+}
+
+// stage is one of the two things that a child awaits; other operations have an end only.
+type stage struct {
+	Waiters
+	over    bool
+	outcome definition.Outcome
+}
+
+func (s *stage) resolve(outcome definition.Outcome) []*Wait {
+	if s.over {
+		return nil
+	}
+	s.over = true
+	s.outcome = outcome
+	return s.waits
+}
+
+// Operation is something that this run has started.
+type Operation struct {
+	Seq  uint32
+	kind Kind
+	// Whoever cancels it need not wait for the host.
+	endsAtOnce bool
+	token      *Token
+	// The workflow task in which it was started: until that task ends, nothing has been sent.
+	workflowTask uint64
+	cancelled    bool
+	started      stage
+	ended        stage
+	// Of a child.
+	WorkflowID   string
+	WorkflowType string
+}
+
+// Start starts an operation: send gives it to the host. It is cancelled at once if its token is.
+func (r *Runtime) Start(kind Kind, endsAtOnce bool, token *Token, send func(operation *Operation)) *Operation {
+	r.MustWrite(kind.what())
+	operation := &Operation{
+		Seq:          r.NextSeq(),
+		kind:         kind,
+		endsAtOnce:   endsAtOnce,
+		token:        token,
+		workflowTask: r.currentWorkflowTask(),
+	}
+	r.operations[operation.Seq] = operation
+	send(operation)
+	if kind == Child {
+		r.children = append(r.children, operation)
+	}
+	if token != nil {
+		if token.cancelled {
+			r.CancelOperation(operation, token.reason)
+		} else {
+			token.operations = append(token.operations, operation)
+		}
+	}
+	return operation
+}
+
+// ActivityEndsAtOnce tells whether a workflow that cancels such an activity goes on at once.
+func ActivityEndsAtOnce(cancellation commands.ActivityCancellationType) bool {
+	return cancellation != commands.ActivityCancellationTypeWaitCancellationCompleted
+}
+
+// ChildEndsAtOnce tells whether a workflow that cancels such a child goes on at once.
+func ChildEndsAtOnce(cancellation commands.ChildCancellationType) bool {
+	return cancellation == commands.ChildCancellationTypeAbandon || cancellation == commands.ChildCancellationTypeTryCancel
+}
+
+// resolve takes an outcome, and gives the waits that it ends.
+func (o *Operation) resolve(outcome definition.Outcome) []*Wait {
+	switch outcome.(type) {
+	case definition.OutcomeChildStarted:
+		return o.started.resolve(outcome)
+	case definition.OutcomeChildStartFailed:
+		o.ended.over = true
+		return o.started.resolve(outcome)
+	case definition.OutcomeCancelled, definition.OutcomeFailed:
+		if o.kind == Child && !o.started.over {
+			o.ended.over = true
+			return o.started.resolve(outcome)
+		}
+	}
+	return o.ended.resolve(outcome)
+}
+
+// CancelOperation cancels an operation, once, unless it has ended. It gives the waits that end.
+func (r *Runtime) CancelOperation(o *Operation, reason string) []*Wait {
+	if o.ended.over || o.cancelled || o.kind == CancelExternal {
+		return nil
+	}
+	r.MustWrite("the cancellation of an operation")
+	sent := o.workflowTask != r.currentWorkflowTask()
+	switch o.kind {
+	case Timer:
+		r.Host.CancelTimer(o.Seq)
+	case Activity:
+		r.Host.CancelActivity(o.Seq)
+	case LocalActivity:
+		r.Host.CancelLocalActivity(o.Seq)
+	case Child:
+		r.Host.CancelChild(o.Seq, reason)
+	case Signal:
+		r.Host.CancelSignalExternal(o.Seq)
+	}
+	o.cancelled = true
+	if sent && !o.endsAtOnce {
+		return nil
+	}
+	waits := o.resolve(definition.OutcomeCancelled{Value: r.cancelledFailure(o)})
+	r.forget(o)
+	return waits
+}
+
+// forget drops an operation that has ended: nothing reaches it any more.
+func (r *Runtime) forget(o *Operation) {
+	delete(r.operations, o.Seq)
+	if o.kind == Child {
+		r.children = remove(r.children, o)
+	}
+	if o.token != nil {
+		o.token.drop()
+	}
+}
+
+func (r *Runtime) cancelledFailure(o *Operation) types.Failure {
+	switch o.kind {
+	case Timer:
+		return types.Failure{failure.Cancelled("Timer cancelled")}
+	case Activity, LocalActivity:
+		return types.Failure{failure.Cancelled("Activity cancelled")}
+	case Child:
+		text := "Child Workflow execution cancelled"
+		info := types.ChildWorkflowFailure{
+			Namespace:    r.Info.Namespace,
+			WorkflowID:   o.WorkflowID,
+			WorkflowType: o.WorkflowType,
+			RetryState:   types.RetryStateNonRetryableFailure,
+		}
+		return types.Failure{failure.Link(text, types.FailureInfoChildWorkflow{Value: info}), failure.Cancelled(text)}
+	default:
+		return types.Failure{failure.Cancelled("Signal was cancelled before being sent")}
+	}
+}
+
+// RunningChildren are the children that have started and not ended, in the order in which they were started.
+func (r *Runtime) RunningChildren() []*Operation {
+	var running []*Operation
+	for _, child := range r.children {
+		if child.started.over && !child.ended.over {
+			running = append(running, child)
+		}
+	}
+	return running
+}
+
+func sortBySeq(operations []*Operation) {
+	slices.SortFunc(operations, func(a, b *Operation) int { return int(a.Seq) - int(b.Seq) })
+}
+
+// Ended is an operation's outcome, if it has ended.
+func (o *Operation) Ended() (definition.Outcome, bool) {
+	return o.ended.outcome, o.ended.outcome != nil
+}
+
+// Started is what became of the start of a child, if that is known.
+func (o *Operation) Started() (definition.Outcome, bool) {
+	return o.started.outcome, o.started.outcome != nil
+}
+
+// AtEnd is who waits for the operation's end.
+func (o *Operation) AtEnd() *Waiters { return &o.ended.Waiters }
+
+// AtStart is who waits for the start of a child.
+func (o *Operation) AtStart() *Waiters { return &o.started.Waiters }

@@ -1,0 +1,211 @@
+// Package executor runs one execution: its tasks, operations and waits, in the order of the contract.
+//
+//  1. Advance first lets a requested cancellation reach the operations, in the order in which they started.
+//  2. Every wait whose operation has ended is woken, in the order in which the waits began; tasks run first in, first out.
+//  3. When no task is ready, conditions are tried in the order in which they began. The first that holds runs its task at once.
+//
+// A task is a goroutine that waits through this package. What a workflow does with goroutines and channels of its own happens
+// within the turn of the task that made it possible.
+package executor
+
+import (
+	"slices"
+
+	"longhaul/internal/coro"
+	"longhaul/internal/host"
+	"longhaul/internal/wit/definition"
+	"longhaul/internal/wit/types"
+)
+
+// idleWorkers is how many goroutines are kept for the next task. A goroutine's stack is what costs most of it.
+const idleWorkers = 4
+
+// Runtime is the state of one run.
+type Runtime struct {
+	Host host.Host
+	Info types.ExecutionInfo
+	// Root is cancelled when the execution is.
+	Root *Token
+
+	// The last of each kind of number that was given out.
+	seq  uint32
+	wait uint64
+	id   uint64
+	// The workflow task that is being worked on, by the length of history when it began. Asked for when needed.
+	workflowTask      uint64
+	workflowTaskKnown bool
+
+	ready      []*Task
+	tasks      []*Task
+	idle       []*worker
+	current    *Task
+	operations map[uint32]*Operation
+	children   []*Operation
+	conditions []*Wait
+	// Waits whose operation has ended since the last Advance.
+	ended           []*Wait
+	cancelRequested *string
+	handlers        []*Handler
+	closed          bool
+	// Why nothing may wait and no command may be given now; empty where both are fine.
+	readOnly string
+	// The main routine, while it runs in `start`: it stops at its first command or wait.
+	starting *Task
+}
+
+// New is a run that has not begun.
+func New(h host.Host, info types.ExecutionInfo) *Runtime {
+	r := &Runtime{Host: h, Info: info, operations: map[uint32]*Operation{}}
+	r.Root = NewToken(nil)
+	return r
+}
+
+// NextSeq gives the numbers of operations out: 1, 2, 3, ...
+func (r *Runtime) NextSeq() uint32 {
+	r.seq++
+	return r.seq
+}
+
+func (r *Runtime) nextID() uint64 {
+	r.id++
+	return r.id
+}
+
+// currentWorkflowTask names the current workflow task: history is longer at the next one.
+func (r *Runtime) currentWorkflowTask() uint64 {
+	if !r.workflowTaskKnown {
+		r.workflowTask = r.Host.TaskInfo().HistoryLength
+		r.workflowTaskKnown = true
+	}
+	return r.workflowTask
+}
+
+// Close notes that the run has its terminal command.
+func (r *Runtime) Close() { r.closed = true }
+
+// IsClosed tells whether the run has its terminal command.
+func (r *Runtime) IsClosed() bool { return r.closed }
+
+// RequestCancel marks that cancellation of the execution was requested.
+func (r *Runtime) RequestCancel(reason string) {
+	if r.cancelRequested == nil {
+		r.cancelRequested = &reason
+	}
+}
+
+// ReadOnly calls a function that may neither wait nor give commands. The text says what it is.
+func (r *Runtime) ReadOnly(what string, call func()) {
+	before := r.readOnly
+	r.readOnly = what
+	call()
+	r.readOnly = before
+}
+
+// MustWrite stops code that gives a command where it must not.
+func (r *Runtime) MustWrite(what string) {
+	if r.readOnly != "" {
+		panic("longhaul: " + what + " was called in " + r.readOnly + ", which may not change anything and must not wait")
+	}
+	r.proceed()
+}
+
+// proceed lets what runs in `start` go on in the first `advance`.
+func (r *Runtime) proceed() {
+	if r.starting == nil {
+		return
+	}
+	task := r.running()
+	r.enqueue(task)
+	r.Block()
+	if task.own {
+		r.end(task)
+	}
+}
+
+// Resolve marks an operation's outcome. One that is not awaited any more, because the operation was cancelled here, is dropped.
+func (r *Runtime) Resolve(seq uint32, outcome definition.Outcome) {
+	operation := r.operations[seq]
+	if operation == nil {
+		return
+	}
+	r.ended = append(r.ended, operation.resolve(outcome)...)
+	if operation.ended.over {
+		r.forget(operation)
+	}
+}
+
+// Advance runs every task until all of them wait. Whenever no task is ready, and before conditions are tried, deliver may begin
+// the handlers of signals that the run has sent to itself; it says whether it has.
+func (r *Runtime) Advance(deliver func() bool) {
+	r.starting = nil
+	woken := r.ended
+	r.ended = nil
+	if reason := r.cancelRequested; reason != nil {
+		r.cancelRequested = nil
+		woken = append(woken, r.cancel(r.Root, *reason)...)
+	}
+	r.WakeInOrder(woken)
+	// Goroutines that the workflow has made in a handler may be able to run.
+	coro.RunAll()
+	for {
+		r.runReady()
+		if !deliver() && !r.tryConditions() && len(r.ready) == 0 {
+			break
+		}
+	}
+	r.workflowTaskKnown = false
+}
+
+func (r *Runtime) runReady() {
+	for len(r.ready) > 0 {
+		task := r.ready[0]
+		r.ready[0] = nil
+		r.ready = r.ready[1:]
+		if len(r.ready) == 0 {
+			r.ready = nil
+		}
+		task.queued = false
+		r.resume(task)
+	}
+}
+
+// tryConditions tries the conditions in order. True if one of them holds, or if trying them has made a task ready.
+func (r *Runtime) tryConditions() bool {
+	for _, wait := range r.conditions {
+		held := false
+		r.ReadOnly("the condition of an Await", func() { held = wait.condition() })
+		if held {
+			wait.held = true
+			r.Wake(wait)
+			return true
+		}
+	}
+	return false
+}
+
+// WakeInOrder wakes waits in the order in which they began.
+func (r *Runtime) WakeInOrder(waits []*Wait) {
+	slices.SortFunc(waits, func(a, b *Wait) int {
+		if a.number < b.number {
+			return -1
+		}
+		return 1
+	})
+	for _, wait := range waits {
+		r.Wake(wait)
+	}
+}
+
+// Wake makes a wait's task ready.
+func (r *Runtime) Wake(wait *Wait) {
+	if wait.task != nil {
+		r.enqueue(wait.task)
+	}
+}
+
+func (r *Runtime) enqueue(task *Task) {
+	if !task.queued {
+		task.queued = true
+		r.ready = append(r.ready, task)
+	}
+}

@@ -1,0 +1,83 @@
+package executor
+
+import "slices"
+
+// Wait is a wait of a task. Waits that end together end in the order in which they began.
+type Wait struct {
+	number uint64
+	task   *Task
+	awaits string
+	seq    uint32
+	token  *Token
+	// What an Await waits for.
+	condition func() bool
+	// The condition held when it was tried, which is now.
+	held bool
+}
+
+// Waiters are the waits that something will end.
+type Waiters struct{ waits []*Wait }
+
+// Add adds a wait.
+func (w *Waiters) Add(wait *Wait) { w.waits = append(w.waits, wait) }
+
+// Remove removes a wait.
+func (w *Waiters) Remove(wait *Wait) { w.waits = remove(w.waits, wait) }
+
+// Wake wakes all, in the order in which their waits began.
+func (w *Waiters) Wake(r *Runtime) { r.WakeInOrder(slices.Clone(w.waits)) }
+
+// Park begins a wait of the task that runs, for something in words, and for an operation if seq is not 0.
+func (r *Runtime) Park(awaits string, seq uint32) *Wait {
+	r.MustWrite("something that waits")
+	r.wait++
+	task := r.running()
+	wait := &Wait{number: r.wait, task: task, awaits: awaits, seq: seq}
+	task.waits = append(task.waits, wait)
+	return wait
+}
+
+// Watch also wakes the wait when the token is cancelled.
+func (w *Wait) Watch(token *Token) {
+	w.token = token
+	token.Add(w)
+}
+
+// TryAs makes the wait a condition, which is tried whenever no task is ready.
+func (r *Runtime) TryAs(w *Wait, condition func() bool) {
+	w.condition = condition
+	r.conditions = append(r.conditions, w)
+}
+
+// Held tells whether the condition holds: it was tried and nothing else has run since.
+func (w *Wait) Held() bool {
+	held := w.held
+	w.held = false
+	return held
+}
+
+// Leave ends a wait.
+func (r *Runtime) Leave(w *Wait) {
+	task := w.task
+	w.task = nil
+	task.waits = remove(task.waits, w)
+	if w.token != nil {
+		w.token.Remove(w)
+	}
+	if w.condition != nil {
+		r.conditions = remove(r.conditions, w)
+	}
+	if len(task.waits) == 0 && task.own {
+		r.end(task)
+	}
+}
+
+func remove[T comparable](from []T, what T) []T {
+	if at := slices.Index(from, what); at >= 0 {
+		from = slices.Delete(from, at, at+1)
+		if len(from) == 0 {
+			return nil
+		}
+	}
+	return from
+}

@@ -1,0 +1,9 @@
+//go:build !wasip2
+
+package start
+
+// main does nothing: elsewhere the program calls its main function itself.
+func main() {}
+
+// RefuseFiles does nothing: elsewhere there are files.
+func RefuseFiles() {}

@@ -1,0 +1,237 @@
+package workflow
+
+import (
+	"time"
+
+	"longhaul/converter"
+	"longhaul/internal/executor"
+	"longhaul/internal/wit/commands"
+	"longhaul/internal/wit/definition"
+	"longhaul/internal/wit/types"
+	"longhaul/temporal"
+)
+
+// ActivityCancellationType is what the workflow sees when it cancels an activity.
+type ActivityCancellationType uint8
+
+const (
+	// ActivityTryCancel asks the activity to stop, and goes on at once. It is the default.
+	ActivityTryCancel ActivityCancellationType = iota
+	// ActivityWaitCancellationCompleted asks the activity to stop, and waits until it has ended.
+	ActivityWaitCancellationCompleted
+	// ActivityAbandon does not ask, and goes on at once.
+	ActivityAbandon
+)
+
+// ActivityOptions are the options of activities. One of the two close timeouts is required.
+type ActivityOptions struct {
+	// TaskQueue is where it runs. Default: the workflow's own queue.
+	TaskQueue string
+	// ScheduleToCloseTimeout is the limit over all attempts.
+	ScheduleToCloseTimeout time.Duration
+	// ScheduleToStartTimeout is the limit of the wait for a worker. Never retried.
+	ScheduleToStartTimeout time.Duration
+	// StartToCloseTimeout is the limit of one attempt.
+	StartToCloseTimeout time.Duration
+	// HeartbeatTimeout is the limit between two heartbeats.
+	HeartbeatTimeout time.Duration
+	// WaitForCancellation is ActivityWaitCancellationCompleted, where CancellationType is not set.
+	WaitForCancellation bool
+	// CancellationType is what the workflow sees when it cancels the activity.
+	CancellationType ActivityCancellationType
+	// ActivityID is the activity's id. Default: the operation's number.
+	ActivityID string
+	// RetryPolicy is how it is retried. Default: after 1 s, then twice as long each time, without end.
+	RetryPolicy *temporal.RetryPolicy
+	// Summary is one line for tools to show.
+	Summary string
+}
+
+// LocalActivityOptions are the options of local activities.
+type LocalActivityOptions struct {
+	// ScheduleToCloseTimeout is the limit over all attempts. Default, where no other limit is given: 100 s.
+	ScheduleToCloseTimeout time.Duration
+	// ScheduleToStartTimeout is the limit of the wait before an attempt.
+	ScheduleToStartTimeout time.Duration
+	// StartToCloseTimeout is the limit of one attempt.
+	StartToCloseTimeout time.Duration
+	// RetryPolicy is how it is retried. Default: after 1 s, then twice as long each time, without end.
+	RetryPolicy *temporal.RetryPolicy
+	// LocalRetryThreshold: a wait between two attempts that is longer is a timer of the workflow. Default: the limit of the workflow
+	// task.
+	LocalRetryThreshold time.Duration
+	// CancellationType is what the workflow sees when it cancels the activity.
+	CancellationType ActivityCancellationType
+	// ActivityID is the activity's id. Default: the operation's number.
+	ActivityID string
+	// Summary is one line for tools to show.
+	Summary string
+}
+
+// WithActivityOptions is the same context with options for the activities that are started with it.
+func WithActivityOptions(ctx Context, options ActivityOptions) Context {
+	return ctx.state().with(func(c *contextState) { c.activity = &options })
+}
+
+// WithLocalActivityOptions is the same context with options for the local activities that are started with it.
+func WithLocalActivityOptions(ctx Context, options LocalActivityOptions) Context {
+	return ctx.state().with(func(c *contextState) { c.local = &options })
+}
+
+// GetActivityOptions are the options that activities of this context get.
+func GetActivityOptions(ctx Context) ActivityOptions {
+	if options := ctx.state().activity; options != nil {
+		return *options
+	}
+	return ActivityOptions{}
+}
+
+// GetLocalActivityOptions are the options that local activities of this context get.
+func GetLocalActivityOptions(ctx Context) LocalActivityOptions {
+	if options := ctx.state().local; options != nil {
+		return *options
+	}
+	return LocalActivityOptions{}
+}
+
+// ExecuteActivity runs an activity; each argument is a payload of its own. The future's error is an *temporal.ActivityError, or a
+// *temporal.CanceledError if it was cancelled.
+func ExecuteActivity[R any](ctx Context, activityType string, args ...any) Future[R] {
+	c := ctx.state()
+	r := c.run.runtime
+	r.MustWrite("workflow.ExecuteActivity")
+	input, err := converter.ToPayloads(args...)
+	if err != nil {
+		var none R
+		return known(c, none, error(&conversionError{err}))
+	}
+	options := GetActivityOptions(ctx)
+	cancellation := commands.ActivityCancellationType(options.CancellationType)
+	if options.WaitForCancellation && options.CancellationType == ActivityTryCancel {
+		cancellation = commands.ActivityCancellationTypeWaitCancellationCompleted
+	}
+	operation := r.Start(executor.Activity, executor.ActivityEndsAtOnce(cancellation), c.token, func(o *executor.Operation) {
+		r.Host.ScheduleActivity(o.Seq, commands.ActivityOptions{
+			ActivityType:     activityType,
+			ActivityID:       text(options.ActivityID),
+			TaskQueue:        text(options.TaskQueue),
+			Input:            input,
+			ScheduleToClose:  span(options.ScheduleToCloseTimeout),
+			ScheduleToStart:  span(options.ScheduleToStartTimeout),
+			StartToClose:     span(options.StartToCloseTimeout),
+			Heartbeat:        span(options.HeartbeatTimeout),
+			RetryPolicy:      options.RetryPolicy.Wire(),
+			CancellationType: cancellation,
+			Summary:          text(options.Summary),
+		})
+	})
+	return &operationFuture[R]{runtime: r, operation: operation, awaits: "activity " + activityType, read: activityResult[R]}
+}
+
+func activityResult[R any](outcome definition.Outcome) (R, error) {
+	if completed, ok := outcome.(definition.OutcomeCompleted); ok {
+		return read[R](completed.Value)
+	}
+	var none R
+	if err := readFailure(outcome); err != nil {
+		return none, err
+	}
+	panic("longhaul: the host resolved an activity with an outcome that activities do not have")
+}
+
+// ExecuteLocalActivity runs an activity inside the workflow task. A long wait between two attempts is a timer of the workflow.
+func ExecuteLocalActivity[R any](ctx Context, activityType string, args ...any) Future[R] {
+	c := ctx.state()
+	c.run.runtime.MustWrite("workflow.ExecuteLocalActivity")
+	input, err := converter.ToPayloads(args...)
+	if err != nil {
+		var none R
+		return known(c, none, error(&conversionError{err}))
+	}
+	options := GetLocalActivityOptions(ctx)
+	if options.ScheduleToCloseTimeout <= 0 && options.StartToCloseTimeout <= 0 {
+		// As in Temporal's SDK.
+		options.ScheduleToCloseTimeout = 100 * time.Second
+	}
+	if options.RetryPolicy == nil {
+		options.RetryPolicy = &temporal.RetryPolicy{}
+	}
+	f := &localActivity[R]{context: c, command: commands.LocalActivityOptions{
+		ActivityType:        activityType,
+		ActivityID:          text(options.ActivityID),
+		Input:               input,
+		ScheduleToClose:     span(options.ScheduleToCloseTimeout),
+		ScheduleToStart:     span(options.ScheduleToStartTimeout),
+		StartToClose:        span(options.StartToCloseTimeout),
+		RetryPolicy:         options.RetryPolicy.Wire(),
+		CancellationType:    commands.ActivityCancellationType(options.CancellationType),
+		LocalRetryThreshold: span(options.LocalRetryThreshold),
+		Attempt:             1,
+		Summary:             text(options.Summary),
+	}}
+	f.schedule()
+	return f
+}
+
+// localActivity is an attempt, or the timer between two.
+type localActivity[R any] struct {
+	context *contextState
+	command commands.LocalActivityOptions
+	attempt *executor.Operation
+	timer   *operationFuture[None]
+	known   bool
+	value   R
+	err     error
+}
+
+func (f *localActivity[R]) schedule() {
+	r := f.context.run.runtime
+	atOnce := executor.ActivityEndsAtOnce(f.command.CancellationType)
+	f.attempt = r.Start(executor.LocalActivity, atOnce, f.context.token, func(o *executor.Operation) {
+		r.Host.ScheduleLocalActivity(o.Seq, f.command)
+	})
+	f.timer = nil
+}
+
+func (f *localActivity[R]) poll() bool {
+	for !f.known {
+		if f.timer != nil {
+			if !f.timer.poll() {
+				return false
+			}
+			if _, err := f.timer.Get(f.context); err != nil {
+				f.known = true
+				f.err = err
+				return true
+			}
+			f.schedule()
+		}
+		outcome, ended := f.attempt.Ended()
+		if !ended {
+			return false
+		}
+		if backoff, ok := outcome.(definition.OutcomeBackoff); ok {
+			f.command.Attempt = backoff.Value.Attempt
+			f.command.OriginalScheduleTime = &backoff.Value.OriginalScheduleTime
+			f.timer = startTimer(f.context, time.Duration(min(backoff.Value.Delay, types.Duration(1<<63-1))), "")
+			continue
+		}
+		f.value, f.err = activityResult[R](outcome)
+		f.known = true
+	}
+	return true
+}
+
+func (f *localActivity[R]) pending() (string, uint32, source) {
+	if f.timer != nil {
+		return f.timer.pending()
+	}
+	return "local activity " + f.command.ActivityType, f.attempt.Seq, f.attempt.AtEnd()
+}
+
+func (f *localActivity[R]) IsReady() bool { return f.poll() }
+
+func (f *localActivity[R]) Get(Context) (R, error) {
+	until(f.context.run.runtime, f)
+	return f.value, f.err
+}

@@ -1,0 +1,102 @@
+package workflow
+
+import (
+	"longhaul/internal/executor"
+	"longhaul/temporal"
+)
+
+// Context is what workflow code passes on: what cancels it, the options of what it starts, and values.
+type Context interface {
+	// Done is closed when the context is cancelled.
+	Done() *Channel[None]
+	// Err is nil until the context is cancelled, and then a *temporal.CanceledError.
+	Err() error
+	// Value is the value of a key, or nil.
+	Value(key any) any
+
+	state() *contextState
+}
+
+// contextState is one context; it never changes once it is made.
+type contextState struct {
+	run     *run
+	token   *executor.Token
+	done    *Channel[None]
+	message *MessageInfo
+	key     any
+	value   any
+	parent  *contextState
+
+	activity *ActivityOptions
+	local    *LocalActivityOptions
+	child    *ChildWorkflowOptions
+}
+
+func (c *contextState) state() *contextState { return c }
+
+// Done is closed when the context is cancelled.
+func (c *contextState) Done() *Channel[None] { return c.done }
+
+// Err is nil until the context is cancelled.
+func (c *contextState) Err() error {
+	if !c.token.Cancelled() {
+		return nil
+	}
+	return canceled()
+}
+
+func canceled() error { return temporal.NewCanceledError() }
+
+// Value is the value of a key.
+func (c *contextState) Value(key any) any {
+	for at := c; at != nil; at = at.parent {
+		if at.key != nil && at.key == key {
+			return at.value
+		}
+	}
+	return nil
+}
+
+// with is the same context with something of its own.
+func (c *contextState) with(change func(*contextState)) *contextState {
+	context := *c
+	context.parent = c
+	context.key, context.value = nil, nil
+	change(&context)
+	return &context
+}
+
+func (c *contextState) withToken(token *executor.Token) *contextState {
+	return c.with(func(c *contextState) {
+		c.token = token
+		c.done = doneChannel(c.run, token)
+	})
+}
+
+// WithValue is the same context with a value under a key, which must be comparable.
+func WithValue(ctx Context, key, value any) Context {
+	return ctx.state().with(func(c *contextState) { c.key, c.value = key, value })
+}
+
+// CancelFunc cancels a context and what was started with it.
+type CancelFunc func()
+
+// WithCancel is a context that can be cancelled, and is when the given one is.
+func WithCancel(ctx Context) (Context, CancelFunc) {
+	c := ctx.state()
+	token := executor.NewToken(c.token)
+	return c.withToken(token), func() { c.run.runtime.Cancel(token, "") }
+}
+
+// NewDisconnectedContext is a context that can be cancelled, but is not when the given one is: for what has to be done after a
+// cancellation.
+func NewDisconnectedContext(ctx Context) (Context, CancelFunc) {
+	c := ctx.state()
+	token := executor.NewToken(nil)
+	return c.withToken(token), func() { c.run.runtime.Cancel(token, "") }
+}
+
+// CancellationReason is why the workflow's cancellation was requested; empty if it was not, or without a reason.
+func CancellationReason(ctx Context) string {
+	return ctx.state().run.runtime.Root.Reason()
+}

@@ -1,0 +1,214 @@
+package workflow
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"longhaul/converter"
+	"longhaul/internal/executor"
+	"longhaul/internal/wit/definition"
+	"longhaul/internal/wit/types"
+)
+
+// SignalDelivery is a signal that was delivered.
+type SignalDelivery[T any] struct {
+	// Value is the signal's value.
+	Value T
+	// EventID is the event that holds it; larger for newer signals. A signal to oneself has none: it is the newest event there was.
+	EventID int64
+	// Time is when the server took it.
+	Time time.Time
+	// Sender is who sent it.
+	Sender Sender
+	// Family is the signal to the family that it belongs to, if it belongs to one.
+	Family *FamilySignal
+	// number tells several signals of one event id apart.
+	number uint64
+}
+
+// kept is a signal that no handler has taken.
+type kept struct {
+	meta   definition.MessageMeta
+	family *FamilySignal
+	input  types.Payloads
+	number uint64
+	seen   bool
+}
+
+// mailbox is the signals of one name that no handler has taken, oldest first.
+type mailbox struct {
+	name    string
+	signals []*kept
+	waiters executor.Waiters
+}
+
+// signalBox is the signals that no handler has taken.
+type signalBox struct {
+	boxes  []*mailbox
+	number uint64
+}
+
+func (b *signalBox) of(name string) *mailbox {
+	for _, box := range b.boxes {
+		if box.name == name {
+			return box
+		}
+	}
+	box := &mailbox{name: name}
+	b.boxes = append(b.boxes, box)
+	return box
+}
+
+// keep keeps a signal. Where no handler can come any more, only the newest of its name is of use.
+func (b *signalBox) keep(r *executor.Runtime, signal kept, name string, newestOnly bool) {
+	b.number++
+	signal.number = b.number
+	box := b.of(name)
+	if newestOnly {
+		box.signals = nil
+	}
+	box.signals = append(box.signals, &signal)
+	box.waiters.Wake(r)
+}
+
+// take gives all signals of a name away.
+func (b *signalBox) take(name string) []*kept {
+	box := b.of(name)
+	signals := box.signals
+	box.signals = nil
+	return signals
+}
+
+// unseen are the names of signals that nobody has looked at, sorted.
+func (b *signalBox) unseen() []string {
+	var names []string
+	for _, box := range b.boxes {
+		if n := len(box.signals); n > 0 && !box.signals[n-1].seen {
+			names = append(names, box.name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// SignalWait waits for a signal that has no handler: for the newest one of its name. It is a Future.
+type SignalWait[T any] struct {
+	context *contextState
+	name    string
+	box     *mailbox
+	admits  func(*kept) bool
+	known   bool
+	value   SignalDelivery[T]
+	err     error
+}
+
+// WaitSignal waits for the newest value of a signal that has no handler; Get returns at once if there is one. The name has to be
+// declared in the init function, by DeclareSignal, or the type has to be dynamic.
+func WaitSignal[T any](ctx Context, name string) *SignalWait[T] {
+	c := ctx.state()
+	return &SignalWait[T]{context: c, name: name, box: c.run.box.of(name), admits: func(*kept) bool { return true }}
+}
+
+// NewerThan waits for one that is newer than an event.
+func (w *SignalWait[T]) NewerThan(eventID int64) *SignalWait[T] {
+	w.admits = func(k *kept) bool { return k.meta.EventID > eventID }
+	return w
+}
+
+// After waits for one that came after another. It also tells two signals apart that the workflow has sent to itself in one workflow
+// task, and that therefore have the same event id.
+func (w *SignalWait[T]) After(delivery SignalDelivery[T]) *SignalWait[T] {
+	w.admits = func(k *kept) bool { return k.number > delivery.number }
+	return w
+}
+
+// Peek is the newest value, without waiting; false if there is none.
+func (w *SignalWait[T]) Peek() (SignalDelivery[T], bool, error) {
+	n := len(w.box.signals)
+	if n == 0 || !w.admits(w.box.signals[n-1]) {
+		return SignalDelivery[T]{}, false, nil
+	}
+	signal := w.box.signals[n-1]
+	signal.seen = true
+	value, err := converter.FromPayloads[T](signal.input)
+	if err != nil {
+		return SignalDelivery[T]{}, true, &conversionError{fmt.Errorf("signal %s does not decode: %w", w.name, err)}
+	}
+	return SignalDelivery[T]{
+		Value:   value,
+		EventID: signal.meta.EventID,
+		Time:    moment(signal.meta.Time),
+		Sender:  senderOf(signal.meta.Sender),
+		Family:  signal.family,
+		number:  signal.number,
+	}, true, nil
+}
+
+func (w *SignalWait[T]) poll() bool {
+	if !w.known {
+		w.value, w.known, w.err = w.Peek()
+		if !w.known && w.context.token.Cancelled() {
+			w.known, w.err = true, canceled()
+		}
+	}
+	return w.known
+}
+
+func (w *SignalWait[T]) pending() (string, uint32, source) {
+	return "signal " + w.name, 0, signalSource{w.box, w.context.token}
+}
+
+// signalSource is a signal or a cancellation.
+type signalSource struct {
+	box   *mailbox
+	token *executor.Token
+}
+
+func (s signalSource) Add(wait *executor.Wait) {
+	s.box.waiters.Add(wait)
+	s.token.Add(wait)
+}
+
+func (s signalSource) Remove(wait *executor.Wait) {
+	s.box.waiters.Remove(wait)
+	s.token.Remove(wait)
+}
+
+// IsReady tells whether Get would return at once.
+func (w *SignalWait[T]) IsReady() bool { return w.poll() }
+
+// Get waits for the signal. The error is a *temporal.CanceledError if the context that the wait was made with is cancelled first.
+func (w *SignalWait[T]) Get(Context) (SignalDelivery[T], error) {
+	until(w.context.run.runtime, w)
+	return w.value, w.err
+}
+
+// GetSignalChannel is a channel of the values of a signal that has no handler, in the order in which they came. What does not decode
+// is dropped with a warning. In an init function it declares the name.
+func GetSignalChannel[T any](ctx Context, name string) *Channel[T] {
+	c := ctx.state()
+	run := c.run
+	if channel, ok := run.channels[name]; ok {
+		typed, ok := channel.(*Channel[T])
+		if !ok {
+			panic("longhaul: the channel of signal " + name + " was asked for with two types")
+		}
+		return typed
+	}
+	channel := &Channel[T]{run: run, name: name, unbounded: true}
+	run.channels[name] = channel
+	register(c, &run.signals, signalHandler{
+		descriptor: descriptor{name: name},
+		call: func(ctx *contextState, input types.Payloads) (func() error, error) {
+			value, err := converter.Arguments[T](input)
+			if err != nil {
+				return nil, err
+			}
+			return func() error { channel.SendAsync(value); return nil }, nil
+		},
+		plain: true,
+	})
+	run.deliverKept(name)
+	return channel
+}

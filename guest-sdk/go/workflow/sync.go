@@ -1,0 +1,165 @@
+package workflow
+
+import (
+	"slices"
+
+	"longhaul/internal/executor"
+)
+
+// Go runs a function as a task of its own, behind those that can run now.
+func Go(ctx Context, f func(ctx Context)) { GoNamed(ctx, "", f) }
+
+// GoNamed runs a function as a task of its own that stack traces name.
+func GoNamed(ctx Context, name string, f func(ctx Context)) {
+	r := ctx.state().run.runtime
+	r.MustWrite("workflow.Go")
+	r.Spawn(name, func() { f(ctx) })
+}
+
+// permits lets so many pass; whoever came first is served first.
+type permits struct {
+	run     *run
+	free    int64
+	waiting []*permitWait
+}
+
+type permitWait struct {
+	wait    *executor.Wait
+	wants   int64
+	granted bool
+}
+
+// acquire takes permits. The error is a *temporal.CanceledError if the context is cancelled first.
+func (p *permits) acquire(c *contextState, n int64, awaits string) error {
+	r := c.run.runtime
+	r.MustWrite("a wait for a " + awaits)
+	if len(p.waiting) == 0 && p.free >= n {
+		p.free -= n
+		return nil
+	}
+	if c.token.Cancelled() {
+		return canceled()
+	}
+	w := &permitWait{wait: r.Park(awaits, 0), wants: n}
+	w.wait.Watch(c.token)
+	p.waiting = append(p.waiting, w)
+	for !w.granted && !c.token.Cancelled() {
+		r.Block()
+	}
+	r.Leave(w.wait)
+	if !w.granted {
+		p.waiting = slices.DeleteFunc(p.waiting, func(other *permitWait) bool { return other == w })
+		// What was behind it may fit now.
+		p.grant()
+		return canceled()
+	}
+	return nil
+}
+
+func (p *permits) tryAcquire(n int64) bool {
+	if len(p.waiting) > 0 || p.free < n {
+		return false
+	}
+	p.free -= n
+	return true
+}
+
+func (p *permits) release(n int64) {
+	p.free += n
+	p.grant()
+}
+
+// grant hands free permits to those who wait.
+func (p *permits) grant() {
+	for len(p.waiting) > 0 && p.waiting[0].wants <= p.free {
+		first := p.waiting[0]
+		p.waiting = p.waiting[1:]
+		p.free -= first.wants
+		first.granted = true
+		p.run.runtime.Wake(first.wait)
+	}
+}
+
+// Mutex lets one task at a time pass. Handlers run concurrently with the main routine, interleaved at waits: hold one across them.
+type Mutex struct{ permits permits }
+
+// NewMutex is an unlocked mutex.
+func NewMutex(ctx Context) *Mutex { return &Mutex{permits{run: ctx.state().run, free: 1}} }
+
+// Lock waits until nobody else has it. The error is a *temporal.CanceledError if the context is cancelled first.
+func (m *Mutex) Lock(ctx Context) error { return m.permits.acquire(ctx.state(), 1, "lock") }
+
+// TryLock locks it if nobody has it.
+func (m *Mutex) TryLock(Context) bool { return m.permits.tryAcquire(1) }
+
+// IsLocked tells whether somebody has it.
+func (m *Mutex) IsLocked() bool { return m.permits.free == 0 }
+
+// Unlock lets the next one pass.
+func (m *Mutex) Unlock() {
+	if m.permits.free != 0 {
+		panic("longhaul: the mutex is not locked")
+	}
+	m.permits.release(1)
+}
+
+// Semaphore lets a number of tasks at a time pass.
+type Semaphore struct {
+	permits permits
+	size    int64
+}
+
+// NewSemaphore is a semaphore with so many permits.
+func NewSemaphore(ctx Context, n int64) *Semaphore {
+	return &Semaphore{permits{run: ctx.state().run, free: n}, n}
+}
+
+// Acquire waits for permits. The error is a *temporal.CanceledError if the context is cancelled first.
+func (s *Semaphore) Acquire(ctx Context, n int64) error {
+	if n > s.size {
+		panic("longhaul: a semaphore cannot give more permits than it has")
+	}
+	return s.permits.acquire(ctx.state(), n, "semaphore")
+}
+
+// TryAcquire takes permits if they are free.
+func (s *Semaphore) TryAcquire(_ Context, n int64) bool { return s.permits.tryAcquire(n) }
+
+// Release gives permits back.
+func (s *Semaphore) Release(n int64) {
+	if s.permits.free+n > s.size {
+		panic("longhaul: a semaphore got more permits back than it had given")
+	}
+	s.permits.release(n)
+}
+
+// WaitGroup waits until a number of things are done.
+type WaitGroup struct {
+	run     *run
+	count   int
+	waiters executor.Waiters
+}
+
+// NewWaitGroup is a group of nothing.
+func NewWaitGroup(ctx Context) *WaitGroup { return &WaitGroup{run: ctx.state().run} }
+
+// Add adds to what has to be done.
+func (g *WaitGroup) Add(delta int) {
+	g.count += delta
+	if g.count < 0 {
+		panic("longhaul: more was done than a WaitGroup had")
+	}
+	if g.count == 0 {
+		g.waiters.Wake(g.run.runtime)
+	}
+}
+
+// Done says that one thing is done.
+func (g *WaitGroup) Done() { g.Add(-1) }
+
+// Wait waits until everything is done.
+func (g *WaitGroup) Wait(Context) { until(g.run.runtime, g) }
+
+func (g *WaitGroup) poll() bool { return g.count == 0 }
+
+func (g *WaitGroup) pending() (string, uint32, source) { return "wait group", 0, &g.waiters }

@@ -1,0 +1,108 @@
+package workflow
+
+import (
+	"strconv"
+	"time"
+
+	"longhaul/internal/executor"
+	"longhaul/internal/wit/definition"
+	"longhaul/internal/wit/types"
+)
+
+// Now is the workflow's time: when the current workflow task started. It does not move during a task, but for the results of local
+// activities. time.Now tells the same.
+func Now(ctx Context) time.Time {
+	run := ctx.state().run
+	if run.describing {
+		return time.Unix(0, 0).UTC()
+	}
+	return moment(run.runtime.Host.Now())
+}
+
+func moment(nanos types.Timestamp) time.Time { return time.Unix(0, int64(nanos)).UTC() }
+
+// TimerOptions are the options of NewTimerWithOptions.
+type TimerOptions struct {
+	// Summary is one line for tools to show.
+	Summary string
+}
+
+// NewTimer starts a durable timer. It ends with a *temporal.CanceledError if the context is cancelled first. To wait for no time is
+// no timer.
+func NewTimer(ctx Context, d time.Duration) Future[None] {
+	return NewTimerWithOptions(ctx, d, TimerOptions{})
+}
+
+// NewTimerWithOptions starts a durable timer, with options.
+func NewTimerWithOptions(ctx Context, d time.Duration, options TimerOptions) Future[None] {
+	c := ctx.state()
+	if d <= 0 {
+		return known(c, None{}, nil)
+	}
+	return startTimer(c, d, options.Summary)
+}
+
+func startTimer(c *contextState, d time.Duration, summary string) *operationFuture[None] {
+	r := c.run.runtime
+	operation := r.Start(executor.Timer, true, c.token, func(o *executor.Operation) {
+		r.Host.StartTimer(o.Seq, types.Duration(max(d, 0)), text(summary))
+	})
+	read := func(outcome definition.Outcome) (None, error) {
+		if _, fired := outcome.(definition.OutcomeCompleted); fired {
+			return None{}, nil
+		}
+		return None{}, canceled()
+	}
+	return &operationFuture[None]{runtime: r, operation: operation, awaits: "timer " + human(d), read: read}
+}
+
+// Sleep waits. The error is a *temporal.CanceledError if the context is cancelled first.
+func Sleep(ctx Context, d time.Duration) error {
+	if d <= 0 {
+		return ctx.Err()
+	}
+	_, err := NewTimer(ctx, d).Get(ctx)
+	return err
+}
+
+// text is a text that may be missing.
+func text(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
+}
+
+// span is a limit that may be missing.
+func span(d time.Duration) *types.Duration {
+	if d <= 0 {
+		return nil
+	}
+	nanos := types.Duration(d)
+	return &nanos
+}
+
+// human is a duration as people write it: 7d, 1h30m, 250ms.
+func human(d time.Duration) string {
+	if d <= 0 {
+		return "0s"
+	}
+	parts := []struct {
+		amount time.Duration
+		unit   string
+	}{
+		{d / (24 * time.Hour), "d"},
+		{d / time.Hour % 24, "h"},
+		{d / time.Minute % 60, "m"},
+		{d / time.Second % 60, "s"},
+		{d / time.Millisecond % 1000, "ms"},
+		{d % time.Millisecond, "ns"},
+	}
+	words := ""
+	for _, part := range parts {
+		if part.amount > 0 {
+			words += strconv.FormatInt(int64(part.amount), 10) + part.unit
+		}
+	}
+	return words
+}

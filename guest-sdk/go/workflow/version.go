@@ -1,0 +1,50 @@
+package workflow
+
+import "strconv"
+
+// Version is a version of a change to a workflow's code.
+type Version int
+
+// DefaultVersion is the code before the change.
+const DefaultVersion Version = -1
+
+// Patched tells whether this run takes the new side of a change to its code: when it is not replaying, or when history has the
+// change's marker. The answer for an id never changes within a run.
+func Patched(ctx Context, id string) bool {
+	r := ctx.state().run.runtime
+	r.MustWrite("workflow.Patched")
+	return r.Host.Patched(id, false)
+}
+
+// DeprecatePatch says that only the new side of a change is left.
+func DeprecatePatch(ctx Context, id string) {
+	r := ctx.state().run.runtime
+	r.MustWrite("workflow.DeprecatePatch")
+	r.Host.Patched(id, true)
+}
+
+// GetVersion is the version of a change that this run takes: the newest one where it was not there yet, else the one that it took
+// first. Each version is the patch `ID-VERSION`. It panics, and thereby fails the workflow task, if the run has a version that the
+// code does not support any more.
+func GetVersion(ctx Context, changeID string, minSupported, maxSupported Version) Version {
+	run := ctx.state().run
+	version, known := run.versions[changeID]
+	if !known {
+		version = DefaultVersion
+		for v := maxSupported; v > DefaultVersion; v-- {
+			if Patched(ctx, changeID+"-"+strconv.Itoa(int(v))) {
+				version = v
+				break
+			}
+		}
+		if run.versions == nil {
+			run.versions = map[string]Version{}
+		}
+		run.versions[changeID] = version
+	}
+	if version < minSupported {
+		panic("longhaul: this run has version " + strconv.Itoa(int(version)) + " of the change " + changeID + ", but the code supports " +
+			strconv.Itoa(int(minSupported)) + " to " + strconv.Itoa(int(maxSupported)))
+	}
+	return version
+}
