@@ -45,10 +45,6 @@ impl<M: ActivityModule> Guest for ExportedActivities<M> {
                 ExecuteError::Failed(Failure::application("RuntimeError", message).into_wit())
             })?;
         let context = ActivityContext::new(Arc::new(activities::imports()));
-        let definitions = M::activities();
-        let attempt = activities::run(&definitions, &activity_type, context, input);
-        #[cfg(feature = "http")]
-        let attempt = crate::http::attempt(attempt);
-        runtime.block_on(attempt)
+        runtime.block_on(activities::run(&M::activities(), &activity_type, context, input))
     }
 }

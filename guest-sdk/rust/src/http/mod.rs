@@ -36,7 +36,6 @@ use wasip2::http::types::ErrorCode;
 
 pub use request::{Request, delete, get, post, put};
 pub use response::Response;
-pub(crate) use wait::attempt;
 
 /// What the host's texts begin with where something was not granted.
 const DENIED: &str = "denied: ";
