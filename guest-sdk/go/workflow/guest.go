@@ -58,6 +58,7 @@ func (d descriptor) wire() types.Handler {
 
 func (g *guest) Prepare() {
 	start.Main()
+	start.MakeRoom()
 	start.OpenStreams()
 	start.RefuseFiles()
 }
