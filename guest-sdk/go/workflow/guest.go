@@ -65,6 +65,7 @@ func (g *guest) Prepare() {
 
 func (g *guest) Start(info types.ExecutionInfo, input types.Payloads) (result abi.Result[struct{}, types.Failure]) {
 	start.Main()
+	start.Seed()
 	fail := func(chain types.Failure) { result.Err = &chain }
 	known := make([]string, 0, len(definitions))
 	for _, d := range definitions {

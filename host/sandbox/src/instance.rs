@@ -9,7 +9,7 @@ use crate::command::Issued;
 use crate::eligibility::Eligibility;
 use crate::error::{Error, ForkError};
 use crate::log::LogSink;
-use crate::module::{Module, set_fuel};
+use crate::module::{self, Module, set_fuel};
 use crate::raw::tenant::{Spare, Tenant, View};
 use crate::reader::Reader;
 use crate::sandbox;
@@ -47,7 +47,7 @@ impl Instance {
     pub(crate) fn new(module: Module, setup: Setup) -> Result<Self, Error> {
         let options = module.inner.sandbox.0.options.clone();
         let state = State::new(options, module.limiter(), setup.seed, setup.logs);
-        let (tenant, workflow, ticks) = prepare(&module, state, module.fuel_per_activation(), 0)?;
+        let (tenant, workflow, ticks) = prepare(&module.inner, state, module.fuel_per_activation(), 0)?;
         Ok(Self {
             tenant,
             workflow,
@@ -244,7 +244,12 @@ impl Instance {
             [0; 32],
             live.logs.sink(),
         );
-        match prepare(&self.module, state, live.options.fuel_per_read, memory_bytes) {
+        match prepare(
+            &self.module.inner,
+            state,
+            live.options.fuel_per_read,
+            memory_bytes,
+        ) {
             Ok((tenant, workflow, _)) => Ok((Spare::new(tenant), workflow)),
             Err(Error::Instantiate(trap)) => Err(ForkError::NotEligible(format!(
                 "a new instance of it fails: {trap}"
@@ -283,24 +288,31 @@ impl Instance {
     }
 }
 
-/// A new instance on which `prepare` was called, and the ticks that it has left.
-fn prepare(
-    module: &Module,
+/// A new instance that is prepared, and the ticks that it has left.
+///
+/// Everything up to here is the same for all runs: random numbers come from a fixed stream, and no time has passed. So the memory
+/// that one instance has now is every instance's, and where it can be taken ([`crate::snapshot`]) the others are spared the way there.
+pub(crate) fn prepare(
+    module: &module::Inner,
     mut state: State,
     fuel: u64,
     minimum_bytes: usize,
 ) -> Result<(Tenant<State>, Workflow, u64), Error> {
     state.logs.muted = true;
-    let sandbox = &module.inner.sandbox.0;
-    let (mut tenant, workflow) = module.inner.house(state, fuel, minimum_bytes)?;
+    state.random.fix_wasi();
+    let sandbox = &module.sandbox.0;
+    let (mut tenant, workflow) = module.house(state, fuel, minimum_bytes)?;
     let mut ticks = sandbox.watchdog.budget();
-    let guest = workflow.longhaul_workflow_definition();
-    let store = tenant.store_mut();
-    run(sandbox, store, &mut ticks, Phase::Prepare, |store| {
-        guest.call_prepare(store)
-    })
-    .map_err(Error::Instantiate)?;
-    let state = store.data_mut();
+    if !module.begins_prepared {
+        let guest = workflow.longhaul_workflow_definition();
+        let store = tenant.store_mut();
+        run(sandbox, store, &mut ticks, Phase::Prepare, |store| {
+            guest.call_prepare(store)
+        })
+        .map_err(Error::Instantiate)?;
+    }
+    let state = tenant.store_mut().data_mut();
+    state.random.free_wasi();
     state.handles.prepared();
     state.logs.discard();
     state.logs.muted = false;

@@ -19,6 +19,7 @@ use crate::places::Needs;
 use crate::raw::tenant::Tenant;
 use crate::resolver::Lookups;
 use crate::sandbox::{Role, Sandbox};
+use crate::snapshot;
 use crate::state::{Limiter, Phase, State};
 use crate::trap::{Trap, TrapKind};
 use crate::wit::definition::WorkflowDefinition;
@@ -41,6 +42,8 @@ pub(crate) struct Inner {
     activities: Vec<Handler>,
     eligibility: Eligibility,
     pub(crate) workflow: Option<WorkflowPre<State>>,
+    /// Instances of `workflow` begin prepared (see [`crate::snapshot`]).
+    pub(crate) begins_prepared: bool,
     pub(crate) activity: Option<Activities>,
 }
 
@@ -72,14 +75,7 @@ impl Module {
             if !roles.workflow {
                 return Err(Roles::missing());
             }
-            let mut linker = sandbox.0.workflows.linker.clone();
-            let engine = &sandbox.0.workflows.engine;
-            link::deny_to_workflow(&mut linker, &component.component_type(), engine).map_err(mismatch)?;
-            Some(
-                pre(&linker, &component)
-                    .and_then(WorkflowPre::new)
-                    .map_err(mismatch)?,
-            )
+            Some(workflow_pre(sandbox, &component)?)
         } else {
             None
         };
@@ -114,6 +110,7 @@ impl Module {
             activities: Vec::new(),
             eligibility: Eligibility::of(bytes),
             workflow,
+            begins_prepared: false,
             activity,
         };
         if roles.activity {
@@ -125,6 +122,7 @@ impl Module {
             let described = inner.describe_workflows()?;
             inner.sdk = described.sdk;
             inner.workflows = described.workflows;
+            snapshot::begin_prepared(&mut inner, bytes);
         }
         Ok(Self {
             inner: Arc::new(inner),
@@ -170,6 +168,11 @@ impl Module {
         &self.inner.eligibility
     }
 
+    /// Whether new instances begin as one that was prepared, by a copy of its memory, and not by running their start again.
+    pub fn begins_prepared(&self) -> bool {
+        self.inner.begins_prepared
+    }
+
     /// Make a new instance for one workflow execution, and prepare it.
     ///
     /// Fails with [`Error::ArenaFull`] when too many instances are live: drop one and try again.
@@ -195,6 +198,10 @@ impl Module {
 }
 
 impl Inner {
+    pub(crate) fn eligibility(&self) -> &Eligibility {
+        &self.eligibility
+    }
+
     /// Put an instance into a new store; its first memory is at least `minimum_bytes` long.
     pub(crate) fn house(
         &self,
@@ -294,8 +301,21 @@ fn export_names(bytes: &[u8]) -> Result<Vec<&str>, CompileError> {
     Ok(names)
 }
 
+/// A component of workflows with everything that it imports.
+pub(crate) fn workflow_pre(
+    sandbox: &Sandbox,
+    component: &Component,
+) -> Result<WorkflowPre<State>, CompileError> {
+    let role = &sandbox.0.workflows;
+    let mut linker = role.linker.clone();
+    link::deny_to_workflow(&mut linker, &component.component_type(), &role.engine).map_err(mismatch)?;
+    pre(&linker, component)
+        .and_then(WorkflowPre::new)
+        .map_err(mismatch)
+}
+
 /// The component's machine code, from the cache or compiled.
-fn load<T>(role: &Role<T>, bytes: &[u8], digest: &[u8; 32]) -> Result<Component, CompileError> {
+pub(crate) fn load<T>(role: &Role<T>, bytes: &[u8], digest: &[u8; 32]) -> Result<Component, CompileError> {
     if let Some(cache) = &role.cache {
         match cache.load(&role.engine, digest) {
             Ok(Some(component)) => return Ok(component),

@@ -38,6 +38,9 @@ pub struct Options {
     /// Prepared instances, of all modules together, that are kept ready to be forks. A query that finds one takes a fifth of
     /// the time. Default 16; 0: none.
     pub spare_forks: usize,
+    /// Instances begin with the memory of one that was prepared, where the component allows it, rather than being prepared each by
+    /// itself. Compiling takes twice as long. Default true; false: never, to compare.
+    pub snapshots: bool,
     /// Commands of one activation. Default 100,000.
     pub commands_max: usize,
     /// Bytes of all commands of one activation. Default 64 MiB.
@@ -107,6 +110,7 @@ impl Default for Options {
             wasm_stack_max_bytes: 512 << 10,
             arena_slots: 65_536,
             spare_forks: 16,
+            snapshots: true,
             commands_max: 100_000,
             command_bytes_max: 64 << 20,
             random_streams_max: 1_024,

@@ -52,9 +52,14 @@ impl Random {
         *self = Self::new(seed);
     }
 
-    /// From now on `wasi:random` answers from the fixed stream of read-only calls.
+    /// From now on `wasi:random` answers from the fixed stream: of what is done before a run begins, and of read-only calls.
     pub(crate) fn fix_wasi(&mut self) {
         self.wasi = Some(generator(&[0; 32], WASI));
+    }
+
+    /// From now on `wasi:random` answers from the run's stream, from its beginning.
+    pub(crate) fn free_wasi(&mut self) {
+        self.wasi = None;
     }
 }
 

@@ -11,6 +11,7 @@ use wasmtime_wasi::p2::{DynInputStream, DynOutputStream, DynPollable, IoError, S
 use wasmtime_wasi_io::bindings::wasi::io::error;
 
 use crate::log::LogSource;
+use crate::rewrite::Opener;
 use crate::state::State;
 use crate::trap::Refusal;
 
@@ -57,6 +58,23 @@ impl Handles {
     /// Both guests hold the same handles, opened in the same order.
     pub(crate) fn same(&self, other: &Self) -> bool {
         self.live == other.live
+    }
+
+    /// Which functions open handles like those that are held, in this order. None if others do as well, or if some were closed.
+    pub(crate) fn openers(&self) -> Option<Vec<Opener>> {
+        if self.next as usize != self.live.len() {
+            return None;
+        }
+        let opener = |interface, function| Some(Opener { interface, function });
+        self.live
+            .iter()
+            .map(|(_, kind)| match kind {
+                Kind::Stdin => opener("wasi:cli/stdin", "get-stdin"),
+                Kind::Stdout => opener("wasi:cli/stdout", "get-stdout"),
+                Kind::Stderr => opener("wasi:cli/stderr", "get-stderr"),
+                Kind::Ready | Kind::At(_) => None,
+            })
+            .collect()
     }
 
     fn open(&mut self, kind: Kind) -> u32 {

@@ -2,27 +2,45 @@
 
 use std::{ffi::OsString, process::Command};
 
-use crate::{error::Error, go, guests, process::run as run_program, workspace::Workspace};
+use crate::{
+    error::Error,
+    go, guests,
+    process::{run as run_program, say},
+    workspace::Workspace,
+};
 
-/// Builds for release and runs `longhaul bench ARGUMENTS`; where their first word is `go`, with the component of that language.
+/// Builds for release and runs `longhaul bench ARGUMENTS`. Where their first word is `go`, the case is run with the component in Rust,
+/// then with the same one in Go.
 pub(crate) fn run(workspace: &Workspace, arguments: &[OsString]) -> Result<(), Error> {
     guests::build(workspace)?;
-    let in_go = arguments.first().is_some_and(|word| word == "go");
-    let mut arguments = arguments.to_vec();
+    let (in_go, arguments) = match arguments.split_first() {
+        Some((word, rest)) if word == "go" => (true, rest),
+        _ => (false, arguments),
+    };
     if in_go {
         go::build(workspace)?;
-        arguments[0] = OsString::from("--component");
-        arguments.insert(1, workspace.guest("bench-go").into_os_string());
     }
+    // The same selection as that of the tests, so that the same features of dependencies are built.
     run_program(
         workspace
             .cargo("build")
-            .args(["--release", "--package", "longhaul"]),
+            .args(["--release", "--workspace", "--bins"]),
     )?;
-    run_program(
-        Command::new(workspace.binary("release"))
-            .arg("bench")
-            .args(arguments)
-            .env("LONGHAUL_GUESTS", workspace.guests()),
-    )
+    if !in_go {
+        return measure(workspace, arguments, None);
+    }
+    for (language, guest) in [("Rust", "bench"), ("Go", "bench-go")] {
+        say(format!("\n== {language}"));
+        measure(workspace, arguments, Some(guest))?;
+    }
+    Ok(())
+}
+
+fn measure(workspace: &Workspace, arguments: &[OsString], guest: Option<&str>) -> Result<(), Error> {
+    let mut command = Command::new(workspace.binary("release"));
+    command.arg("bench");
+    if let Some(guest) = guest {
+        command.arg("--component").arg(workspace.guest(guest));
+    }
+    run_program(command.args(arguments).env("LONGHAUL_GUESTS", workspace.guests()))
 }

@@ -1,4 +1,5 @@
-//! The sandbox alone: new instances, their first activation, and queries on forks of them.
+//! The sandbox alone: new instances, their first activation, queries on forks of them, calls and further activations, and what all
+//! that takes. With `--component`, the figures of one language's guest stand beside another's.
 
 use std::{
     sync::Arc,
@@ -7,20 +8,29 @@ use std::{
 
 use longhaul_sandbox::{
     Instance, Module, NoLog, Options, Sandbox, Setup, Task,
-    wit::types::{ExecutionInfo, Payload},
+    wit::{
+        definition::Outcome,
+        types::{ExecutionInfo, Payload},
+    },
 };
 
 use super::{
     Error, Session,
     latencies::{Latencies, nanoseconds},
     load::Measured,
-    report::{Load, Report},
+    report::{Bound, Figure, Load, Report, Unit},
 };
 
 /// Instances, unless told otherwise; all of them stay live, as they do in a server.
 const COUNT: u64 = 2_000;
-/// Room in the arena for forks.
+/// Room in the arena for forks, and for the instance that is called.
 const FORK_SLOTS: u64 = 64;
+/// Calls that are timed together: one takes less than it takes to look at a clock often enough.
+const BATCH: u32 = 1_000;
+/// Batches of which the median counts.
+const BATCHES: u32 = 41;
+/// An operation that no instance has: its end is dropped, so that the call is all that is measured.
+const NOBODY: u32 = u32::MAX;
 
 /// Times in nanoseconds, and the time of all of them.
 #[derive(Default)]
@@ -49,12 +59,19 @@ impl Times {
     }
 }
 
-/// What is timed.
+/// What is timed, and what it takes.
 #[derive(Default)]
 struct Parts {
     instantiate: Times,
     start: Times,
     query: Times,
+    /// Of an instance that has started and waits, in bytes, as the server counts it.
+    resident: Vec<usize>,
+    component_bytes: usize,
+    /// Seconds.
+    call: f64,
+    /// Seconds.
+    activation: f64,
 }
 
 pub(super) async fn measure(session: &Session, report: &mut Report<'_>) -> Result<(), crate::Error> {
@@ -62,7 +79,7 @@ pub(super) async fn measure(session: &Session, report: &mut Report<'_>) -> Resul
     let component = session.component.clone();
     let progress = report.progress("instantiate", count);
     // Guests run on a thread that may be blocked.
-    let parts = tokio::task::spawn_blocking(move || {
+    let mut parts = tokio::task::spawn_blocking(move || {
         let options = Options {
             arena_slots: u32::try_from(count.saturating_add(FORK_SLOTS)).unwrap_or(u32::MAX),
             ..Options::default()
@@ -73,10 +90,15 @@ pub(super) async fn measure(session: &Session, report: &mut Report<'_>) -> Resul
             .map_err(failed)?;
         // Once to warm up, once to measure.
         run(&module, (count / 10).max(1), &indicatif::ProgressBar::hidden())?;
-        run(&module, count, &progress)
+        let mut parts = run(&module, count, &progress)?;
+        parts.component_bytes = component.len();
+        parts.call = calls(&module)?;
+        parts.activation = activations(&module)?;
+        Ok::<_, Error>(parts)
     })
     .await
     .map_err(|error| crate::Error::Defect(error.to_string()))??;
+    let figures = parts.figures();
     let lines = [
         ("instantiate", "instances", parts.instantiate),
         ("start", "starts", parts.start),
@@ -86,22 +108,115 @@ pub(super) async fn measure(session: &Session, report: &mut Report<'_>) -> Resul
         let measured = times.measured();
         report.load(Load::new(case, unit, 1, &measured), &measured)?;
     }
+    for figure in figures {
+        report.figure(figure)?;
+    }
     Ok(())
+}
+
+impl Parts {
+    /// What is not a rate.
+    fn figures(&mut self) -> [Figure; 4] {
+        self.resident.sort_unstable();
+        let resident = self
+            .resident
+            .get(self.resident.len() / 2)
+            .copied()
+            .unwrap_or_default();
+        let figure = |what: &str, value, unit, aim| Figure {
+            case: "instantiate",
+            what: what.to_owned(),
+            value,
+            unit,
+            aim,
+        };
+        [
+            figure(
+                "a call that changes nothing, median",
+                self.call,
+                Unit::Seconds,
+                Some(Bound::Below(0.5e-6)),
+            ),
+            figure(
+                "an activation: one activity ends, the next is scheduled, median",
+                self.activation,
+                Unit::Seconds,
+                Some(Bound::Below(5e-6)),
+            ),
+            figure(
+                "memory of an execution that waits, median",
+                resident as f64,
+                Unit::Bytes,
+                Some(Bound::Below(f64::from(150 << 10))),
+            ),
+            figure(
+                "size of the component",
+                self.component_bytes as f64,
+                Unit::Bytes,
+                None,
+            ),
+        ]
+    }
+}
+
+/// Seconds that a call takes in which the guest does nothing.
+fn calls(module: &Module) -> Result<f64, Error> {
+    let mut instance = new(module)?;
+    start(&mut instance, "Signals")?;
+    let outcome = Outcome::Completed(vec![]);
+    median_of_batches(|| {
+        // Full fuel and time for each batch; a call uses next to nothing of it.
+        instance.begin_task(task());
+        for _ in 0..BATCH {
+            instance.resolve(NOBODY, &outcome).map_err(failed)?;
+        }
+        Ok(())
+    })
+}
+
+/// Seconds that an activation takes in which an activity ends, the main routine goes on, and schedules the next one.
+fn activations(module: &Module) -> Result<f64, Error> {
+    let mut instance = new(module)?;
+    start(&mut instance, "Steps")?;
+    let mut seq = 0;
+    median_of_batches(|| {
+        for _ in 0..BATCH {
+            // The workflow's operations are numbered from 1.
+            seq += 1;
+            instance.begin_task(task());
+            let result = Outcome::Completed(vec![json("7")]);
+            instance.resolve(seq, &result).map_err(failed)?;
+            instance.advance().map_err(failed)?;
+            let commands = instance.take_commands();
+            if commands.len() != 1 {
+                return Err(Error::Answer {
+                    what: "commands of an activation in the sandbox",
+                    found: commands.len().to_string(),
+                    expected: "1".to_owned(),
+                });
+            }
+        }
+        Ok(())
+    })
+}
+
+/// The median over batches of what one of a batch takes, in seconds.
+fn median_of_batches(mut batch: impl FnMut() -> Result<(), Error>) -> Result<f64, Error> {
+    batch()?;
+    let mut times = Times::default();
+    for _ in 0..BATCHES {
+        times.time(&mut batch)?;
+    }
+    let median = Latencies::new(times.each_ns).percentile(50);
+    Ok(median.as_secs_f64() / f64::from(BATCH))
 }
 
 fn run(module: &Module, count: u64, progress: &indicatif::ProgressBar) -> Result<Parts, Error> {
     let mut parts = Parts::default();
     let mut live: Vec<Instance> = Vec::new();
     for number in 0..count {
-        let setup = Setup {
-            seed: [7; 32],
-            logs: Arc::new(NoLog),
-        };
-        let mut instance = parts
-            .instantiate
-            .time(|| module.instantiate(setup))
-            .map_err(failed)?;
-        parts.start.time(|| start(&mut instance))?;
+        let mut instance = parts.instantiate.time(|| new(module))?;
+        parts.start.time(|| start(&mut instance, "Signals"))?;
         let answer = parts.query.time(|| query(&instance))?;
         if answer != b"0" {
             return Err(Error::Answer {
@@ -110,24 +225,41 @@ fn run(module: &Module, count: u64, progress: &indicatif::ProgressBar) -> Result
                 expected: "0".to_owned(),
             });
         }
+        parts.resident.push(instance.resident_bytes());
         live.push(instance);
         progress.set_position(number);
     }
     Ok(parts)
 }
 
-/// The first activation of a `Signals` that waits for one signal.
-fn start(instance: &mut Instance) -> Result<(), Error> {
-    instance.begin_task(Task {
+fn new(module: &Module) -> Result<Instance, Error> {
+    let setup = Setup {
+        seed: [7; 32],
+        logs: Arc::new(NoLog),
+    };
+    module.instantiate(setup).map_err(failed)
+}
+
+fn task() -> Task {
+    Task {
         now_ns: 1,
         history_length: 3,
         ..Task::default()
-    });
-    let input = vec![Payload {
+    }
+}
+
+fn json(text: &str) -> Payload {
+    Payload {
         metadata: vec![("encoding".into(), b"json/plain".to_vec())],
-        data: b"1".to_vec(),
-    }];
-    if let Err(failure) = instance.start(&info(), &input).map_err(failed)? {
+        data: text.as_bytes().to_vec(),
+    }
+}
+
+/// The first activation of a `Signals` that waits for signals, or of a `Steps` that schedules its first activity.
+fn start(instance: &mut Instance, workflow_type: &str) -> Result<(), Error> {
+    instance.begin_task(task());
+    let input = vec![json("1000000")];
+    if let Err(failure) = instance.start(&info(workflow_type), &input).map_err(failed)? {
         let message = failure.into_iter().next().map(|cause| cause.message);
         return Err(Error::Sandbox(message.unwrap_or_default()));
     }
@@ -148,14 +280,14 @@ fn query(instance: &Instance) -> Result<Vec<u8>, Error> {
     }
 }
 
-fn info() -> ExecutionInfo {
+fn info(workflow_type: &str) -> ExecutionInfo {
     const RUN_ID: &str = "00000000-0000-4000-8000-000000000001";
     ExecutionInfo {
         namespace: "default".into(),
         workflow_id: "instantiate".into(),
         run_id: RUN_ID.into(),
         first_run_id: RUN_ID.into(),
-        workflow_type: "Signals".into(),
+        workflow_type: workflow_type.into(),
         task_queue: super::caller::QUEUE.into(),
         attempt: 1,
         start_time: 1,

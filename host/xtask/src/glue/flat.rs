@@ -72,11 +72,14 @@ impl Code {
     }
 }
 
+/// Writes a case in Go, from what it holds in Go.
+type Make<'a> = Box<dyn Fn(Option<&str>) -> String + 'a>;
+
 /// A case of anything that has cases: how Go asks for it, its value in Go, and its type.
 struct Branch<'a> {
     ty: Option<&'a Type>,
     value: String,
-    make: Box<dyn Fn(Option<&str>) -> String + 'a>,
+    make: Make<'a>,
 }
 
 impl<'a> Interface<'a> {

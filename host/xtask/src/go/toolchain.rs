@@ -20,9 +20,10 @@ const MINOR: &str = "0.41.";
 const URL: &str = "LONGHAUL_TINYGO_URL";
 
 /// Debian's packages that the build from registries needs.
-const PACKAGES: [&str; 7] = [
+const PACKAGES: [&str; 8] = [
     "binaryen",
     "clang-19",
+    "g++",
     "libclang-19-dev",
     "libclang-rt-19-dev-wasm32",
     "lld-19",
@@ -216,12 +217,13 @@ fn build(to: &Path) -> Result<(), Error> {
 /// Installs what is missing of Debian's packages.
 fn packages() -> Result<(), Error> {
     let there = |path: &str| Path::new(path).exists();
-    let wasm_opt = Command::new("wasm-opt")
-        .arg("--version")
-        .stdout(Stdio::null())
-        .status();
+    let starts = |program: &str| {
+        let mut command = Command::new(program);
+        let status = command.arg("--version").stdout(Stdio::null()).status();
+        status.is_ok_and(|status| status.success())
+    };
     let llvm = there(&format!("{LLVM}/llvm-config")) && there(&format!("{LLVM}/wasm-ld"));
-    if there(LIBC) && there(BUILTINS) && llvm && wasm_opt.is_ok_and(|status| status.success()) {
+    if there(LIBC) && there(BUILTINS) && llvm && starts("wasm-opt") && starts("g++") {
         return Ok(());
     }
     say(format!("installing {}", PACKAGES.join(" ")));

@@ -1,0 +1,90 @@
+//! Instances that begin prepared.
+//!
+//! What an instance does before its run begins is the same for all of them: the runtime of its language sets itself up, and the SDK
+//! registers what the component defines. For Go that takes longer than all the rest of a short run. So it is done once for each
+//! module: a second component is made whose memory begins as the first one's was then ([`crate::rewrite`]), and the instances are
+//! made of that. That is the same state only where nothing but memory changes while an instance lives, as for forks
+//! ([`crate::eligibility`]), and it is looked at before it is used: the first instance of the second component must have the memory
+//! and the handles of the first one's.
+
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+
+use crate::eligibility::Eligibility;
+use crate::error::{CompileError, Error};
+use crate::instance;
+use crate::log::NoLog;
+use crate::module::{self, Inner};
+use crate::raw::tenant::Tenant;
+use crate::rewrite::{Unfit, rewrite};
+use crate::state::{Limiter, State};
+
+/// Why a component's instances do not begin prepared.
+#[derive(Debug, thiserror::Error)]
+enum Reason {
+    #[error("{0}")]
+    NotEligible(String),
+    #[error("it opens handles that cannot be opened again in the same order")]
+    Handles,
+    #[error(transparent)]
+    Unfit(#[from] Unfit),
+    #[error("it cannot be prepared: {0}")]
+    Prepare(#[from] Error),
+    #[error("what was made of it is not accepted: {0}")]
+    Compile(#[from] CompileError),
+    #[error("an instance of what was made of it is not the same")]
+    Differs,
+}
+
+/// Let the module's instances begin prepared, where that is possible. Where it is not they are prepared one by one.
+pub(crate) fn begin_prepared(module: &mut Inner, component: &[u8]) {
+    if !module.sandbox.options().snapshots {
+        return;
+    }
+    if let Err(reason) = try_to(module, component) {
+        tracing::debug!(%reason, "each instance of a component is prepared by itself");
+    }
+}
+
+fn try_to(module: &mut Inner, component: &[u8]) -> Result<(), Reason> {
+    if let Eligibility::NotEligible(reason) = module.eligibility() {
+        return Err(Reason::NotEligible(reason.clone()));
+    }
+    let first = prepared(module)?;
+    let opened = first.store().data().handles.openers().ok_or(Reason::Handles)?;
+    let Some(memory) = first.memories().next() else {
+        return Err(Reason::Differs);
+    };
+    let rewritten = rewrite(component, memory, &opened)?;
+    let digest: [u8; 32] = Sha256::digest(&rewritten).into();
+    let sandbox = module.sandbox.clone();
+    let component = module::load(&sandbox.0.workflows, &rewritten, &digest)?;
+    let begins_prepared = module::workflow_pre(&sandbox, &component)?;
+
+    let begins_at_start = module.workflow.replace(begins_prepared);
+    module.begins_prepared = true;
+    let same = prepared(module).is_ok_and(|second| {
+        second.memories().eq(first.memories())
+            && second.store().data().handles.same(&first.store().data().handles)
+    });
+    if !same {
+        module.workflow = begins_at_start;
+        module.begins_prepared = false;
+        return Err(Reason::Differs);
+    }
+    Ok(())
+}
+
+fn prepared(module: &Inner) -> Result<Tenant<State>, Error> {
+    let options = module.sandbox.options();
+    let limiter = Limiter::new(options.slot_bytes(), options.table_elements_max);
+    let state = State::new(
+        module.sandbox.0.options.clone(),
+        limiter,
+        [0; 32],
+        Arc::new(NoLog),
+    );
+    let (tenant, ..) = instance::prepare(module, state, options.fuel_per_describe, 0)?;
+    Ok(tenant)
+}
