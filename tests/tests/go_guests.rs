@@ -173,3 +173,20 @@ fn go_habits_are_the_same_in_every_replay() {
         ])
         .ok();
 }
+
+// W3
+#[test]
+fn what_a_go_program_draws_is_its_runs_own() {
+    let server = Server::skipping_time();
+    server.upload("habits-go", "default");
+    let drawn = |id: &str| -> [String; 2] {
+        server.start_workflow("Habits", id, &[]).ok();
+        let lines = server.ask(id, "lines");
+        let mut parts = lines[0].as_str().unwrap().split(" | ").map(str::to_owned);
+        // The order of a map comes first, a number of math/rand last but one.
+        [parts.next().unwrap(), parts.nth(2).unwrap()]
+    };
+    let (one, other) = (drawn("one"), drawn("other"));
+    assert_ne!(one[0], other[0], "the order of a map");
+    assert_ne!(one[1], other[1], "a random number");
+}

@@ -14,6 +14,10 @@ type Guest interface {
 	// Called once on every new instance before anything else. Static constructors run here, and the SDK opens standard
 	// output and standard error by writing one line to each, which the host drops: from here on the instance's table of
 	// host resources stays as it is, so that the host can fork it.
+	//
+	// Up to its end nothing is the run's own: `wasi:random` answers from a stream that is the same for all runs (seed generators of
+	// random numbers in `start`), and no time has passed. So the host may call it on one instance only, and begin others with a copy
+	// of that one's memory.
 	Prepare()
 	// Construct the workflow's state; registers handlers. Commands are refused. An error fails the workflow task.
 	Start(info types.ExecutionInfo, input types.Payloads) abi.Result[struct{}, types.Failure]
