@@ -72,11 +72,14 @@ impl Code {
     }
 }
 
+/// Puts a case together, of its value if it has one.
+type Make<'a> = Box<dyn Fn(Option<&str>) -> String + 'a>;
+
 /// A case of anything that has cases: how Go asks for it, its value in Go, and its type.
 struct Branch<'a> {
     ty: Option<&'a Type>,
     value: String,
-    make: Box<dyn Fn(Option<&str>) -> String + 'a>,
+    make: Make<'a>,
 }
 
 impl<'a> Interface<'a> {
@@ -151,7 +154,7 @@ impl<'a> Interface<'a> {
                 flats.extend(self.lower(code, indent, &tuple.types[1], &format!("{value}.Second"))?);
                 Ok(flats)
             }
-            TypeDefKind::Enum(_) => Ok(vec![format!("uint32({value})")]),
+            TypeDefKind::Enum(_) | TypeDefKind::Handle(_) => Ok(vec![format!("uint32({value})")]),
             TypeDefKind::Option(_) | TypeDefKind::Result(_) | TypeDefKind::Variant(_) => {
                 let joined = self.flats(&Type::Id(id))?;
                 let places: Vec<String> = joined.iter().map(|_| code.name()).collect();
@@ -230,7 +233,7 @@ impl<'a> Interface<'a> {
                 let two = self.lift(code, indent, &tuple.types[1], &numbers[to..])?;
                 Ok(format!("{go}{{{one}, {two}}}"))
             }
-            TypeDefKind::Enum(_) => Ok(format!("{go}({first})")),
+            TypeDefKind::Enum(_) | TypeDefKind::Handle(_) => Ok(format!("{go}({first})")),
             TypeDefKind::Option(_) | TypeDefKind::Result(_) | TypeDefKind::Variant(_) => {
                 let joined = self.flats(&Type::Id(id))?;
                 let name = code.name();
