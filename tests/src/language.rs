@@ -7,7 +7,7 @@ use crate::{Server, artifacts};
 pub enum Language {
     /// All examples, built as `NAME.wasm`.
     Rust,
-    /// Some workflows and the activities of `order`, built as `NAME-go.wasm`.
+    /// Some workflows, the activities of `order`, `fetcher` and `attempts`, built as `NAME-go.wasm`.
     Go,
 }
 

@@ -1,7 +1,7 @@
 //! A web server on this machine that says what a test tells it to.
 
 use std::{
-    io::{BufRead as _, BufReader, Read, Write},
+    io::{self, BufRead, BufReader, Read, Write},
     net::{SocketAddr, TcpListener, TcpStream},
     sync::{Arc, Condvar, Mutex},
     thread,
@@ -27,7 +27,7 @@ pub struct Request {
     pub line: String,
     /// `name: value`, the names in lower case.
     pub headers: Vec<String>,
-    /// As long as `content-length` says.
+    /// As long as `content-length` says, or all of its chunks.
     pub body: Vec<u8>,
 }
 
@@ -138,13 +138,9 @@ fn serve<S: Read + Write>(stream: S, answer: &dyn Fn(&Request, Answer<'_>), kept
             format!("{}:{value}", name.to_ascii_lowercase())
         })
         .collect();
-    let length = headers
-        .iter()
-        .find_map(|header| header.strip_prefix("content-length: "));
-    let mut body = vec![0; length.map_or(0, |length| length.parse().unwrap())];
-    if reader.read_exact(&mut body).is_err() {
+    let Ok(body) = body(&mut reader, &headers) else {
         return;
-    }
+    };
     let request = Request {
         line: lines.remove(0),
         headers,
@@ -153,4 +149,31 @@ fn serve<S: Read + Write>(stream: S, answer: &dyn Fn(&Request, Answer<'_>), kept
     kept.0.lock().unwrap().push(request.clone());
     kept.1.notify_all();
     answer(&request, reader.get_mut());
+}
+
+/// Reads a request's body. What is cut off is an error.
+fn body(reader: &mut impl BufRead, headers: &[String]) -> io::Result<Vec<u8>> {
+    let length = headers
+        .iter()
+        .find_map(|header| header.strip_prefix("content-length: "));
+    let mut body = vec![0; length.map_or(0, |length| length.parse().unwrap())];
+    reader.read_exact(&mut body)?;
+    if headers
+        .iter()
+        .all(|header| header != "transfer-encoding: chunked")
+    {
+        return Ok(body);
+    }
+    loop {
+        let mut size = String::new();
+        reader.read_line(&mut size)?;
+        let size = usize::from_str_radix(size.trim_end(), 16).map_err(io::Error::other)?;
+        // Each ends with an empty line, the last one too, which has nothing else.
+        let mut chunk = vec![0; size + 2];
+        reader.read_exact(&mut chunk)?;
+        if size == 0 {
+            return Ok(body);
+        }
+        body.extend_from_slice(&chunk[..size]);
+    }
 }

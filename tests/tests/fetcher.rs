@@ -8,15 +8,22 @@ use std::{
 };
 
 use longhaul_tests::{
-    Server, Web, artifacts,
+    Language, Server, Web, artifacts, in_each_language,
     web::{Answer, Request, say},
 };
 use serde_json::json;
 
 const TOKEN: &str = "t0ken-4711";
 
+in_each_language! {
+    files_are_fetched_and_after_a_crash_only_those_that_were_missing,
+    a_host_that_is_not_granted_fails_the_workflow_at_once_with_the_line_that_would_grant_it,
+    two_addresses_of_one_name_are_refused_before_anything_is_fetched,
+    what_keeps_a_file_from_being_written_now_may_be_gone_in_the_next_attempt,
+}
+
 /// A server with the example, its settings changed to a folder and a host of the test.
-fn server(web: &Web) -> (Server, PathBuf) {
+fn server(language: Language, web: &Web) -> (Server, PathBuf) {
     let server = Server::start_in(&[("LONGHAUL_SECRET_FETCH_TOKEN", TOKEN)], &["--allow-grants"]);
     let folder = server.folder().join("fetched");
     fs::create_dir(&folder).unwrap();
@@ -30,11 +37,13 @@ fn server(web: &Web) -> (Server, PathBuf) {
         .replace("127.0.0.1:8000", &web.address());
     let file = server.folder().join("fetcher.toml");
     fs::write(&file, changed).unwrap();
-    let guest = artifacts::guest("fetcher");
+    let guest = artifacts::guest(&language.guest("fetcher"));
     let words = [
         "module",
         "upload",
         guest.to_str().unwrap(),
+        "--name",
+        "fetcher",
         "--config",
         file.to_str().unwrap(),
     ];
@@ -65,8 +74,7 @@ fn asked_for(web: &Web, path: &str) -> usize {
 }
 
 // A1, A3, C1, C2, C3
-#[test]
-fn files_are_fetched_and_after_a_crash_only_those_that_were_missing() {
+fn files_are_fetched_and_after_a_crash_only_those_that_were_missing(language: Language) {
     let gate = Arc::new(Gate::default());
     let web = Web::start({
         let gate = gate.clone();
@@ -77,7 +85,7 @@ fn files_are_fetched_and_after_a_crash_only_those_that_were_missing() {
             say(answer, "200 OK", "", request.path());
         }
     });
-    let (mut server, folder) = server(&web);
+    let (mut server, folder) = server(language, &web);
     let paths = ["/one.txt", "/two.txt", "/three.txt", "/four.txt"];
     let urls = json!(paths.map(|path| web.url(path))).to_string();
     server.start_workflow("FetchWorkflow", "f", &[&urls]).ok();
@@ -114,10 +122,11 @@ fn files_are_fetched_and_after_a_crash_only_those_that_were_missing() {
 }
 
 // C1, C3
-#[test]
-fn a_host_that_is_not_granted_fails_the_workflow_at_once_with_the_line_that_would_grant_it() {
+fn a_host_that_is_not_granted_fails_the_workflow_at_once_with_the_line_that_would_grant_it(
+    language: Language,
+) {
     let (web, other) = (Web::with_text("granted"), Web::with_text("other"));
-    let (server, folder) = server(&web);
+    let (server, folder) = server(language, &web);
     let urls = json!([web.url("/a"), other.url("/b")]).to_string();
     server.start_workflow("FetchWorkflow", "f", &[&urls]).ok();
     let line = format!("hosts = [\"{}\"]", other.address());
@@ -130,10 +139,9 @@ fn a_host_that_is_not_granted_fails_the_workflow_at_once_with_the_line_that_woul
     assert!(!folder.join("b").exists());
 }
 
-#[test]
-fn two_addresses_of_one_name_are_refused_before_anything_is_fetched() {
+fn two_addresses_of_one_name_are_refused_before_anything_is_fetched(language: Language) {
     let web = Web::with_text("text");
-    let (server, folder) = server(&web);
+    let (server, folder) = server(language, &web);
     let urls = json!([web.url("/a/x.txt"), web.url("/b/x.txt")]).to_string();
     server.start_workflow("FetchWorkflow", "f", &[&urls]).ok();
     let shown = server.longhaul(&["workflow", "result", "--workflow-id", "f"]);
@@ -145,10 +153,9 @@ fn two_addresses_of_one_name_are_refused_before_anything_is_fetched() {
 }
 
 // A2
-#[test]
-fn what_keeps_a_file_from_being_written_now_may_be_gone_in_the_next_attempt() {
+fn what_keeps_a_file_from_being_written_now_may_be_gone_in_the_next_attempt(language: Language) {
     let web = Web::with_text("text");
-    let (server, folder) = server(&web);
+    let (server, folder) = server(language, &web);
     // A folder stands where the file is to be: no grant is missing, and somebody may move it away.
     let blocker = folder.join("x.txt");
     fs::create_dir(&blocker).unwrap();

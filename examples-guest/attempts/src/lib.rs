@@ -2,8 +2,11 @@
 
 mod reach;
 
+use std::future::poll_fn;
 use std::io::Write as _;
 use std::net::TcpStream;
+use std::pin::pin;
+use std::task::Poll;
 use std::time::Duration;
 
 use longhaul_sdk::activities::{ActivityContext, ActivityError};
@@ -91,10 +94,16 @@ impl Attempts {
         Err(ActivityError::WillCompleteAsync)
     }
 
-    /// Reach for the machine, with one of the verbs in `reach.rs`. What is not there fails at once.
+    /// Reach for the machine, with one of the verbs in `reach.rs`, until it should stop. What is not there fails at once.
     #[activity(name = "Reach")]
-    async fn reach(_: ActivityContext, what: String) -> Result<String, ActivityError> {
-        reach::reach(&what).await.map_err(|error| {
+    async fn reach(ctx: ActivityContext, what: String) -> Result<String, ActivityError> {
+        let (mut reaching, mut cancelled) = (pin!(reach::reach(&what)), pin!(ctx.cancelled()));
+        let reached = poll_fn(|cx| match reaching.as_mut().poll(cx) {
+            Poll::Ready(reached) => Poll::Ready(Some(reached)),
+            Poll::Pending => cancelled.as_mut().poll(cx).map(|()| None),
+        });
+        let reached = reached.await.ok_or_else(ActivityError::cancelled)?;
+        reached.map_err(|error| {
             let failure = ApplicationFailure::builder(error)
                 .type_name("Refused".to_owned())
                 .non_retryable(true)

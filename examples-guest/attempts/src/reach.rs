@@ -1,15 +1,17 @@
 //! Everything that an activity could want of the machine, one verb each.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{Error, Result, Write as _};
+use std::io::{Error, Read as _, Result, Write as _};
 use std::net::{TcpListener, TcpStream, ToSocketAddrs as _, UdpSocket};
 
 use std::time::Duration;
 
-use longhaul_sdk::http::{self, Response};
+use longhaul_sdk::http::{self, Request, Response};
 
 /// Bytes of a response that are told.
 const TOLD_BYTES: usize = 1 << 16;
+/// Bytes of a file that are read at once.
+const CHUNK_BYTES: usize = 1 << 16;
 /// Redirects that are followed.
 const REDIRECTS_MAX: usize = 5;
 
@@ -64,6 +66,16 @@ pub(crate) async fn reach(what: &str) -> Result<String> {
                 Err(_) => Ok("given up".to_owned()),
             }
         }
+        // The server may say nothing for so many milliseconds.
+        "silence" => {
+            let limit = Duration::from_millis(word()?.parse().map_err(Error::other)?);
+            told_of(http::get(word()?).timeout(limit)).await
+        }
+        // With a header.
+        "header" => {
+            let request = http::get(word()?);
+            told_of(request.header(word()?, word()?)).await
+        }
         // What follows, as often as the first word says.
         "again" => {
             let count: u32 = word()?.parse().map_err(Error::other)?;
@@ -83,6 +95,7 @@ pub(crate) async fn reach(what: &str) -> Result<String> {
         }
         // Files.
         "read" => fs::read_to_string(word()?),
+        "length" => length(word()?),
         "write" => fs::write(word()?, "written").map(|()| "written".to_owned()),
         "append" => OpenOptions::new()
             .append(true)
@@ -115,8 +128,23 @@ pub(crate) async fn reach(what: &str) -> Result<String> {
 }
 
 async fn get(url: &str) -> Result<String> {
-    let response = http::get(url).send().await.map_err(Error::other)?;
-    told(response).await
+    told_of(http::get(url)).await
+}
+
+async fn told_of(request: Request) -> Result<String> {
+    told(request.send().await.map_err(Error::other)?).await
+}
+
+/// Reads a file in parts.
+fn length(path: &str) -> Result<String> {
+    let mut file = File::open(path)?;
+    let (mut chunk, mut length) = (vec![0; CHUNK_BYTES], 0);
+    loop {
+        match file.read(&mut chunk)? {
+            0 => return Ok(length.to_string()),
+            bytes => length += bytes,
+        }
+    }
 }
 
 /// As a browser does.

@@ -88,4 +88,8 @@ func (d *diary) write() {
 		rand.Int63(), time.Now().UTC().Format(time.RFC3339Nano)))
 }
 
-func main() { workflow.RegisterWithInit("Habits", newDiary, (*diary).run) }
+func main() {
+	workflow.RegisterWithInit("Habits", newDiary, (*diary).run)
+	registerGoroutines()
+	registerDeep()
+}

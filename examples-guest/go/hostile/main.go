@@ -20,6 +20,9 @@ type state struct {
 
 func newState(ctx workflow.Context, deed string) (*state, error) {
 	s := &state{deed: deed}
+	if deed == "init" {
+		blockForEver()
+	}
 	workflow.HandleQuery(ctx, "waits", func() (workflow.None, error) { return workflow.None{}, workflow.Sleep(ctx, time.Second) })
 	workflow.HandleQuery(ctx, "commands", func() (workflow.None, error) {
 		workflow.NewTimer(ctx, time.Second)
@@ -31,8 +34,34 @@ func newState(ctx workflow.Context, deed string) (*state, error) {
 	})
 	workflow.HandleQuery(ctx, "panics", func() (int, error) { return s.items[7], nil })
 	workflow.HandleUpdate(ctx, "panics", func(workflow.Context, workflow.None) (int, error) { return s.items[7], nil })
+	workflow.HandleQuery(ctx, "blocks", func() (int, error) { return blockForEver(), nil })
+	workflow.HandleUpdateWithOptions(ctx, "validated", s.keep, workflow.UpdateHandlerOptions[int]{Validator: s.validate})
+
+	// What takes an argument.
+	workflow.HandleSignal(ctx, "keep", func(ctx workflow.Context, item int) { _, _ = s.keep(ctx, item) })
+	workflow.HandleUpdate(ctx, "keep", s.keep)
+	workflow.HandleQueryWithOptions(ctx, "item", func(index int) (int, error) { return s.items[index], nil }, workflow.QueryHandlerOptions{})
 	return s, nil
 }
+
+func (s *state) keep(_ workflow.Context, item int) (int, error) {
+	s.items = append(s.items, item)
+	return len(s.items), nil
+}
+
+// validate does what a validator must not do.
+func (s *state) validate(ctx workflow.Context, how int) error {
+	switch how {
+	case 0:
+		return fmt.Errorf("item %d", s.items[7])
+	case 1:
+		return workflow.Sleep(ctx, time.Second)
+	default:
+		return fmt.Errorf("item %d", blockForEver())
+	}
+}
+
+func blockForEver() int { return <-make(chan int) }
 
 func (s *state) run(ctx workflow.Context) (string, error) {
 	if _, err := workflow.AwaitWithTimeout(ctx, time.Millisecond, func() bool { return false }); err != nil {
@@ -55,10 +84,26 @@ func (s *state) run(ctx workflow.Context) (string, error) {
 		}
 	case "memory":
 		for {
-			s.kept = append(s.kept, make([]byte, 1<<20))
+			s.kept = append(s.kept, make([]byte, 16<<20))
 		}
 	case "recursion":
 		return fmt.Sprint(deeper(1)), nil
+	case "overflow":
+		go func() {
+			s.items = append(s.items, wider(125))
+			_ = workflow.Sleep(ctx, time.Second)
+		}()
+		return "", workflow.Sleep(ctx, time.Hour)
+	case "condition":
+		return "", workflow.Await(ctx, func() bool { return s.items[7] > 0 })
+	case "blocked condition":
+		tries := 0
+		return "", workflow.Await(ctx, func() bool {
+			if tries++; tries == 1 {
+				return false
+			}
+			return blockForEver() > 0
+		})
 	case "sleep":
 		time.Sleep(time.Second)
 	case "file":
@@ -97,6 +142,33 @@ func deeper(n int) int {
 	return deeper(n+1)*3 ^ n
 }
 
+// wider takes more of its goroutine's stack with each call.
+//
+//go:noinline
+func wider(n int) int {
+	var room [256]byte
+	fill(&room, byte(n))
+	if n == 0 {
+		return 0
+	}
+	return wider(n-1) + int(room[n%len(room)])
+}
+
+//go:noinline
+func fill(room *[256]byte, with byte) {
+	for i := range room {
+		room[i] = with
+	}
+}
+
+// twice registers one handler twice.
+func twice(ctx workflow.Context, _ workflow.None) (int, error) {
+	for range 2 {
+		workflow.HandleSignal(ctx, "once", func(workflow.Context, workflow.None) {})
+	}
+	return 0, nil
+}
+
 // stuck waits for what nobody can bring about.
 func stuck(ctx workflow.Context, how string) (string, error) {
 	if err := workflow.Sleep(ctx, time.Millisecond); err != nil {
@@ -113,4 +185,5 @@ func stuck(ctx workflow.Context, how string) (string, error) {
 func main() {
 	workflow.RegisterWithInit("Hostile", newState, (*state).run)
 	workflow.Register("Stuck", stuck)
+	workflow.Register("Twice", twice)
 }

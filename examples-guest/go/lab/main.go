@@ -59,7 +59,7 @@ func newLab(ctx workflow.Context, program program) (*lab, error) {
 // runInHandler runs steps for a handler. The workflow's cancellation reaches the main routine only.
 func (l *lab) runInHandler(ctx workflow.Context, steps []step) error {
 	ctx, _ = workflow.NewDisconnectedContext(ctx)
-	err := (&task{l, ctx}).steps(steps)
+	err := (&task{lab: l, ctx: ctx}).steps(steps)
 	var stop *stop
 	if errors.As(err, &stop) {
 		panic(stop.Error())
@@ -68,7 +68,7 @@ func (l *lab) runInHandler(ctx workflow.Context, steps []step) error {
 }
 
 func (l *lab) run(ctx workflow.Context) (any, error) {
-	err := (&task{l, ctx}).steps(l.program.Steps)
+	err := (&task{lab: l, ctx: ctx}).steps(l.program.Steps)
 	var stop *stop
 	if errors.As(err, &stop) {
 		return stop.value, nil

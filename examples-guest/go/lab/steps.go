@@ -13,6 +13,22 @@ import (
 type task struct {
 	lab *lab
 	ctx workflow.Context
+	// Of a branch: what it is a branch of.
+	parent *task
+	// Nothing is done any more, here and in what branches off: another branch has failed. A goroutine cannot be ended from outside.
+	dropped bool
+}
+
+// errDropped ends the steps of a branch that was dropped.
+var errDropped = errors.New("the branch was dropped")
+
+func (t *task) isDropped() bool {
+	for ; t != nil; t = t.parent {
+		if t.dropped {
+			return true
+		}
+	}
+	return false
 }
 
 // stop ends the workflow with a result.
@@ -22,11 +38,18 @@ func (*stop) Error() string {
 	return "the step `return` stands in a handler; it is for the main routine"
 }
 
-func (t *task) log(line string) { t.lab.log = append(t.lab.log, line) }
+func (t *task) log(line string) {
+	if !t.isDropped() {
+		t.lab.log = append(t.lab.log, line)
+	}
+}
 
 // steps runs steps one after the other.
 func (t *task) steps(steps []step) error {
 	for _, step := range steps {
+		if t.isDropped() {
+			return errDropped
+		}
 		if err := step.do.run(t); err != nil {
 			return err
 		}
@@ -101,7 +124,7 @@ func (t *task) logActivity(kind string, value any, err error) error {
 }
 
 func (s *waitStep) run(t *task) error {
-	enough := func() bool { return t.lab.notes >= s.Notes }
+	enough := func() bool { return t.lab.notes >= s.Notes && !t.isDropped() }
 	inTime := true
 	var err error
 	if s.TimeoutMs == nil {
@@ -124,9 +147,11 @@ func (s *parallelStep) run(t *task) error {
 	selector := workflow.NewSelector(t.ctx)
 	left := len(s.Branches)
 	var failed error
+	// Whoever fails first drops the others.
+	branches := &task{lab: t.lab, ctx: t.ctx, parent: t}
 	for _, branch := range s.Branches {
 		future, settable := workflow.NewFuture[workflow.None](t.ctx)
-		workflow.Go(t.ctx, func(workflow.Context) { settable.SetError(t.steps(branch)) })
+		workflow.Go(t.ctx, func(workflow.Context) { settable.SetError(branches.steps(branch)) })
 		selector.AddFuture(future, func() {
 			left--
 			_, failed = future.Get(t.ctx)
@@ -135,6 +160,7 @@ func (s *parallelStep) run(t *task) error {
 	for left > 0 && failed == nil {
 		selector.Select(t.ctx)
 	}
+	branches.dropped = failed != nil
 	return failed
 }
 
@@ -150,7 +176,7 @@ func (s *raceStep) run(t *task) error {
 		ctx, cancel := workflow.NewDisconnectedContext(t.ctx)
 		cancels = append(cancels, cancel)
 		future, settable := workflow.NewFuture[workflow.None](ctx)
-		workflow.Go(ctx, func(ctx workflow.Context) { settable.SetError((&task{t.lab, ctx}).steps(branch)) })
+		workflow.Go(ctx, func(ctx workflow.Context) { settable.SetError((&task{lab: t.lab, ctx: ctx, parent: t}).steps(branch)) })
 		selector.AddFuture(future, func() {
 			ended++
 			if won < 0 {
@@ -161,6 +187,9 @@ func (s *raceStep) run(t *task) error {
 	selector.AddReceive(t.ctx.Done(), func() { cancelled = true })
 	if len(s.Branches) > 0 {
 		selector.Select(t.ctx)
+	}
+	if t.isDropped() {
+		return errDropped
 	}
 	for _, cancel := range cancels {
 		cancel()

@@ -67,23 +67,6 @@ type host interface {
 	Log(level types.LogLevel, message string, fields []abi.Pair[string, string])
 }
 
-// attempt is one attempt.
-type attempt struct {
-	host   host
-	info   wit.ActivityInfo
-	cancel context.CancelCauseFunc
-}
-
-type attemptKey struct{}
-
-func attemptOf(ctx context.Context) *attempt {
-	a, ok := ctx.Value(attemptKey{}).(*attempt)
-	if !ok {
-		panic("longhaul: the context is not one of an activity")
-	}
-	return a
-}
-
 // WorkflowExecution is the execution that an activity belongs to.
 type WorkflowExecution struct {
 	// ID is the workflow id.
@@ -195,38 +178,6 @@ func HasHeartbeatDetails(ctx context.Context) bool {
 // GetHeartbeatDetails reads the details of the last heartbeat of an earlier attempt.
 func GetHeartbeatDetails[T any](ctx context.Context) (T, error) {
 	return converter.FromPayloads[T](attemptOf(ctx).info.HeartbeatDetails)
-}
-
-// Why an attempt should stop: context.Cause of its context.
-var (
-	// ErrCancelled: the workflow asked for it.
-	ErrCancelled = errors.New("the activity was cancelled")
-	// ErrNotFound: the workflow, or the activity, is no more.
-	ErrNotFound = errors.New("the activity is no more")
-	// ErrTimedOut: a limit has passed.
-	ErrTimedOut = errors.New("the activity has timed out")
-	// ErrShutdown: the server stops.
-	ErrShutdown = errors.New("the server stops")
-)
-
-// IsCancelled asks whether the attempt should stop, and if so cancels the context. Heartbeats ask too.
-func IsCancelled(ctx context.Context) bool {
-	a := attemptOf(ctx)
-	reason := a.host.Cancellation()
-	if reason == nil {
-		return false
-	}
-	switch *reason {
-	case wit.CancellationReasonNotFound:
-		a.cancel(ErrNotFound)
-	case wit.CancellationReasonTimedOut:
-		a.cancel(ErrTimedOut)
-	case wit.CancellationReasonShutdown:
-		a.cancel(ErrShutdown)
-	default:
-		a.cancel(ErrCancelled)
-	}
-	return true
 }
 
 // Logger writes log lines of an attempt.

@@ -3,6 +3,7 @@ package activity
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -78,11 +79,9 @@ func TestAnActivityTakesAndReturnsTypedValues(t *testing.T) {
 func TestHowAnActivityEndsWithoutAResult(t *testing.T) {
 	definitions = nil
 	for name, err := range map[string]error{
-		"fails":     temporal.NewNonRetryableApplicationError("no", "Declined", nil, 7),
-		"plain":     errors.New("oops"),
-		"pending":   ErrResultPending,
-		"cancelled": temporal.NewCanceledError("half"),
-		"stops":     context.Canceled,
+		"fails":   temporal.NewNonRetryableApplicationError("no", "Declined", nil, 7),
+		"plain":   errors.New("oops"),
+		"pending": ErrResultPending,
 	} {
 		Register(name, func(context.Context, None) (None, error) { return None{}, err })
 	}
@@ -90,13 +89,42 @@ func TestHowAnActivityEndsWithoutAResult(t *testing.T) {
 	expect(t, execute(t, h, "fails"), "failed: no")
 	expect(t, execute(t, h, "plain"), "failed: oops")
 	expect(t, execute(t, h, "pending"), "somebody else completes it")
-	expect(t, execute(t, h, "cancelled"), "cancelled")
-	expect(t, execute(t, h, "stops"), "cancelled")
 
 	result := (&guest{host: h}).Execute("fails", nil)
 	failed := (*result.Err).(activitydefinition.ExecuteErrorFailed)
 	info := failed.Value[0].Info.(types.FailureInfoApplication).Value
 	if info.Type != "Declined" || !info.NonRetryable || string(info.Details[0].Data) != "7" {
+		t.Errorf("%+v", info)
+	}
+}
+
+// A2, A4
+func TestAnActivityIsCancelledOnlyIfThatWasAskedFor(t *testing.T) {
+	definitions = nil
+	for name, err := range map[string]error{
+		"own":      context.Canceled,
+		"wrapped":  fmt.Errorf("the download: %w", context.Canceled),
+		"declared": temporal.NewCanceledError("half"),
+	} {
+		Register(name, func(ctx context.Context, ask bool) (None, error) {
+			if ask {
+				IsCancelled(ctx)
+			}
+			return None{}, err
+		})
+	}
+	reason := wit.CancellationReasonCancelled
+	asked, unasked := &fakeHost{cancellation: &reason}, &fakeHost{}
+	for name, text := range map[string]string{"own": "context canceled", "wrapped": "the download: context canceled: context canceled", "declared": "canceled"} {
+		expect(t, execute(t, asked, name, true), "cancelled")
+		expect(t, execute(t, unasked, name, true), "failed: "+text)
+		// What it has not noticed is not why it ends.
+		expect(t, execute(t, asked, name, false), "failed: "+text)
+	}
+
+	// It is a failure like any other, which is tried again.
+	failed := (*(&guest{host: unasked}).Execute("own", types.Payloads{converter.New("json/plain", []byte("false"))}).Err).(activitydefinition.ExecuteErrorFailed)
+	if info := failed.Value[0].Info.(types.FailureInfoApplication).Value; info.NonRetryable {
 		t.Errorf("%+v", info)
 	}
 }

@@ -8,6 +8,6 @@
 //
 //	func main() { activity.Register("charge", charge) }
 //
-// Each attempt runs in an instance of its own. It may block, and start goroutines; what it may reach of the world the module's settings
-// grant.
+// Each attempt runs in an instance of its own. It may block, and start goroutines; it ends when its function returns. What it may reach of
+// the world the module's settings grant: hosts by package longhaul/http, files and variables by package os.
 package activity

@@ -36,6 +36,7 @@ func failed(chain types.Failure) executed {
 }
 
 func (g *guest) Execute(activityType string, input types.Payloads) executed {
+	start.NameFileErrors()
 	start.Main()
 	for _, d := range definitions {
 		if d.name == activityType {
@@ -52,17 +53,11 @@ func (g *guest) Execute(activityType string, input types.Payloads) executed {
 
 // run runs an attempt in a goroutine, which may block, and with it whatever it starts.
 func (g *guest) run(d activityDefinition, input types.Payloads) executed {
-	ctx, cancel := context.WithCancelCause(context.Background())
-	a := &attempt{host: g.host, info: g.host.Info(), cancel: cancel}
-	ctx = context.WithValue(ctx, attemptKey{}, a)
+	ctx, a := newAttempt(g.host)
+	defer a.cancel(context.Canceled)
 	var output any
 	var err error
-	ended := false
-	coro.Start(func() {
-		output, err = d.call(ctx, input)
-		ended = true
-	})
-	if !ended {
+	if !coro.Main(func() { output, err = d.call(ctx, input) }) {
 		// It waits for something that nothing in this instance can bring about any more.
 		panic("longhaul: all goroutines of the activity " + d.name + " are asleep: deadlock")
 	}
@@ -71,16 +66,18 @@ func (g *guest) run(d activityDefinition, input types.Payloads) executed {
 		payload, err = converter.ToPayload(output)
 	}
 	var argument *converter.ArgumentError
+	// Nobody has asked for a cancellation that the activity has not noticed.
+	asked := ctx.Err() != nil
 	switch cancelled, _ := temporal.Cancelled(err); {
 	case err == nil:
 		return executed{Value: types.Payloads{payload}}
 	case errors.Is(err, ErrResultPending):
 		var pending wit.ExecuteError = wit.ExecuteErrorWillCompleteAsync{}
 		return executed{Err: &pending}
-	case cancelled != nil:
+	case asked && cancelled != nil:
 		var ended wit.ExecuteError = wit.ExecuteErrorCancelled{Value: cancelled.Details().Payloads()}
 		return executed{Err: &ended}
-	case errors.Is(err, context.Canceled) || errors.Is(err, ErrCancelled):
+	case asked && stopped(err):
 		var ended wit.ExecuteError = wit.ExecuteErrorCancelled{}
 		return executed{Err: &ended}
 	case errors.As(err, &argument):
@@ -88,4 +85,14 @@ func (g *guest) run(d activityDefinition, input types.Payloads) executed {
 		return failed(types.Failure{failure.Application("InvalidArgument", text)})
 	}
 	return failed(temporal.Failure(err))
+}
+
+// stopped tells whether an activity has ended because it should.
+func stopped(err error) bool {
+	for _, reason := range []error{context.Canceled, ErrCancelled, ErrNotFound, ErrTimedOut, ErrShutdown} {
+		if errors.Is(err, reason) {
+			return true
+		}
+	}
+	return false
 }

@@ -15,45 +15,69 @@ func (e *encoder) structure(v reflect.Value, depth int) error {
 	return err
 }
 
+//go:noinline
 func (e *encoder) fields(v reflect.Value, depth int, first *bool, own map[string]bool, outer bool) error {
-	t := v.Type()
-	for i := range t.NumField() {
-		field := t.Field(i)
-		name, options, skip := fieldName(field)
-		if skip {
+	var p part
+	for i := range v.NumField() {
+		if !p.take(v, i, own, outer) {
 			continue
 		}
-		value := v.Field(i)
-		if embedded(field) {
-			if value.Kind() == reflect.Pointer {
-				if value.IsNil() {
-					continue
-				}
-				value = value.Elem()
+		var err error
+		if p.embedded {
+			err = e.fields(p.value, depth, first, own, false)
+		} else {
+			if !*first {
+				e.text(",")
 			}
-			if err := e.fields(value, depth, first, own, false); err != nil {
-				return err
-			}
-			continue
+			*first = false
+			e.string(p.name)
+			e.text(":")
+			err = e.value(p.value, p.quoted, depth+1)
 		}
-		// A field of the outer struct hides one of an embedded struct.
-		if !outer && own[name] {
-			continue
-		}
-		if has(options, "omitempty") && empty(value) || has(options, "omitzero") && zero(value) {
-			continue
-		}
-		if !*first {
-			e.text(",")
-		}
-		*first = false
-		e.string(name)
-		e.text(":")
-		if err := e.value(value, has(options, "string"), depth+1); err != nil {
+		if err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// part is a field that is written: under its name, or, embedded, by its own fields in its place.
+type part struct {
+	name     string
+	value    reflect.Value
+	quoted   bool
+	embedded bool
+}
+
+// take looks at a field; false: nothing is written.
+//
+//go:noinline
+func (p *part) take(v reflect.Value, i int, own map[string]bool, outer bool) bool {
+	field := v.Type().Field(i)
+	name, options, skip := fieldName(field)
+	if skip {
+		return false
+	}
+	value := v.Field(i)
+	if embedded(field) {
+		if value.Kind() == reflect.Pointer {
+			if value.IsNil() {
+				return false
+			}
+			value = value.Elem()
+		}
+		*p = part{value: value, embedded: true}
+		return true
+	}
+	// A field of the outer struct hides one of an embedded struct.
+	if !outer && own[name] {
+		return false
+	}
+	if has(options, "omitempty") && empty(value) || has(options, "omitzero") && zero(value) {
+		return false
+	}
+	*p = part{name: name, value: value, quoted: has(options, "string")}
+	return true
 }
 
 // fieldName is a field's name in JSON and the options of its tag; skip says that it is not written.

@@ -5,16 +5,49 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"math"
 	"reflect"
 	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"longhaul/internal/coro"
 )
 
-// depthMax is how deep values may be nested; a deeper one points to itself.
-const depthMax = 1000
+const (
+	// depthMax is how deep lists, objects and pointers may be nested: as deep as the Rust SDK reads them. A deeper text is refused before
+	// it is read; a deeper value points to itself.
+	depthMax = 127
+	// What is nested up to shallow deep fits on the stack of a goroutine. The rest gets stacks of its own, for that many levels each.
+	shallow   = 6
+	levels    = 32
+	levelSize = 4 << 10
+	// spare is what any value takes.
+	spare = 16 << 10
+)
+
+// nesting is how deep the lists and objects of a JSON text are nested.
+func nesting(data []byte) int {
+	depth, deepest, quoted := 0, 0, false
+	for i := 0; i < len(data); i++ {
+		switch c := data[i]; {
+		case quoted && c == '\\':
+			// What it escapes may be a quote.
+			i++
+		case c == '"':
+			quoted = !quoted
+		case quoted:
+		case c == '[' || c == '{':
+			depth++
+			deepest = max(deepest, depth)
+		case c == ']' || c == '}':
+			depth--
+		}
+	}
+	return deepest
+}
 
 // Marshal writes a value as JSON as encoding/json does, but for nil slices and nil maps, which are `[]` and `{}`, and without its
 // escapes for HTML.
@@ -30,11 +63,8 @@ type encoder struct{ out []byte }
 
 func (e *encoder) text(s string) { e.out = append(e.out, s...) }
 
-// value writes a value; quoted is encoding/json's `string` option.
+// value writes a value; quoted is encoding/json's `string` option, and depth what the value is in.
 func (e *encoder) value(v reflect.Value, quoted bool, depth int) error {
-	if depth > depthMax {
-		return errors.New("it is nested too deeply, or points to itself")
-	}
 	if !v.IsValid() {
 		e.text("null")
 		return nil
@@ -42,6 +72,63 @@ func (e *encoder) value(v reflect.Value, quoted bool, depth int) error {
 	if done, err := e.own(v); done || err != nil {
 		return err
 	}
+	// What calls itself is apart from what does not: a frame is as large as all that it ever needs, and stacks are small.
+	switch v.Kind() {
+	case reflect.Interface:
+		// A nil one gives a value that is none.
+		return e.value(v.Elem(), quoted, depth)
+	case reflect.Pointer, reflect.Struct, reflect.Map, reflect.Slice, reflect.Array:
+		if depth == depthMax {
+			return errDepth
+		}
+		if depth%levels == shallow {
+			return e.apart(v, quoted, depth)
+		}
+	default:
+		return e.scalar(v, quoted)
+	}
+	return e.compound(v, quoted, depth)
+}
+
+// apart writes what holds other values on a stack of its own.
+//
+//go:noinline
+func (e *encoder) apart(v reflect.Value, quoted bool, depth int) (err error) {
+	coro.WithStack(levels*levelSize+spare, func() { err = e.compound(v, quoted, depth) })
+	return err
+}
+
+// compound writes what holds other values.
+//
+//go:noinline
+func (e *encoder) compound(v reflect.Value, quoted bool, depth int) error {
+	switch v.Kind() {
+	case reflect.Pointer:
+		return e.value(v.Elem(), quoted, depth+1)
+	case reflect.Struct:
+		return e.structure(v, depth)
+	case reflect.Map:
+		return e.dictionary(v, depth)
+	case reflect.Slice:
+		if v.Type().Elem().Kind() == reflect.Uint8 {
+			e.bytes(v)
+			return nil
+		}
+	}
+	return e.list(v, depth)
+}
+
+var errDepth = fmt.Errorf("it is nested deeper than %d, or points to itself", depthMax)
+
+//go:noinline
+func (e *encoder) bytes(v reflect.Value) {
+	e.string(base64.StdEncoding.EncodeToString(v.Bytes()))
+}
+
+// scalar writes what holds nothing else.
+//
+//go:noinline
+func (e *encoder) scalar(v reflect.Value, quoted bool) error {
 	switch v.Kind() {
 	case reflect.Bool:
 		e.quote(quoted, strconv.FormatBool(v.Bool()))
@@ -65,24 +152,6 @@ func (e *encoder) value(v reflect.Value, quoted bool, depth int) error {
 			return nil
 		}
 		e.string(v.String())
-	case reflect.Interface, reflect.Pointer:
-		if v.IsNil() {
-			e.text("null")
-			return nil
-		}
-		return e.value(v.Elem(), quoted, depth+1)
-	case reflect.Struct:
-		return e.structure(v, depth)
-	case reflect.Map:
-		return e.dictionary(v, depth)
-	case reflect.Slice:
-		if v.Type().Elem().Kind() == reflect.Uint8 {
-			e.string(base64.StdEncoding.EncodeToString(v.Bytes()))
-			return nil
-		}
-		return e.list(v, depth)
-	case reflect.Array:
-		return e.list(v, depth)
 	default:
 		return errors.New("a " + v.Kind().String() + " has no JSON")
 	}
@@ -90,8 +159,11 @@ func (e *encoder) value(v reflect.Value, quoted bool, depth int) error {
 }
 
 // own writes a value that has a way of its own to be written.
+//
+//go:noinline
 func (e *encoder) own(v reflect.Value) (bool, error) {
-	if v.Kind() == reflect.Pointer && v.IsNil() || !v.CanInterface() {
+	// What is in an interface has its turn when that is unwrapped: it may be a nil pointer, whose methods must not be called.
+	if v.Kind() == reflect.Interface || v.Kind() == reflect.Pointer && v.IsNil() || !v.CanInterface() {
 		return false, nil
 	}
 	value := v.Interface()
@@ -142,6 +214,7 @@ func (e *encoder) float(f float64, bits int, quoted bool) error {
 	return nil
 }
 
+//go:noinline
 func (e *encoder) string(s string) {
 	const hex = "0123456789abcdef"
 	e.out = append(e.out, '"')
@@ -165,6 +238,7 @@ func (e *encoder) string(s string) {
 	e.out = append(e.out, '"')
 }
 
+//go:noinline
 func (e *encoder) list(v reflect.Value, depth int) error {
 	e.text("[")
 	for i := range v.Len() {
@@ -179,20 +253,34 @@ func (e *encoder) list(v reflect.Value, depth int) error {
 	return nil
 }
 
-func (e *encoder) dictionary(v reflect.Value, depth int) error {
-	type entry struct {
-		key   string
-		value reflect.Value
-	}
+// entry is one of a map's entries.
+type entry struct {
+	key   string
+	value reflect.Value
+}
+
+// sorted are the entries of a map by their keys.
+//
+//go:noinline
+func sorted(v reflect.Value) ([]entry, error) {
 	entries := make([]entry, 0, v.Len())
 	for iterator := v.MapRange(); iterator.Next(); {
 		key, err := keyText(iterator.Key())
 		if err != nil {
-			return err
+			return nil, err
 		}
 		entries = append(entries, entry{key, iterator.Value()})
 	}
 	slices.SortFunc(entries, func(a, b entry) int { return strings.Compare(a.key, b.key) })
+	return entries, nil
+}
+
+//go:noinline
+func (e *encoder) dictionary(v reflect.Value, depth int) error {
+	entries, err := sorted(v)
+	if err != nil {
+		return err
+	}
 	e.text("{")
 	for i, entry := range entries {
 		if i > 0 {

@@ -27,13 +27,22 @@ type outer struct {
 	private  int
 }
 
+// text and method have ways of their own to be written, which a nil pointer has not.
+type text struct{ value string }
+
+func (t *text) MarshalText() ([]byte, error) { return []byte(t.value), nil }
+
+type method struct{ value int }
+
+func (m *method) MarshalJSON() ([]byte, error) { return json.Marshal(m.value) }
+
 func TestWritesWhatEncodingJSONWrites(t *testing.T) {
 	one := 1
 	values := []any{
 		nil, true, 3, -7, uint8(200), 1.5, 1e21, 1e-7, float32(0.1), "a\"b\\c\n\t\x01é\u2028", []int{1, 2}, [2]string{"a", "b"},
 		map[string]any{"b": 1, "a": []any{nil, "x"}}, &one, outer{}, struct{}{}, json.RawMessage(`{"a":1}`), time.Hour,
 		outer{inner: inner{2, 3}, Text: "<&>", Optional: &one, Bytes: []byte("hi"), Any: inner{}, Numbers: map[int]float64{2: 1, 10: 0.5}},
-		json.Number("12"),
+		json.Number("12"), []any{(*text)(nil), (*inner)(nil), (*method)(nil), &method{}}, map[string]any{"a": (*method)(nil)},
 	}
 	for _, value := range values {
 		want, err := json.Marshal(value)

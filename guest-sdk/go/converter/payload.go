@@ -12,6 +12,7 @@ import (
 	"reflect"
 
 	"longhaul/internal/abi"
+	"longhaul/internal/coro"
 	"longhaul/internal/wit/types"
 )
 
@@ -150,7 +151,16 @@ func read(p Payload, value any) error {
 		// encoding/json would leave the zero value, which nobody has sent.
 		return errors.New("it is null")
 	}
-	return json.Unmarshal(data, value)
+	deep := nesting(data)
+	if deep > depthMax {
+		return fmt.Errorf("its lists and objects are nested %d deep, and %d is the limit", deep, depthMax)
+	}
+	if deep <= shallow {
+		return json.Unmarshal(data, value)
+	}
+	var err error
+	coro.WithStack(deep*levelSize+spare, func() { err = json.Unmarshal(data, value) })
+	return err
 }
 
 func nullable(t reflect.Type) bool {

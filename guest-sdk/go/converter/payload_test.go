@@ -52,3 +52,32 @@ func TestErrorsSayWhatIsWrong(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+type order struct {
+	Name  string   `json:"name"`
+	Count int      `json:"count"`
+	Lines []string `json:"lines"`
+	Price *int     `json:"price"`
+}
+
+// What encoding/json lets pass, as the README says.
+func TestWhatAnObjectLacksIsZeroAndWhatItHasBesideIsIgnored(t *testing.T) {
+	for text, want := range map[string]order{
+		`{}`:                         {},
+		`{"name":"a"}`:               {Name: "a"},
+		`{"name":null,"lines":null}`: {},
+		`{"name":"a","color":"red"}`: {Name: "a"},
+		`{"count":1,"count":2}`:      {Count: 2},
+		`{"NAME":"a","Count":3}`:     {Name: "a", Count: 3},
+	} {
+		have, err := FromPayload[order](New("json/plain", []byte(text)))
+		if err != nil || have.Name != want.Name || have.Count != want.Count || have.Lines != nil || have.Price != nil {
+			t.Errorf("%s: %+v, %v", text, have, err)
+		}
+	}
+	for _, text := range []string{`null`, `[]`, `7`, `{"count":1.5}`, `{"count":99999999999999999999}`, `{"name":7}`, `{"lines":"a"}`, `{`, ``} {
+		if have, err := FromPayload[order](New("json/plain", []byte(text))); err == nil {
+			t.Errorf("%s: %+v", text, have)
+		}
+	}
+}

@@ -2,6 +2,7 @@ package temporal
 
 import (
 	"errors"
+	"reflect"
 	"time"
 
 	"longhaul/internal/failure"
@@ -24,11 +25,20 @@ func Failure(err error) types.Failure {
 		return err.Outgoing()
 	}
 	// An error around one of these is what it says, caused by that one.
-	chain := types.Failure{failure.Application("", err.Error())}
+	chain := types.Failure{failure.Application(typeName(err), err.Error())}
 	if cause := errors.Unwrap(err); cause != nil {
 		chain = append(chain, Failure(cause)...)
 	}
 	return chain
+}
+
+// typeName is the name of an error's Go type, as Temporal's SDK sends it: errorString for one of errors.New.
+func typeName(err error) string {
+	t := reflect.TypeOf(err)
+	if t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	return t.Name()
 }
 
 // FromFailure is a failure of the host as an error. For the packages of this SDK.

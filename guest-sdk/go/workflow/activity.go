@@ -5,6 +5,7 @@ import (
 
 	"longhaul/converter"
 	"longhaul/internal/executor"
+	"longhaul/internal/failure"
 	"longhaul/internal/wit/commands"
 	"longhaul/internal/wit/definition"
 	"longhaul/internal/wit/types"
@@ -178,10 +179,11 @@ type localActivity[R any] struct {
 	context *contextState
 	command commands.LocalActivityOptions
 	attempt *executor.Operation
-	timer   *operationFuture[None]
-	known   bool
-	value   R
-	err     error
+	// The wait before the next attempt; nil: there is none.
+	timer *operationFuture[None]
+	known bool
+	value R
+	err   error
 }
 
 func (f *localActivity[R]) schedule() {
@@ -190,36 +192,51 @@ func (f *localActivity[R]) schedule() {
 	f.attempt = r.Start(executor.LocalActivity, atOnce, f.context.token, func(o *executor.Operation) {
 		r.Host.ScheduleLocalActivity(o.Seq, f.command)
 	})
+	// So that the attempts go on also if nobody waits.
+	f.attempt.Then = f.step
 	f.timer = nil
 }
 
-func (f *localActivity[R]) poll() bool {
-	for !f.known {
-		if f.timer != nil {
-			if !f.timer.poll() {
-				return false
-			}
-			if _, err := f.timer.Get(f.context); err != nil {
-				f.known = true
-				f.err = err
-				return true
-			}
-			f.schedule()
+// step begins what follows an attempt that is to be repeated: the wait, and then the next attempt. Whoever waits for the activity does
+// it in its turn; if nobody does, it is done when no task is ready any more.
+func (f *localActivity[R]) step() {
+	if f.timer == nil {
+		outcome, _ := f.attempt.Ended()
+		backoff, ok := outcome.(definition.OutcomeBackoff)
+		if !ok {
+			return
 		}
-		outcome, ended := f.attempt.Ended()
-		if !ended {
-			return false
-		}
-		if backoff, ok := outcome.(definition.OutcomeBackoff); ok {
-			f.command.Attempt = backoff.Value.Attempt
-			f.command.OriginalScheduleTime = &backoff.Value.OriginalScheduleTime
-			f.timer = startTimer(f.context, time.Duration(min(backoff.Value.Delay, types.Duration(1<<63-1))), "")
-			continue
-		}
-		f.value, f.err = activityResult[R](outcome)
-		f.known = true
+		f.command.Attempt = backoff.Value.Attempt
+		f.command.OriginalScheduleTime = &backoff.Value.OriginalScheduleTime
+		f.timer = startTimer(f.context, time.Duration(min(backoff.Value.Delay, types.Duration(1<<63-1))), "")
+		f.timer.operation.Then = f.step
 	}
-	return true
+	if outcome, _ := f.timer.operation.Ended(); isCompleted(outcome) {
+		f.schedule()
+	}
+}
+
+func isCompleted(outcome definition.Outcome) bool {
+	_, ok := outcome.(definition.OutcomeCompleted)
+	return ok
+}
+
+func (f *localActivity[R]) poll() bool {
+	if f.known {
+		return true
+	}
+	if f.timer != nil {
+		if outcome, ended := f.timer.operation.Ended(); ended && !isCompleted(outcome) {
+			f.known, f.err = true, temporal.FromFailure(types.Failure{failure.Cancelled("Activity cancelled")})
+		}
+		return f.known
+	}
+	outcome, ended := f.attempt.Ended()
+	if _, again := outcome.(definition.OutcomeBackoff); ended && !again {
+		f.known = true
+		f.value, f.err = activityResult[R](outcome)
+	}
+	return f.known
 }
 
 func (f *localActivity[R]) pending() (string, uint32, source) {

@@ -14,10 +14,21 @@ type source interface {
 
 // Waitable is what Selectors wait for: futures and channels.
 type Waitable interface {
-	// poll goes on as far as it can; true if there is something to take.
+	// poll tells whether there is something to take. It only looks: conditions and queries ask too.
 	poll() bool
 	// pending is what has to happen first, in words, and what tells of it.
 	pending() (awaits string, seq uint32, from source)
+}
+
+// stepper is a Waitable that does something between the things that it waits for, such as the next attempt after a backoff.
+type stepper interface{ step() }
+
+// step lets whatever is waited for go on as far as it can; true if there is something to take.
+func step(on Waitable) bool {
+	if s, ok := on.(stepper); ok {
+		s.step()
+	}
+	return on.poll()
 }
 
 // waiting is a wait for something, which may come from one source after the other.
@@ -48,8 +59,9 @@ func (w *waiting) leave(r *executor.Runtime) {
 
 // until waits until there is something to take.
 func until(r *executor.Runtime, on Waitable) {
+	r.Proceed()
 	var w waiting
-	for !on.poll() {
+	for !step(on) {
 		w.renew(r, on)
 		r.Block()
 	}

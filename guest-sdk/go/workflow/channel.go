@@ -51,7 +51,12 @@ func doneChannel(run *run, token *executor.Token) *Channel[None] {
 func (c *Channel[T]) Name() string { return c.name }
 
 // Len is how many values wait to be taken.
-func (c *Channel[T]) Len() int { return len(c.values) + len(c.senders) }
+func (c *Channel[T]) Len() int {
+	c.run.runtime.Proceed()
+	return c.held()
+}
+
+func (c *Channel[T]) held() int { return len(c.values) + len(c.senders) }
 
 // Receive waits for a value. The second result is false if the channel is closed and empty.
 func (c *Channel[T]) Receive(Context) (value T, more bool) {
@@ -62,6 +67,7 @@ func (c *Channel[T]) Receive(Context) (value T, more bool) {
 
 // ReceiveAsync takes a value if there is one.
 func (c *Channel[T]) ReceiveAsync() (value T, ok bool) {
+	c.run.runtime.Proceed()
 	value, ok, _ = c.take()
 	return value, ok
 }
@@ -73,7 +79,7 @@ func (c *Channel[T]) take() (value T, ok, more bool) {
 		value = c.values[0]
 		c.values[0] = none
 		c.values = c.values[1:]
-		if len(c.senders) > 0 {
+		if len(c.senders) > 0 && len(c.values) < c.capacity {
 			c.values = append(c.values, c.senders[0].value)
 			c.admit()
 		}
@@ -97,27 +103,37 @@ func (c *Channel[T]) admit() {
 	c.run.runtime.Wake(first.wait)
 }
 
-// Send waits until there is room for a value, or without a buffer until it was taken.
+// Send waits until there is room for a value, or without a buffer until it was taken. If the channel is closed meanwhile, it panics.
 func (c *Channel[T]) Send(_ Context, value T) {
-	if c.SendAsync(value) {
+	r := c.run.runtime
+	r.Proceed()
+	if c.add(value, c.capacity) {
 		return
 	}
-	r := c.run.runtime
 	s := &sending[T]{value: value, wait: r.Park("room in the channel "+c.name, 0)}
 	c.senders = append(c.senders, s)
 	c.receivers.Wake(r)
 	for !s.sent {
+		if c.isClosed() {
+			c.refuseSend()
+		}
 		r.Block()
 	}
 	r.Leave(s.wait)
 }
 
-// SendAsync adds a value if there is room: true if there was.
+// SendAsync adds a value if there is room, or if somebody waits for one: true if so.
 func (c *Channel[T]) SendAsync(value T) bool {
+	c.run.runtime.Proceed()
+	return c.add(value, c.capacity+c.receivers.Len())
+}
+
+// add adds a value if there are fewer than so many.
+func (c *Channel[T]) add(value T, room int) bool {
 	if c.isClosed() {
-		panic("longhaul: a value was sent on the closed channel " + c.name)
+		c.refuseSend()
 	}
-	if !c.unbounded && len(c.values) >= c.capacity {
+	if !c.unbounded && (len(c.senders) > 0 || len(c.values) >= room) {
 		return false
 	}
 	c.values = append(c.values, value)
@@ -125,20 +141,32 @@ func (c *Channel[T]) SendAsync(value T) bool {
 	return true
 }
 
-// Close says that nothing more comes. What was sent before can still be taken.
+func (c *Channel[T]) refuseSend() {
+	panic("longhaul: a value was sent on the closed channel " + c.name)
+}
+
+// Close says that nothing more comes. What is in the channel can still be taken; whoever waits to send panics, as in Go.
 func (c *Channel[T]) Close() {
-	if c.token != nil {
+	switch {
+	case c.token != nil:
 		panic("longhaul: the channel of a context is closed by cancelling it")
+	case c.closed:
+		panic("longhaul: the channel " + c.name + " was closed before")
 	}
 	c.closed = true
 	c.receivers.Wake(c.run.runtime)
+	senders := c.senders
+	c.senders = nil
+	for _, s := range senders {
+		c.run.runtime.Wake(s.wait)
+	}
 }
 
 func (c *Channel[T]) isClosed() bool {
 	return c.closed || c.token != nil && c.token.Cancelled()
 }
 
-func (c *Channel[T]) poll() bool { return len(c.values) > 0 || len(c.senders) > 0 || c.isClosed() }
+func (c *Channel[T]) poll() bool { return c.held() > 0 || c.isClosed() }
 
 func (c *Channel[T]) pending() (string, uint32, source) {
 	if c.token != nil {

@@ -39,6 +39,8 @@ func (c *contextState) Done() *Channel[None] { return c.done }
 
 // Err is nil until the context is cancelled.
 func (c *contextState) Err() error {
+	// A cancellation may have been requested before the main routine has begun.
+	c.run.runtime.Proceed()
 	if !c.token.Cancelled() {
 		return nil
 	}

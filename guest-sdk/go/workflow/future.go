@@ -46,7 +46,10 @@ func (f *settableFuture[T]) poll() bool { return f.known }
 
 func (f *settableFuture[T]) pending() (string, uint32, source) { return "future", 0, &f.waiters }
 
-func (f *settableFuture[T]) IsReady() bool { return f.known }
+func (f *settableFuture[T]) IsReady() bool {
+	f.context.run.runtime.Proceed()
+	return f.known
+}
 
 func (f *settableFuture[T]) Get(ctx Context) (T, error) {
 	until(ctx.state().run.runtime, f)

@@ -141,6 +141,9 @@ func HandleQueryWithOptions[A, R any](ctx Context, name string, handler func(arg
 func HandleDynamicQuery(ctx Context, handler func(name string, args converter.RawValue) (any, error)) {
 	run := ctx.state().run
 	run.open("HandleDynamicQuery")
+	if run.dynamicQuery != nil {
+		panic("longhaul: workflow " + run.definition.name + " has two dynamic query handlers")
+	}
 	run.dynamicQuery = handler
 }
 
@@ -188,6 +191,9 @@ func HandleUpdateWithOptions[A, R any](ctx Context, name string, handler func(ct
 func HandleDynamicUpdate(ctx Context, handler func(ctx Context, name string, args converter.RawValue) (any, error)) {
 	run := ctx.state().run
 	run.open("HandleDynamicUpdate")
+	if run.dynamicUpdate != nil {
+		panic("longhaul: workflow " + run.definition.name + " has two dynamic update handlers")
+	}
 	run.dynamicUpdate = handler
 }
 
@@ -211,4 +217,8 @@ func DeclareSignal(ctx Context, names ...string) {
 
 // AllHandlersFinished tells whether every signal and update handler that has begun has ended, this one included. Wait for it before
 // the workflow ends.
-func AllHandlersFinished(ctx Context) bool { return ctx.state().run.runtime.AllHandlersFinished() }
+func AllHandlersFinished(ctx Context) bool {
+	r := ctx.state().run.runtime
+	r.Proceed()
+	return r.AllHandlersFinished()
+}

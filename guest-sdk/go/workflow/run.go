@@ -1,6 +1,7 @@
 package workflow
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -47,6 +48,8 @@ type run struct {
 
 	box      signalBox
 	channels map[string]any
+	// The names of these channels, and how much is in them.
+	unread   []func() (name string, held int)
 	family   family
 	versions map[string]Version
 	// The main routine, until the first advance.
@@ -93,12 +96,11 @@ func (r *run) finish(output any, err error) {
 // terminate ends the workflow without a result.
 func (r *run) terminate(err error) {
 	host := r.runtime.Host
-	var unwritable *conversionError
-	var next *ContinueAsNewError
+	next, unwritable := undeclared(err)
 	switch cancelled, own := temporal.Cancelled(err); {
-	case errors.As(err, &next):
+	case next != nil:
 		host.ContinueAsNew(next.options)
-	case errors.As(err, &unwritable):
+	case unwritable != nil:
 		host.FailTask(types.Failure{failure.Application("PayloadConversionError", unwritable.Error())})
 		return
 	case cancelled != nil && (own || r.runtime.Root.Cancelled()):
@@ -107,6 +109,30 @@ func (r *run) terminate(err error) {
 		host.Fail(temporal.Failure(err))
 	}
 	r.runtime.Close()
+}
+
+// undeclared finds what does not fail a workflow in an error: the first of the two. What a declared failure has as its cause does not
+// count: the user has made a failure of it.
+func undeclared(err error) (next *ContinueAsNewError, unwritable *conversionError) {
+	for err != nil {
+		switch err := err.(type) {
+		case *ContinueAsNewError:
+			return err, nil
+		case *conversionError:
+			return nil, err
+		case *temporal.ApplicationError:
+			return nil, nil
+		case interface{ Unwrap() []error }:
+			for _, err := range err.Unwrap() {
+				if next, unwritable := undeclared(err); next != nil || unwritable != nil {
+					return next, unwritable
+				}
+			}
+			return nil, nil
+		}
+		err = errors.Unwrap(err)
+	}
+	return nil, nil
 }
 
 // signal delivers a signal, and passes it on where it is one to the family.
@@ -172,14 +198,26 @@ func (r *run) endSignal(err error) {
 
 // deliverKept begins the handlers of signals that came before there was one.
 func (r *run) deliverKept(name string) {
-	for _, signal := range r.box.take(name) {
+	for _, signal := range r.box.of(name).take() {
 		r.deliver(signal.meta, signal.family, name, signal.input)
 	}
 }
 
+// deliverAllKept is the same for all names, in the order in which they came.
 func (r *run) deliverAllKept() {
-	for _, box := range slices.Clone(r.box.boxes) {
-		r.deliverKept(box.name)
+	type named struct {
+		*kept
+		name string
+	}
+	var all []named
+	for _, box := range r.box.boxes {
+		for _, signal := range box.take() {
+			all = append(all, named{signal, box.name})
+		}
+	}
+	slices.SortFunc(all, func(a, b named) int { return cmp.Compare(a.number, b.number) })
+	for _, signal := range all {
+		r.deliver(signal.meta, signal.family, signal.name, signal.input)
 	}
 }
 
@@ -340,7 +378,14 @@ func (r *run) warnAtClose() {
 		r.log(types.LogLevelWarn, fmt.Sprintf("Workflow finished while update handlers are still running: [%s]. Their callers get an error. %s",
 			strings.Join(names, " "), end))
 	}
-	if names := r.box.unseen(); len(names) > 0 {
+	names := r.box.unseen()
+	for _, unread := range r.unread {
+		if name, held := unread(); held > 0 {
+			names = append(names, name)
+		}
+	}
+	if len(names) > 0 {
+		slices.Sort(names)
 		r.log(types.LogLevelWarn, fmt.Sprintf("Workflow finished with signals that nobody took: [%s]", strings.Join(names, " ")))
 	}
 }

@@ -1,11 +1,15 @@
 package workflow
 
+import "longhaul/internal/executor"
+
 // Selector waits for the first of several things that is ready: in the order in which they were added, not at random.
 type Selector struct {
 	run   *run
 	cases []selectCase
 	// What Select does when nothing is ready; nil: it waits.
 	otherwise func()
+	// Wakes the tasks that wait in Select, when a case is added.
+	added executor.Waiters
 }
 
 type selectCase struct {
@@ -20,13 +24,17 @@ func NewSelector(ctx Context) *Selector { return &Selector{run: ctx.state().run}
 
 // AddFuture adds a future: the function is called, once, when it is known.
 func (s *Selector) AddFuture(future Waitable, then func()) *Selector {
-	s.cases = append(s.cases, selectCase{on: future, then: then, once: true})
-	return s
+	return s.add(selectCase{on: future, then: then, once: true})
 }
 
 // AddReceive adds a channel: the function is called whenever Select finds something in it, and takes it.
 func (s *Selector) AddReceive(channel Waitable, then func()) *Selector {
-	s.cases = append(s.cases, selectCase{on: channel, then: then})
+	return s.add(selectCase{on: channel, then: then})
+}
+
+func (s *Selector) add(c selectCase) *Selector {
+	s.cases = append(s.cases, c)
+	s.added.Wake(s.run.runtime)
 	return s
 }
 
@@ -37,11 +45,15 @@ func (s *Selector) AddDefault(then func()) *Selector {
 }
 
 // HasPending tells whether Select would find something ready.
-func (s *Selector) HasPending() bool { return s.ready() >= 0 }
+func (s *Selector) HasPending() bool {
+	s.run.runtime.Proceed()
+	return s.first(Waitable.poll) >= 0
+}
 
-func (s *Selector) ready() int {
+// first is the first case that is ready, as told; -1 if none is.
+func (s *Selector) first(ready func(Waitable) bool) int {
 	for i := range s.cases {
-		if c := &s.cases[i]; !c.done && c.on.poll() {
+		if c := &s.cases[i]; !c.done && ready(c.on) {
 			return i
 		}
 	}
@@ -52,25 +64,48 @@ func (s *Selector) ready() int {
 func (s *Selector) Select(ctx Context) {
 	r := s.run.runtime
 	r.MustWrite("Selector.Select")
-	found := s.ready()
+	found := s.first(step)
 	if found < 0 && s.otherwise != nil {
 		s.otherwise()
 		return
 	}
-	waits := make([]waiting, len(s.cases))
+	var waits []waiting
+	var unfilled waiting
 	for found < 0 {
+		// There may be more of them than the last time.
+		for len(waits) < len(s.cases) {
+			waits = append(waits, waiting{})
+		}
+		var last *executor.Wait
 		for i := range s.cases {
 			if c := &s.cases[i]; !c.done {
 				waits[i].renew(r, c.on)
+				last = waits[i].wait
 			}
 		}
+		if last == nil {
+			unfilled.renew(r, empty{s})
+			last = unfilled.wait
+		}
+		s.added.Add(last)
 		r.Block()
-		found = s.ready()
+		s.added.Remove(last)
+		found = s.first(step)
 	}
+	unfilled.leave(r)
 	for i := range waits {
 		waits[i].leave(r)
 	}
 	chosen := &s.cases[found]
 	chosen.done = chosen.once
 	chosen.then()
+}
+
+// empty is a Selector in which nothing is left to wait for, until a case is added.
+type empty struct{ selector *Selector }
+
+func (e empty) poll() bool { return false }
+
+func (e empty) pending() (string, uint32, source) {
+	return "a case of a Selector", 0, &e.selector.added
 }

@@ -2,7 +2,6 @@ package workflow
 
 import (
 	"fmt"
-	"slices"
 	"time"
 
 	"longhaul/converter"
@@ -60,35 +59,50 @@ func (b *signalBox) of(name string) *mailbox {
 	return box
 }
 
-// keep keeps a signal. Where no handler can come any more, only the newest of its name is of use.
+// keep keeps a signal. Where no handler can come any more, only the newest of its name is of use; what was seen is of no use any more
+// when a newer one is there.
 func (b *signalBox) keep(r *executor.Runtime, signal kept, name string, newestOnly bool) {
 	b.number++
 	signal.number = b.number
 	box := b.of(name)
-	if newestOnly {
+	if newestOnly || box.seen() {
 		box.signals = nil
 	}
 	box.signals = append(box.signals, &signal)
 	box.waiters.Wake(r)
 }
 
-// take gives all signals of a name away.
-func (b *signalBox) take(name string) []*kept {
-	box := b.of(name)
-	signals := box.signals
-	box.signals = nil
+// seen tells whether somebody has had the newest signal, which is all that is left then.
+func (b *mailbox) seen() bool { return len(b.signals) > 0 && b.signals[len(b.signals)-1].seen }
+
+// see gives the newest signal to somebody who waits for the newest value: nobody gets it once more, nor those before it.
+func (b *mailbox) see() *kept {
+	signal := b.signals[len(b.signals)-1]
+	if !signal.seen {
+		signal.seen = true
+		b.signals = []*kept{signal}
+	}
+	return signal
+}
+
+// take gives all signals away that nobody has had.
+func (b *mailbox) take() []*kept {
+	signals := b.signals
+	if b.seen() {
+		signals = nil
+	}
+	b.signals = nil
 	return signals
 }
 
-// unseen are the names of signals that nobody has looked at, sorted.
+// unseen are the names of signals that nobody has looked at.
 func (b *signalBox) unseen() []string {
 	var names []string
 	for _, box := range b.boxes {
-		if n := len(box.signals); n > 0 && !box.signals[n-1].seen {
+		if len(box.signals) > 0 && !box.seen() {
 			names = append(names, box.name)
 		}
 	}
-	slices.Sort(names)
 	return names
 }
 
@@ -125,12 +139,16 @@ func (w *SignalWait[T]) After(delivery SignalDelivery[T]) *SignalWait[T] {
 
 // Peek is the newest value, without waiting; false if there is none.
 func (w *SignalWait[T]) Peek() (SignalDelivery[T], bool, error) {
+	w.context.run.runtime.Proceed()
+	return w.newest()
+}
+
+func (w *SignalWait[T]) newest() (SignalDelivery[T], bool, error) {
 	n := len(w.box.signals)
 	if n == 0 || !w.admits(w.box.signals[n-1]) {
 		return SignalDelivery[T]{}, false, nil
 	}
-	signal := w.box.signals[n-1]
-	signal.seen = true
+	signal := w.box.see()
 	value, err := converter.FromPayloads[T](signal.input)
 	if err != nil {
 		return SignalDelivery[T]{}, true, &conversionError{fmt.Errorf("signal %s does not decode: %w", w.name, err)}
@@ -147,7 +165,7 @@ func (w *SignalWait[T]) Peek() (SignalDelivery[T], bool, error) {
 
 func (w *SignalWait[T]) poll() bool {
 	if !w.known {
-		w.value, w.known, w.err = w.Peek()
+		w.value, w.known, w.err = w.newest()
 		if !w.known && w.context.token.Cancelled() {
 			w.known, w.err = true, canceled()
 		}
@@ -176,7 +194,10 @@ func (s signalSource) Remove(wait *executor.Wait) {
 }
 
 // IsReady tells whether Get would return at once.
-func (w *SignalWait[T]) IsReady() bool { return w.poll() }
+func (w *SignalWait[T]) IsReady() bool {
+	w.context.run.runtime.Proceed()
+	return w.poll()
+}
 
 // Get waits for the signal. The error is a *temporal.CanceledError if the context that the wait was made with is cancelled first.
 func (w *SignalWait[T]) Get(Context) (SignalDelivery[T], error) {
@@ -185,7 +206,8 @@ func (w *SignalWait[T]) Get(Context) (SignalDelivery[T], error) {
 }
 
 // GetSignalChannel is a channel of the values of a signal that has no handler, in the order in which they came. What does not decode
-// is dropped with a warning. In an init function it declares the name.
+// is dropped with a warning. In an init function it declares the name. What is left in it when the workflow ends, or goes on as new, is
+// warned about and lost: take it all by ReceiveAsync before that.
 func GetSignalChannel[T any](ctx Context, name string) *Channel[T] {
 	c := ctx.state()
 	run := c.run
@@ -198,6 +220,7 @@ func GetSignalChannel[T any](ctx Context, name string) *Channel[T] {
 	}
 	channel := &Channel[T]{run: run, name: name, unbounded: true}
 	run.channels[name] = channel
+	run.unread = append(run.unread, func() (string, int) { return name, channel.held() })
 	register(c, &run.signals, signalHandler{
 		descriptor: descriptor{name: name},
 		call: func(ctx *contextState, input types.Payloads) (func() error, error) {

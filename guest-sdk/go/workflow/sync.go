@@ -57,6 +57,7 @@ func (p *permits) acquire(c *contextState, n int64, awaits string) error {
 }
 
 func (p *permits) tryAcquire(n int64) bool {
+	p.run.runtime.Proceed()
 	if len(p.waiting) > 0 || p.free < n {
 		return false
 	}
@@ -93,7 +94,10 @@ func (m *Mutex) Lock(ctx Context) error { return m.permits.acquire(ctx.state(), 
 func (m *Mutex) TryLock(Context) bool { return m.permits.tryAcquire(1) }
 
 // IsLocked tells whether somebody has it.
-func (m *Mutex) IsLocked() bool { return m.permits.free == 0 }
+func (m *Mutex) IsLocked() bool {
+	m.permits.run.runtime.Proceed()
+	return m.permits.free == 0
+}
 
 // Unlock lets the next one pass.
 func (m *Mutex) Unlock() {

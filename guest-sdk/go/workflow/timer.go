@@ -5,8 +5,10 @@ import (
 	"time"
 
 	"longhaul/internal/executor"
+	"longhaul/internal/failure"
 	"longhaul/internal/wit/definition"
 	"longhaul/internal/wit/types"
+	"longhaul/temporal"
 )
 
 // Now is the workflow's time: when the current workflow task started. It does not move during a task, but for the results of local
@@ -51,7 +53,7 @@ func startTimer(c *contextState, d time.Duration, summary string) *operationFutu
 		if _, fired := outcome.(definition.OutcomeCompleted); fired {
 			return None{}, nil
 		}
-		return None{}, canceled()
+		return None{}, readFailure(outcome)
 	}
 	return &operationFuture[None]{runtime: r, operation: operation, awaits: "timer " + human(d), read: read}
 }
@@ -59,7 +61,10 @@ func startTimer(c *contextState, d time.Duration, summary string) *operationFutu
 // Sleep waits. The error is a *temporal.CanceledError if the context is cancelled first.
 func Sleep(ctx Context, d time.Duration) error {
 	if d <= 0 {
-		return ctx.Err()
+		if ctx.Err() != nil {
+			return temporal.FromFailure(types.Failure{failure.Cancelled("Timer cancelled")})
+		}
+		return nil
 	}
 	_, err := NewTimer(ctx, d).Get(ctx)
 	return err

@@ -20,11 +20,14 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, Sleep, sleep, timeout};
+use wasmtime::StoreContextMut;
+use wasmtime::component::{Linker, Resource};
 use wasmtime_wasi::runtime::spawn;
 use wasmtime_wasi_http::io::TokioIo;
 use wasmtime_wasi_http::p2::bindings::http::types::ErrorCode;
-use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
+use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks, WasiHttpView as _};
 
+use crate::activity::ActivityState;
 use crate::descriptors::Right;
 use crate::network::{Network, Unreachable};
 use crate::tls::{Tls, TlsError};
@@ -54,6 +57,27 @@ impl Http {
     pub(crate) fn new(network: Arc<Network>, tls: Arc<Tls>) -> Self {
         Self { network, tls }
     }
+}
+
+/// Put our `http-error-code` before the WASI implementation's, which does not recognise the errors that it makes of a body.
+pub(crate) fn add_to_linker(linker: &mut Linker<ActivityState>) -> wasmtime::Result<()> {
+    linker.allow_shadowing(true);
+    linker.instance("wasi:http/types@0.2.12")?.func_wrap(
+        "http-error-code",
+        |mut store: StoreContextMut<'_, ActivityState>, (error,): (Resource<wasmtime::Error>,)| {
+            let view = store.data_mut().http();
+            let error = view.table.get(&error)?;
+            let code = match error.downcast_ref::<Error>() {
+                None => error.downcast_ref::<ErrorCode>().cloned(),
+                Some(Error::Hyper(error)) => Some(view.hooks.p2_error_from_hyper(error)),
+                Some(Error::ConnectionReadTimeout) => Some(ErrorCode::ConnectionReadTimeout),
+                Some(other) => Some(ErrorCode::InternalError(Some(other.to_string()))),
+            };
+            Ok((code,))
+        },
+    )?;
+    linker.allow_shadowing(false);
+    Ok(())
 }
 
 impl WasiHttpHooks for Http {

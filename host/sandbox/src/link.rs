@@ -10,6 +10,7 @@ use wasmtime_wasi_io::bindings::wasi::io::error;
 use crate::activity::ActivityState;
 use crate::contract::Name;
 use crate::files;
+use crate::http;
 use crate::sockets;
 use crate::state::State;
 use crate::trap::Refusal;
@@ -74,6 +75,7 @@ pub(crate) fn activity_base(engine: &Engine) -> wasmtime::Result<Linker<Activity
     files::add_to_linker(&mut linker)?;
     sockets::add_to_linker(&mut linker)?;
     wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker)?;
+    http::add_to_linker(&mut linker)?;
     Ok(linker)
 }
 

@@ -146,7 +146,13 @@ fn trapped(code: Code, tails: &Tails, memory_refused: Option<usize>) -> (TrapKin
             TrapKind::StackOverflow,
             "the call stack is exhausted: the code recurses too deeply".into(),
         ),
-        Code::UnreachableCodeReached if let Some(panic) = panicked(tails) => panic,
+        // TinyGo's runtime panics where Rust's aborts; what the guest was refused says more than that.
+        Code::UnreachableCodeReached
+            if let Some(panic) = panicked(tails)
+                && !(memory_refused.is_some() && panic.1.ends_with("out of memory")) =>
+        {
+            panic
+        }
         _ if let Some(max) = memory_refused => {
             let what = format!(
                 "the guest needs more than its {max} bytes of memory; raise the module's memory limit"

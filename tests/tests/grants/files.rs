@@ -7,9 +7,14 @@ use std::{
     thread,
 };
 
-use longhaul_tests::Server;
+use longhaul_tests::{Language, Server, in_each_language};
 
-use super::{assert_ends, folder, reach, upload};
+use super::{assert_ends, folder, reach, upload, upload_in};
+
+in_each_language! {
+    granted_folders_are_there_as_granted,
+    a_folder_to_read_stays_as_it_is,
+}
 
 fn settings(read: &std::path::Path, write: &std::path::Path) -> String {
     format!(
@@ -26,11 +31,10 @@ fn settings(read: &std::path::Path, write: &std::path::Path) -> String {
 }
 
 // C2
-#[test]
-fn granted_folders_are_there_as_granted() {
+fn granted_folders_are_there_as_granted(language: Language) {
     let server = Server::start_with(&["--allow-grants"]);
     let (read, written) = (folder(&server, "read"), folder(&server, "written"));
-    upload(&server, &settings(&read, &written)).ok();
+    upload_in(language, &server, &settings(&read, &written)).ok();
     assert_ends(
         &server,
         &[
@@ -52,11 +56,10 @@ fn granted_folders_are_there_as_granted() {
 }
 
 // C2
-#[test]
-fn a_folder_to_read_stays_as_it_is() {
+fn a_folder_to_read_stays_as_it_is(language: Language) {
     let server = Server::start_with(&["--allow-grants"]);
     let (read, written) = (folder(&server, "read"), folder(&server, "written"));
-    upload(&server, &settings(&read, &written)).ok();
+    upload_in(language, &server, &settings(&read, &written)).ok();
     for what in [
         "write /read/new",
         "write /read/file",

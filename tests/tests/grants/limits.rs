@@ -3,16 +3,20 @@
 use std::net::TcpListener;
 
 use longhaul_tests::{
-    Server, Web,
+    Language, Server, Web, in_each_language,
     web::{Answer, Request, say},
 };
 use serde_json::json;
 
-use super::{assert_ends, exhaust, folder, upload};
+use super::{assert_ends, exhaust, folder, upload, upload_in};
+
+in_each_language! {
+    an_attempt_that_uses_something_up_fails_and_nothing_else_does,
+    a_trap_fails_its_attempt_with_the_guests_own_place,
+}
 
 // C4
-#[test]
-fn an_attempt_that_uses_something_up_fails_and_nothing_else_does() {
+fn an_attempt_that_uses_something_up_fails_and_nothing_else_does(language: Language) {
     let endless = Web::start(|request: &Request, answer: Answer<'_>| match request.path() {
         "/endless" => {
             let _ = write!(answer, "HTTP/1.1 200 OK\r\n\r\n");
@@ -22,7 +26,8 @@ fn an_attempt_that_uses_something_up_fails_and_nothing_else_does() {
     });
     let server = Server::start_with(&["--allow-grants"]);
     let path = folder(&server, "read");
-    upload(
+    upload_in(
+        language,
         &server,
         &format!(
             "[limits]\nactivity_memory_bytes = 8388608\nactivity_fuel = 2000000000\n[grants]\n\
@@ -61,10 +66,9 @@ fn an_attempt_that_takes_longer_than_its_module_may_fails() {
 }
 
 // C4
-#[test]
-fn a_trap_fails_its_attempt_with_the_guests_own_place() {
+fn a_trap_fails_its_attempt_with_the_guests_own_place(language: Language) {
     let server = Server::start();
-    upload(&server, "[limits]\nactivity_memory_bytes = 8388608").ok();
+    upload_in(language, &server, "[limits]\nactivity_memory_bytes = 8388608").ok();
     let plan = json!({"activity": "Exhaust", "argument": "memory", "attempts": 1}).to_string();
     server.start_workflow("Trial", "trap", &[&plan]).ok();
     server.result("trap").ok();
@@ -78,9 +82,13 @@ fn a_trap_fails_its_attempt_with_the_guests_own_place() {
         .find_map(|event| event.get("activityTaskFailedEventAttributes"))
         .unwrap();
     let trace = failure["failure"]["stackTrace"].as_str().unwrap();
-    assert!(trace.contains("attempts/src/reach.rs:"), "{trace}");
+    let place = match language {
+        Language::Rust => "attempts/src/reach.rs:",
+        Language::Go => "attempts/reach.go:",
+    };
+    assert!(trace.contains(place), "{trace}");
     // The server, the module and the queue are as before.
-    upload(&server, "").ok();
+    upload_in(language, &server, "").ok();
     assert_ends(&server, &[("envs", "")]);
 }
 
@@ -133,7 +141,7 @@ fn a_module_runs_no_more_attempts_at_once_than_it_says_and_others_do_not_wait_fo
 }
 
 /// Whether the execution's attempt has started, and was not cancelled.
-fn runs(server: &Server, id: &str) -> bool {
+pub(super) fn runs(server: &Server, id: &str) -> bool {
     let described = server
         .longhaul(&["workflow", "describe", "--workflow-id", id, "-o", "json"])
         .json();

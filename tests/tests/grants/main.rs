@@ -2,24 +2,36 @@
 #![allow(clippy::unwrap_used, reason = "a test that fails may panic")]
 
 mod files;
+mod go;
 mod https;
 mod limits;
 mod network;
+mod requests;
 mod settings;
 mod shared;
 
 use std::fs;
 
-use longhaul_tests::{Answer, Server, artifacts};
+use longhaul_tests::{Answer, Language, Server, artifacts};
 use serde_json::{Value, json};
 
 /// Uploads the guest `attempts` with settings.
 fn upload(server: &Server, settings: &str) -> Answer {
+    upload_in(Language::Rust, server, settings)
+}
+
+/// The same in a language, under the name that it has in all of them.
+fn upload_in(language: Language, server: &Server, settings: &str) -> Answer {
     let file = server.folder().join("attempts.toml");
     fs::write(&file, settings).unwrap();
-    let (guest, file) = (artifacts::guest("attempts"), file.to_str().unwrap().to_owned());
+    let (guest, file) = (
+        artifacts::guest(&language.guest("attempts")),
+        file.to_str().unwrap().to_owned(),
+    );
     let guest = guest.to_str().unwrap();
-    server.longhaul(&["module", "upload", guest, "--queue", "lab", "--config", &file])
+    server.longhaul(&[
+        "module", "upload", guest, "--name", "attempts", "--queue", "lab", "--config", &file,
+    ])
 }
 
 /// How an activity ends that reaches for something, in the workflow's words.

@@ -7,22 +7,29 @@ use std::{
 };
 
 use longhaul_tests::{
-    Server, Web,
+    Language, Server, Web, in_each_language,
     web::{Answer, Request, say},
 };
 
-use super::{assert_ends, reach, upload};
+use super::{assert_ends, reach, upload, upload_in};
+
+in_each_language! {
+    http_goes_to_granted_hosts_and_nowhere_else,
+    a_redirect_is_not_followed_and_what_it_names_is_judged_by_itself,
+    while_a_request_waits_other_futures_of_its_attempt_run,
+    a_body_of_many_parts_arrives_whole,
+    a_server_that_answers_badly_fails_the_request_only,
+}
 
 fn http(hosts: &[&str], private: bool) -> String {
     format!("[grants.http]\nhosts = {hosts:?}\nprivate = {private}\n")
 }
 
 // C3
-#[test]
-fn http_goes_to_granted_hosts_and_nowhere_else() {
+fn http_goes_to_granted_hosts_and_nowhere_else(language: Language) {
     let (granted, other) = (Web::with_text("granted"), Web::with_text("other"));
     let server = Server::start_with(&["--allow-grants"]);
-    upload(&server, &http(&[&granted.address()], false)).ok();
+    upload_in(language, &server, &http(&[&granted.address()], false)).ok();
     assert_ends(
         &server,
         &[(&format!("get {}", granted.url("/a?b=c")), "200 granted")],
@@ -99,8 +106,7 @@ fn a_name_does_not_stand_for_this_machine_unless_that_is_granted() {
 }
 
 // C3
-#[test]
-fn a_redirect_is_not_followed_and_what_it_names_is_judged_by_itself() {
+fn a_redirect_is_not_followed_and_what_it_names_is_judged_by_itself(language: Language) {
     let other = Web::with_text("other");
     let target = other.url("/");
     let redirecting = Web::start(
@@ -116,7 +122,7 @@ fn a_redirect_is_not_followed_and_what_it_names_is_judged_by_itself() {
         },
     );
     let server = Server::start_with(&["--allow-grants"]);
-    upload(&server, &http(&[&redirecting.address()], false)).ok();
+    upload_in(language, &server, &http(&[&redirecting.address()], false)).ok();
     assert_ends(&server, &[(&format!("get {}", redirecting.url("/away")), "302 ")]);
     for path in ["/away", "/metadata"] {
         let end = reach(&server, &format!("follow {}", redirecting.url(path)));
@@ -124,15 +130,19 @@ fn a_redirect_is_not_followed_and_what_it_names_is_judged_by_itself() {
     }
     assert_eq!(other.requests(), []);
     // With the other host granted too, the guest may follow.
-    upload(&server, &http(&[&redirecting.address(), &other.address()], false)).ok();
+    upload_in(
+        language,
+        &server,
+        &http(&[&redirecting.address(), &other.address()], false),
+    )
+    .ok();
     assert_ends(
         &server,
         &[(&format!("follow {}", redirecting.url("/away")), "200 other")],
     );
 }
 
-#[test]
-fn while_a_request_waits_other_futures_of_its_attempt_run() {
+fn while_a_request_waits_other_futures_of_its_attempt_run(language: Language) {
     // The first page is served when the second has been asked for.
     let both = Arc::new(Barrier::new(2));
     let web = Web::start(
@@ -147,7 +157,7 @@ fn while_a_request_waits_other_futures_of_its_attempt_run() {
         },
     );
     let server = Server::start_with(&["--allow-grants"]);
-    upload(&server, &http(&[&web.address()], false)).ok();
+    upload_in(language, &server, &http(&[&web.address()], false)).ok();
     assert_ends(
         &server,
         &[
@@ -160,21 +170,19 @@ fn while_a_request_waits_other_futures_of_its_attempt_run() {
     );
 }
 
-#[test]
-fn a_body_of_many_parts_arrives_whole() {
+fn a_body_of_many_parts_arrives_whole(language: Language) {
     let web = Web::start(|request: &Request, answer: Answer<'_>| {
         let text = format!("{} bytes", request.body.len());
         say(answer, "200 OK", "", &text);
     });
     let server = Server::start_with(&["--allow-grants"]);
-    upload(&server, &http(&[&web.address()], false)).ok();
+    upload_in(language, &server, &http(&[&web.address()], false)).ok();
     let post = format!("post 3000000 {}", web.url("/"));
     assert_ends(&server, &[(&post, "200 3000000 bytes")]);
 }
 
 // C3
-#[test]
-fn a_server_that_answers_badly_fails_the_request_only() {
+fn a_server_that_answers_badly_fails_the_request_only(language: Language) {
     let web = Web::start(|request: &Request, answer: Answer<'_>| {
         let _ = match request.path() {
             "/nothing" => Ok(()),
@@ -188,7 +196,7 @@ fn a_server_that_answers_badly_fails_the_request_only() {
         };
     });
     let server = Server::start_with(&["--allow-grants"]);
-    upload(&server, &http(&[&web.address()], false)).ok();
+    upload_in(language, &server, &http(&[&web.address()], false)).ok();
     for path in ["/nothing", "/nonsense", "/short", "/head"] {
         let end = reach(&server, &format!("get {}", web.url(path)));
         assert!(

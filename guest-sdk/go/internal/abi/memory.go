@@ -18,6 +18,10 @@ var (
 	used uintptr
 	// held is what the host has allocated and nobody has taken over yet: nothing else points to it.
 	held []unsafe.Pointer
+	// calling: an import of the contract's is being called, or its result read. What the host allocates meanwhile is held until then.
+	calling bool
+	// inner is how many further blocks may belong to the last result of an import of TinyGo's runtime.
+	inner uintptr
 )
 
 // Place is a state of the memory to go back to.
@@ -29,7 +33,7 @@ type Place struct {
 
 // Enter begins a call of the host: what the last one has returned has been read.
 func Enter() {
-	Release(Place{held: len(held)})
+	reset(Place{held: len(held)})
 }
 
 // Taken says that Go values now point to whatever the host has passed.
@@ -38,13 +42,19 @@ func Taken() {
 	held = held[:0]
 }
 
-// Mark is the present state.
+// Mark is the present state; a call of an import follows, and then Release.
 func Mark() Place {
+	calling = true
 	return Place{chunks: len(chunks), used: used, held: len(held)}
 }
 
 // Release gives memory back that was allocated since the mark.
 func Release(place Place) {
+	calling = false
+	reset(place)
+}
+
+func reset(place Place) {
 	if place.chunks == 0 && len(chunks) > 0 && len(chunks[0]) == chunkWords(chunkBytes) {
 		// The first chunk stays.
 		place.chunks = 1
@@ -78,11 +88,14 @@ func Allocate(bytes uintptr) unsafe.Pointer {
 
 // reallocate is how the host gets memory in this component for what it passes: parameters of exports and results of imports.
 func reallocate(old unsafe.Pointer, oldBytes, align, bytes uintptr) unsafe.Pointer {
-	if bytes == 0 {
-		return unsafe.Pointer(align)
-	}
 	// Blocks of the collector are aligned for every type.
-	block := unsafe.Pointer(unsafe.SliceData(make([]byte, bytes)))
+	var block unsafe.Pointer
+	if align > 1 {
+		// Elements of a list, which may point to other blocks.
+		block = unsafe.Pointer(unsafe.SliceData(make(chunk, chunkWords(bytes))))
+	} else {
+		block = unsafe.Pointer(unsafe.SliceData(make([]byte, bytes)))
+	}
 	if old != nil && oldBytes > 0 {
 		copy(unsafe.Slice((*byte)(block), bytes), unsafe.Slice((*byte)(old), min(oldBytes, bytes)))
 	}
@@ -90,16 +103,42 @@ func reallocate(old unsafe.Pointer, oldBytes, align, bytes uintptr) unsafe.Point
 	return block
 }
 
+// forget lets go of the last result of an import of TinyGo's runtime (files, environment, clocks) when the block that is asked for
+// belongs to the next one. Nobody says when such a result has been read, but it was before the next call: without this, all that an
+// activity reads from files would stay in memory until it ends.
+//
+// Each of these results is a text or some bytes, or one list, whose block comes first; of the texts in it, each takes eight bytes there.
+func forget(align, bytes uintptr) {
+	switch {
+	case align > 1:
+		inner = bytes / 8
+	case inner > 0:
+		inner--
+		return
+	}
+	clear(held)
+	held = held[:0]
+}
+
 // TinyGo's runtime has a `cabi_realloc` of its own, whose blocks nothing holds: a collection in the middle of a call would free
 // them. These two are preferred to it.
 //
 //export cabi_export_realloc
 func exportRealloc(old unsafe.Pointer, oldBytes, align, bytes uintptr) unsafe.Pointer {
+	if bytes == 0 {
+		return unsafe.Pointer(align)
+	}
 	return reallocate(old, oldBytes, align, bytes)
 }
 
 //export cabi_import_realloc
 func importRealloc(old unsafe.Pointer, oldBytes, align, bytes uintptr) unsafe.Pointer {
+	if bytes == 0 {
+		return unsafe.Pointer(align)
+	}
+	if !calling && old == nil {
+		forget(align, bytes)
+	}
 	return reallocate(old, oldBytes, align, bytes)
 }
 

@@ -46,6 +46,15 @@ func Resume(h Handle) {
 	h.routine.run(func() { h.routine.resume <- struct{}{} })
 }
 
+// Main runs a function until it ends or pauses. Elsewhere, goroutines that wait for each other are the runtime's to tell.
+func Main(body func()) (ended bool) {
+	Start(func() {
+		body()
+		ended = true
+	})
+	return ended
+}
+
 // RunAll does nothing: there are no other goroutines that could run.
 func RunAll() {}
 

@@ -63,6 +63,9 @@ type Operation struct {
 	// Whoever cancels it need not wait for the host.
 	endsAtOnce bool
 	token      *Token
+	// Then is what follows when the host has ended it, if no task that waits for it has done that yet: it may be called when there is
+	// nothing to do any more.
+	Then func()
 	// The workflow task in which it was started: until that task ends, nothing has been sent.
 	workflowTask uint64
 	cancelled    bool
@@ -89,10 +92,11 @@ func (r *Runtime) Start(kind Kind, endsAtOnce bool, token *Token, send func(oper
 		r.children = append(r.children, operation)
 	}
 	if token != nil {
-		if token.cancelled {
-			r.CancelOperation(operation, token.reason)
+		if token.Cancelled() {
+			r.CancelOperation(operation, token.Reason())
 		} else {
 			token.operations = append(token.operations, operation)
+			token.attach()
 		}
 	}
 	return operation

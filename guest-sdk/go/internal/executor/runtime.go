@@ -49,8 +49,12 @@ type Runtime struct {
 	closed          bool
 	// Why nothing may wait and no command may be given now; empty where both are fine.
 	readOnly string
-	// The main routine, while it runs in `start`: it stops at its first command or wait.
-	starting *Task
+	// The main routine runs in `start`: it stops at its first command or wait, and so does what it starts with `go`.
+	starting bool
+	// Those that have stopped there.
+	held []*Task
+	// Operations that have ended and go on by themselves: what Then is for.
+	following []*Operation
 }
 
 // New is a run that has not begun.
@@ -93,12 +97,20 @@ func (r *Runtime) RequestCancel(reason string) {
 	}
 }
 
-// ReadOnly calls a function that may neither wait nor give commands. The text says what it is.
+// ReadOnly calls a function that may neither wait nor give commands. The text says what it is. Outside of tasks the function gets a
+// goroutine: on the system stack, a wait for a channel of Go's own would be a crash without a word.
 func (r *Runtime) ReadOnly(what string, call func()) {
-	before := r.readOnly
-	r.readOnly = what
-	call()
-	r.readOnly = before
+	guarded := func() {
+		before := r.readOnly
+		r.readOnly = what
+		call()
+		r.readOnly = before
+	}
+	if r.InTask() {
+		guarded()
+		return
+	}
+	r.resume(&Task{name: what, body: guarded})
 }
 
 // MustWrite stops code that gives a command where it must not.
@@ -106,16 +118,17 @@ func (r *Runtime) MustWrite(what string) {
 	if r.readOnly != "" {
 		panic("longhaul: " + what + " was called in " + r.readOnly + ", which may not change anything and must not wait")
 	}
-	r.proceed()
+	r.Proceed()
 }
 
-// proceed lets what runs in `start` go on in the first `advance`.
-func (r *Runtime) proceed() {
-	if r.starting == nil {
+// Proceed lets what runs in `start` go on in the first `advance`, when the messages of the first workflow task have been handled. To
+// look at what messages may have changed needs it as commands and waits do.
+func (r *Runtime) Proceed() {
+	if !r.starting {
 		return
 	}
 	task := r.running()
-	r.enqueue(task)
+	r.held = append(r.held, task)
 	r.Block()
 	if task.own {
 		r.end(task)
@@ -131,13 +144,20 @@ func (r *Runtime) Resolve(seq uint32, outcome definition.Outcome) {
 	r.ended = append(r.ended, operation.resolve(outcome)...)
 	if operation.ended.over {
 		r.forget(operation)
+		if operation.Then != nil {
+			r.following = append(r.following, operation)
+		}
 	}
 }
 
 // Advance runs every task until all of them wait. Whenever no task is ready, and before conditions are tried, deliver may begin
 // the handlers of signals that the run has sent to itself; it says whether it has.
 func (r *Runtime) Advance(deliver func() bool) {
-	r.starting = nil
+	// The main routine, where it has begun.
+	for _, task := range r.held {
+		r.enqueue(task)
+	}
+	r.held = nil
 	woken := r.ended
 	r.ended = nil
 	if reason := r.cancelRequested; reason != nil {
@@ -149,7 +169,7 @@ func (r *Runtime) Advance(deliver func() bool) {
 	coro.RunAll()
 	for {
 		r.runReady()
-		if !deliver() && !r.tryConditions() && len(r.ready) == 0 {
+		if !r.follow() && !deliver() && !r.tryConditions() && len(r.ready) == 0 {
 			break
 		}
 	}
@@ -169,18 +189,36 @@ func (r *Runtime) runReady() {
 	}
 }
 
-// tryConditions tries the conditions in order. True if one of them holds, or if trying them has made a task ready.
-func (r *Runtime) tryConditions() bool {
-	for _, wait := range r.conditions {
-		held := false
-		r.ReadOnly("the condition of an Await", func() { held = wait.condition() })
-		if held {
-			wait.held = true
-			r.Wake(wait)
-			return true
-		}
+// follow lets operations go on that have ended and that no task has waited for. True if there were any.
+func (r *Runtime) follow() bool {
+	following := r.following
+	r.following = nil
+	for _, operation := range following {
+		operation.Then()
 	}
-	return false
+	return len(following) > 0
+}
+
+// tryConditions tries the conditions in order. True if one of them holds.
+func (r *Runtime) tryConditions() bool {
+	if len(r.conditions) == 0 {
+		return false
+	}
+	var held *Wait
+	r.ReadOnly("the condition of an Await", func() {
+		for _, wait := range r.conditions {
+			if wait.condition() {
+				held = wait
+				return
+			}
+		}
+	})
+	if held == nil {
+		return false
+	}
+	held.held = true
+	r.Wake(held)
+	return true
 }
 
 // WakeInOrder wakes waits in the order in which they began.

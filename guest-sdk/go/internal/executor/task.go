@@ -43,10 +43,12 @@ func (r *Runtime) RunHandler(name string, body func()) {
 	r.resume(r.newTask(name, body))
 }
 
-// Begin adds the main routine and runs it up to its first command or wait, where it goes on in the first Advance.
+// Begin adds the main routine and runs it up to its first command or wait, where it goes on in the first Advance. Handlers that begin
+// before that do not stop so early.
 func (r *Runtime) Begin(name string, body func()) {
-	r.starting = r.newTask(name, body)
-	r.resume(r.starting)
+	r.starting = true
+	r.resume(r.newTask(name, body))
+	r.starting = false
 }
 
 func (r *Runtime) newTask(name string, body func()) *Task {
@@ -62,7 +64,7 @@ func (r *Runtime) resume(task *Task) {
 	if task.ended || task.started && !task.parked {
 		return
 	}
-	before := r.current
+	before, readOnly := r.current, r.readOnly
 	r.current = task
 	if task.started {
 		coro.Resume(task.handle)
@@ -79,6 +81,9 @@ func (r *Runtime) resume(task *Task) {
 		}
 	}
 	r.current = before
+	if r.readOnly != readOnly {
+		panic("longhaul: something in " + r.readOnly + " waits for a channel or a lock of Go's own; it must not wait")
+	}
 }
 
 func (r *Runtime) work(w *worker) {
@@ -100,6 +105,10 @@ func (r *Runtime) work(w *worker) {
 func (r *Runtime) end(task *Task) {
 	task.ended = true
 	task.body = nil
+	if r.current == task {
+		// Its goroutine may go on: one of the workflow's own is another task when it waits again.
+		r.current = nil
+	}
 	r.tasks = slices.DeleteFunc(r.tasks, func(t *Task) bool { return t == task })
 }
 

@@ -12,28 +12,55 @@ type Token struct {
 	operations []*Operation
 	over       int
 	waits      []*Wait
-	children   []*Token
+	// Those among its children that have something to cancel, in no order: a run may make contexts without end.
+	children []*Token
+	// Where it is among its parent's children, from 1; 0: it is not there.
+	place int
 }
 
 // NewToken is a token that is cancelled with its parent; without one, it stands for itself.
-func NewToken(parent *Token) *Token {
-	token := &Token{parent: parent}
-	if parent != nil {
-		if parent.cancelled {
-			token.cancelled = true
-			token.reason = parent.reason
-		} else {
-			parent.children = append(parent.children, token)
+func NewToken(parent *Token) *Token { return &Token{parent: parent} }
+
+// cancelledBy is the token by which it is cancelled: itself or one above it; nil if it is not.
+func (t *Token) cancelledBy() *Token {
+	for ; t != nil; t = t.parent {
+		if t.cancelled {
+			return t
 		}
 	}
-	return token
+	return nil
 }
 
 // Cancelled tells whether it was cancelled.
-func (t *Token) Cancelled() bool { return t.cancelled }
+func (t *Token) Cancelled() bool { return t.cancelledBy() != nil }
 
 // Reason is the first reason that was given, or empty.
-func (t *Token) Reason() string { return t.reason }
+func (t *Token) Reason() string {
+	if by := t.cancelledBy(); by != nil {
+		return by.reason
+	}
+	return ""
+}
+
+// attach makes it known to its parent, now that there is something to cancel.
+func (t *Token) attach() {
+	for ; t.parent != nil && t.place == 0 && !t.Cancelled(); t = t.parent {
+		t.parent.children = append(t.parent.children, t)
+		t.place = len(t.parent.children)
+	}
+}
+
+// detach makes it unknown to its parent, if there is nothing left to cancel.
+func (t *Token) detach() {
+	for ; t.place > 0 && len(t.operations)+len(t.waits)+len(t.children) == 0; t = t.parent {
+		siblings := t.parent.children
+		last := siblings[len(siblings)-1]
+		siblings[t.place-1], last.place = last, t.place
+		siblings[len(siblings)-1] = nil
+		t.parent.children = siblings[:len(siblings)-1]
+		t.place = 0
+	}
+}
 
 // drop notes that an operation has ended.
 func (t *Token) drop() {
@@ -45,13 +72,20 @@ func (t *Token) drop() {
 			t.operations = nil
 		}
 	}
+	t.detach()
 }
 
 // Add adds a wait that the token's cancellation ends.
-func (t *Token) Add(wait *Wait) { t.waits = append(t.waits, wait) }
+func (t *Token) Add(wait *Wait) {
+	t.waits = append(t.waits, wait)
+	t.attach()
+}
 
 // Remove removes a wait.
-func (t *Token) Remove(wait *Wait) { t.waits = remove(t.waits, wait) }
+func (t *Token) Remove(wait *Wait) {
+	t.waits = remove(t.waits, wait)
+	t.detach()
+}
 
 // Cancel cancels a token; the operations that end by it do so in the order in which they were started.
 func (r *Runtime) Cancel(t *Token, reason string) {
@@ -60,12 +94,11 @@ func (r *Runtime) Cancel(t *Token, reason string) {
 
 // cancel gives the waits that end.
 func (r *Runtime) cancel(t *Token, reason string) []*Wait {
-	if t.parent != nil {
-		t.parent.children = remove(t.parent.children, t)
-	}
 	var operations []*Operation
 	var waits []*Wait
-	t.collect(reason, &operations, &waits)
+	if !t.Cancelled() {
+		t.collect(reason, &operations, &waits)
+	}
 	sortBySeq(operations)
 	for _, operation := range operations {
 		waits = append(waits, r.CancelOperation(operation, reason)...)
@@ -74,9 +107,6 @@ func (r *Runtime) cancel(t *Token, reason string) []*Wait {
 }
 
 func (t *Token) collect(reason string, operations *[]*Operation, waits *[]*Wait) {
-	if t.cancelled {
-		return
-	}
 	t.cancelled = true
 	t.reason = reason
 	*operations = append(*operations, t.operations...)
@@ -84,6 +114,9 @@ func (t *Token) collect(reason string, operations *[]*Operation, waits *[]*Wait)
 	children := t.children
 	t.children = nil
 	for _, child := range children {
-		child.collect(reason, operations, waits)
+		child.place = 0
+		if !child.cancelled {
+			child.collect(reason, operations, waits)
+		}
 	}
 }

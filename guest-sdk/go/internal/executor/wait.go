@@ -21,6 +21,9 @@ type Waiters struct{ waits []*Wait }
 // Add adds a wait.
 func (w *Waiters) Add(wait *Wait) { w.waits = append(w.waits, wait) }
 
+// Len is how many waits there are.
+func (w *Waiters) Len() int { return len(w.waits) }
+
 // Remove removes a wait.
 func (w *Waiters) Remove(wait *Wait) { w.waits = remove(w.waits, wait) }
 

@@ -72,7 +72,7 @@ impl Code {
     }
 }
 
-/// Writes a case in Go, from what it holds in Go.
+/// Puts a case together, of its value if it has one.
 type Make<'a> = Box<dyn Fn(Option<&str>) -> String + 'a>;
 
 /// A case of anything that has cases: how Go asks for it, its value in Go, and its type.
@@ -154,7 +154,7 @@ impl<'a> Interface<'a> {
                 flats.extend(self.lower(code, indent, &tuple.types[1], &format!("{value}.Second"))?);
                 Ok(flats)
             }
-            TypeDefKind::Enum(_) => Ok(vec![format!("uint32({value})")]),
+            TypeDefKind::Enum(_) | TypeDefKind::Handle(_) => Ok(vec![format!("uint32({value})")]),
             TypeDefKind::Option(_) | TypeDefKind::Result(_) | TypeDefKind::Variant(_) => {
                 let joined = self.flats(&Type::Id(id))?;
                 let places: Vec<String> = joined.iter().map(|_| code.name()).collect();
@@ -233,7 +233,7 @@ impl<'a> Interface<'a> {
                 let two = self.lift(code, indent, &tuple.types[1], &numbers[to..])?;
                 Ok(format!("{go}{{{one}, {two}}}"))
             }
-            TypeDefKind::Enum(_) => Ok(format!("{go}({first})")),
+            TypeDefKind::Enum(_) | TypeDefKind::Handle(_) => Ok(format!("{go}({first})")),
             TypeDefKind::Option(_) | TypeDefKind::Result(_) | TypeDefKind::Variant(_) => {
                 let joined = self.flats(&Type::Id(id))?;
                 let name = code.name();

@@ -1,7 +1,7 @@
 //! Functions: what a guest imports and what it exports.
 
 use wit_parser::abi::{AbiVariant, WasmSignature};
-use wit_parser::{Function, Type};
+use wit_parser::{Function, FunctionKind, Type, TypeDefKind, TypeId};
 
 use super::flat::{Code, Flat};
 use super::memory::at;
@@ -15,7 +15,23 @@ impl Interface<'_> {
         for function in self.functions() {
             body.push_str(&self.import(function)?);
         }
+        for id in self.definitions() {
+            if matches!(self.resolve.types[id].kind, TypeDefKind::Resource) {
+                body.push_str(&self.drop(id)?);
+            }
+        }
         Ok(self.file("", "wasip2", &body))
+    }
+
+    /// Gives a handle of a resource back.
+    fn drop(self, id: TypeId) -> Result<String, Error> {
+        let name = self.go(&Type::Id(id))?;
+        let resource = self.resolve.types[id].name.as_deref().unwrap_or_default();
+        Ok(format!(
+            "\n//go:wasmimport {} [resource-drop]{resource}\nfunc import{name}Drop(uint32)\n\n// Drop gives the handle back.\n\
+             func (self {name}) Drop() {{ import{name}Drop(uint32(self)) }}\n",
+            self.core_name()
+        ))
     }
 
     /// The file `guest.go`: what the SDK has to offer.
@@ -48,8 +64,24 @@ impl Interface<'_> {
         self.resolve.interfaces[self.id].functions.values()
     }
 
+    /// How Go calls a function: what stands before its name, and the name.
+    fn names_of(self, function: &Function) -> Result<(String, String), Error> {
+        let item = names::public(function.item_name());
+        Ok(match &function.kind {
+            FunctionKind::Freestanding => (String::new(), item),
+            FunctionKind::Method(id) => (format!("(self {}) ", self.go(&Type::Id(*id))?), item),
+            FunctionKind::Static(id) => (String::new(), self.go(&Type::Id(*id))? + &item),
+            FunctionKind::Constructor(id) => (String::new(), format!("New{}", self.go(&Type::Id(*id))?)),
+            FunctionKind::AsyncFreestanding | FunctionKind::AsyncMethod(_) | FunctionKind::AsyncStatic(_) => {
+                return Err(self.unsupported("an asynchronous function"));
+            }
+        })
+    }
+
     fn parameters(self, function: &Function) -> Result<String, Error> {
-        let parameters = function.params.iter().map(|parameter| {
+        // What a method is called on stands before its name.
+        let on = usize::from(matches!(function.kind, FunctionKind::Method(_)));
+        let parameters = function.params.iter().skip(on).map(|parameter| {
             Ok(format!(
                 "{} {}",
                 names::private(&parameter.name),
@@ -96,7 +128,11 @@ impl Interface<'_> {
 
     fn import(self, function: &Function) -> Result<String, Error> {
         let (signature, parameters, results) = self.signature(AbiVariant::GuestImport, function)?;
-        let name = names::public(&function.name);
+        let (receiver, name) = self.names_of(function)?;
+        let imported = match &function.kind {
+            FunctionKind::Method(id) => self.go(&Type::Id(*id))? + &name,
+            _ => name.clone(),
+        };
         let types: Vec<&str> = parameters.iter().map(|flat| flat.go()).collect();
         let answer = results
             .first()
@@ -132,7 +168,7 @@ impl Interface<'_> {
             body.line(1, format!("result := abi.Allocate({})", self.size(ty)));
             numbers.push("abi.Address(result)".to_owned());
         }
-        let call = format!("import{name}({})", numbers.join(", "));
+        let call = format!("import{imported}({})", numbers.join(", "));
         // What only holds numbers needs no memory.
         let allocates = body.text.contains("abi.LowerList") || body.text.contains("abi.Allocate");
         let release = if allocates { "\tabi.Release(mark)\n" } else { "" };
@@ -156,7 +192,7 @@ impl Interface<'_> {
         }
 
         code.text.push_str(&format!(
-            "\n//go:wasmimport {} {}\nfunc import{name}({}){answer}\n\n",
+            "\n//go:wasmimport {} {}\nfunc import{imported}({}){answer}\n\n",
             self.core_name(),
             function.name,
             types.join(", ")
@@ -166,7 +202,7 @@ impl Interface<'_> {
         code.line(
             0,
             format!(
-                "func {name}({}){} {{",
+                "func {receiver}{name}({}){} {{",
                 self.parameters(function)?,
                 self.result(function)?
             ),

@@ -2,6 +2,7 @@
 
 use wit_parser::{Case, Int, Type, TypeDefKind, TypeId};
 
+use super::types::resource;
 use super::{Interface, names};
 use crate::error::Error;
 
@@ -42,7 +43,13 @@ impl Interface<'_> {
                 ));
             }
             TypeDefKind::Variant(variant) => {
-                text.push_str("\tswitch v := v.(type) {\n");
+                // Without a value in any case its name would be unused.
+                let binds = variant.cases.iter().any(|case| case.ty.is_some());
+                text.push_str(if binds {
+                    "\tswitch v := v.(type) {\n"
+                } else {
+                    "\tswitch v.(type) {\n"
+                });
                 for (index, case) in variant.cases.iter().enumerate() {
                     text.push_str(&format!("\tcase {name}{}:\n", names::public(&case.name)));
                     text.push_str(&format!("\t\tabi.Store{}(p, {index})\n", tag(variant.tag())));
@@ -56,6 +63,7 @@ impl Interface<'_> {
                     self.wit_name(id)
                 ));
             }
+            TypeDefKind::Resource => text.push_str("\tabi.StoreU32(p, uint32(v))\n"),
             _ => text.push_str(&format!("\t{}(p, v)\n", self.store_structural(id)?)),
         }
         text.push_str("}\n");
@@ -102,6 +110,7 @@ impl Interface<'_> {
                     self.wit_name(id)
                 ));
             }
+            TypeDefKind::Resource => text.push_str(&format!("\treturn {name}(abi.LoadU32(p))\n")),
             _ => text.push_str(&format!("\treturn {}(p)\n", self.load_structural(id)?)),
         }
         text.push_str("}\n");
@@ -151,6 +160,7 @@ impl Interface<'_> {
         let function = |call: String| format!("func(p unsafe.Pointer, v {go}) {{ {call} }}");
         Ok(match &self.resolve.types[id].kind {
             TypeDefKind::Type(ty) => self.store(ty)?,
+            TypeDefKind::Handle(handle) => self.store(&resource(*handle))?,
             TypeDefKind::List(Type::U8) => "abi.StoreBytes".to_owned(),
             TypeDefKind::List(ty) => function(format!(
                 "abi.StoreList(p, v, {}, {})",
@@ -195,6 +205,7 @@ impl Interface<'_> {
         let function = |call: String| format!("func(p unsafe.Pointer) {go} {{ return {call} }}");
         Ok(match &self.resolve.types[id].kind {
             TypeDefKind::Type(ty) => self.load(ty)?,
+            TypeDefKind::Handle(handle) => self.load(&resource(*handle))?,
             TypeDefKind::List(Type::U8) => "abi.LoadBytes".to_owned(),
             TypeDefKind::List(ty) => {
                 function(format!("abi.LoadList(p, {}, {})", self.size(ty), self.load(ty)?))

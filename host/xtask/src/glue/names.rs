@@ -11,7 +11,7 @@ pub(super) fn private(name: &str) -> String {
     let first = words.next().unwrap_or_default().to_owned();
     let rest: String = words.map(word).collect();
     match first.as_str() {
-        "type" | "func" | "range" | "map" | "var" | "package" | "import" | "select" | "default" => {
+        "type" | "func" | "range" | "map" | "var" | "package" | "import" | "select" | "default" | "len" => {
             format!("{first}_{rest}")
         }
         _ => first + &rest,
@@ -34,6 +34,15 @@ fn word(word: &str) -> String {
                 .unwrap_or_default()
         }
     }
+}
+
+/// Whether a text names something of a package: `types.` counts, `iotypes.` does not.
+pub(super) fn qualifies(text: &str, package: &str) -> bool {
+    let qualifier = format!("{package}.");
+    text.match_indices(&qualifier).any(|(at, _)| {
+        let before = text[..at].chars().next_back();
+        !before.is_some_and(|letter| letter.is_alphanumeric() || letter == '_' || letter == '.')
+    })
 }
 
 /// A line of a comment.
@@ -60,5 +69,13 @@ mod tests {
         assert_eq!(public("child-start-failed"), "ChildStartFailed");
         assert_eq!(private("history-length"), "historyLength");
         assert_eq!(private("type"), "type_");
+    }
+
+    #[test]
+    fn a_package_is_named_by_its_whole_name() {
+        assert!(qualifies("var a types.Failure", "types"));
+        assert!(qualifies("types.LoadFailure(p)", "types"));
+        assert!(!qualifies("var a httptypes.Method", "types"));
+        assert!(!qualifies("v.types.First", "types"));
     }
 }

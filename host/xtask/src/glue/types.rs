@@ -1,6 +1,6 @@
 //! Go's types for what WIT defines.
 
-use wit_parser::{Type, TypeDefKind, TypeId};
+use wit_parser::{Handle, Type, TypeDefKind, TypeId};
 
 use super::{Interface, names};
 use crate::error::Error;
@@ -10,10 +10,14 @@ impl Interface<'_> {
     pub(super) fn types(self) -> Result<String, Error> {
         let interface = &self.resolve.interfaces[self.id];
         let doc = interface.docs.contents.as_deref().unwrap_or_default().trim();
+        let whose = match self.wasi_package(self.id) {
+            Some(package) => format!("`wasi:{package}`"),
+            None => "the contract".to_owned(),
+        };
         // Go expects the package's name at the start of its documentation.
         let doc = format!(
-            "Package {} is the interface `{}` of the contract.\n\n{doc}",
-            names::package(self.name),
+            "Package {} is the interface `{}` of {whose}.\n\n{doc}",
+            self.go_package(),
             self.name
         );
         let mut body = String::new();
@@ -66,6 +70,7 @@ impl Interface<'_> {
                     text.push_str(&format!("\nfunc ({case_name}) is{name}() {{}}\n"));
                 }
             }
+            TypeDefKind::Resource => text.push_str(&format!("type {name} uint32\n")),
             _ => text.push_str(&format!("type {name} = {}\n", self.structural(id)?)),
         }
         Ok(text)
@@ -106,6 +111,7 @@ impl Interface<'_> {
         };
         Ok(match &self.resolve.types[id].kind {
             TypeDefKind::Type(ty) => self.go(ty)?,
+            TypeDefKind::Handle(handle) => self.go(&resource(*handle))?,
             TypeDefKind::List(ty) => format!("[]{}", self.go(ty)?),
             TypeDefKind::Option(ty) => format!("*{}", self.go(ty)?),
             TypeDefKind::Result(result) => format!(
@@ -122,6 +128,13 @@ impl Interface<'_> {
             }
             other => return Err(self.unsupported(other.as_str())),
         })
+    }
+}
+
+/// What a handle is one of. Go does not tell a handle that is given away from one that is lent.
+pub(super) fn resource(handle: Handle) -> Type {
+    match handle {
+        Handle::Own(id) | Handle::Borrow(id) => Type::Id(id),
     }
 }
 
