@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use longhaul_history::{HistoryEvent, proto};
+use longhaul_history::{HistoryEvent, proto, time};
 use proto::{
     common::v1::{Payload, Payloads, WorkflowExecution},
     enums::v1::{HistoryEventFilterType, UpdateWorkflowExecutionLifecycleStage as Stage},
@@ -51,12 +51,27 @@ impl Client {
         input: &[Value],
         request_id: &str,
     ) -> Result<(), Status> {
+        self.start_limited(workflow_type, id, input, request_id, None)
+            .await
+    }
+
+    /// As [`Client::start`], with a limit of each workflow task; none: the server's.
+    pub async fn start_limited(
+        &mut self,
+        workflow_type: &str,
+        id: &str,
+        input: &[Value],
+        request_id: &str,
+        task_timeout: Option<Duration>,
+    ) -> Result<(), Status> {
+        let ns = |limit: Duration| u64::try_from(limit.as_nanos()).unwrap();
         let request = StartWorkflowExecutionRequest {
             namespace: NAMESPACE.to_owned(),
             workflow_id: id.to_owned(),
             workflow_type: Some(workflow_type.to_owned().into()),
             input: Some(payloads(input)),
             request_id: request_id.to_owned(),
+            workflow_task_timeout: task_timeout.map(|limit| time::duration_from_ns(ns(limit))),
             ..Default::default()
         };
         self.0.start_workflow_execution(request).await.map(drop)

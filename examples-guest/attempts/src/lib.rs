@@ -9,6 +9,7 @@ use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
 
+use futures_util::future::{Either, select};
 use longhaul_sdk::activities::{ActivityContext, ActivityError};
 use longhaul_sdk::{
     ActivityCancellationType, ActivityDefinition, ActivityExecutionError, ActivityOptions,
@@ -110,6 +111,18 @@ impl Attempts {
                 .build();
             ActivityError::application(failure)
         })
+    }
+
+    /// Ask for the argument until it should stop; then end as cancelled, with the reason as details.
+    #[activity(name = "Ask")]
+    async fn ask(ctx: ActivityContext, url: String) -> Result<String, ActivityError> {
+        match select(pin!(reach::get(&url)), pin!(ctx.cancelled())).await {
+            Either::Left((told, _)) => Ok(told?),
+            Either::Right(((), _)) => {
+                let reason = format!("{:?}", ctx.cancellation_reason());
+                Err(ActivityError::cancelled_with_details(reason))
+            }
+        }
     }
 
     /// Use up what there is: `memory`, `time`, `fuel`, `handles FILE` or `response URL`. Nothing ends it but a limit.

@@ -1,12 +1,19 @@
 //! Everything that an activity could want of the machine, one verb each.
 
+use std::convert::Infallible;
 use std::fs::{self, File, OpenOptions};
 use std::io::{Error, Read as _, Result, Write as _};
 use std::net::{TcpListener, TcpStream, ToSocketAddrs as _, UdpSocket};
-
+use std::pin::pin;
+use std::task::Poll;
 use std::time::Duration;
 
+use futures_util::future::{Either, select};
+use futures_util::poll;
+use futures_util::stream::{FuturesUnordered, StreamExt as _};
+use longhaul_sdk::activities;
 use longhaul_sdk::http::{self, Request, Response};
+use tokio::task::yield_now;
 
 /// Bytes of a response that are told.
 const TOLD_BYTES: usize = 1 << 16;
@@ -58,7 +65,7 @@ pub(crate) async fn reach(what: &str) -> Result<String> {
             let (one, other) = longhaul_sdk::join!(get(word()?), get(word()?));
             Ok(format!("{}, {}", one?, other?))
         }
-        // For so many milliseconds at most.
+        // For so many milliseconds at most, by a timer of tokio's and by one of the SDK's.
         "patience" => {
             let limit = Duration::from_millis(word()?.parse().map_err(Error::other)?);
             match tokio::time::timeout(limit, get(word()?)).await {
@@ -75,6 +82,49 @@ pub(crate) async fn reach(what: &str) -> Result<String> {
         "header" => {
             let request = http::get(word()?);
             told_of(request.header(word()?, word()?)).await
+        }
+        "limit" => {
+            let limit = Duration::from_millis(word()?.parse().map_err(Error::other)?);
+            match activities::timeout(limit, get(word()?)).await {
+                Ok(told) => told,
+                Err(_) => Ok("given up".to_owned()),
+            }
+        }
+        // Beside a sleep of so many milliseconds that has begun and that nobody waits for any more.
+        "forgotten" => {
+            let time = Duration::from_millis(word()?.parse().map_err(Error::other)?);
+            let mut sleep = pin!(activities::sleep(time));
+            match poll!(sleep.as_mut()) {
+                Poll::Ready(()) => Err(Error::other("it has not slept")),
+                Poll::Pending => get(word()?).await,
+            }
+        }
+        // So many at once.
+        "all" => {
+            let (count, url) = (word()?.parse::<u32>().map_err(Error::other)?, word()?);
+            let mut requests: FuturesUnordered<_> = (0..count).map(|_| get(url)).collect();
+            let mut told = 0;
+            while let Some(answer) = requests.next().await {
+                answer?;
+                told += 1;
+            }
+            Ok(told.to_string())
+        }
+        // Two at once, each in a task of its own.
+        "tasks" => {
+            let spawn = |url: String| tokio::spawn(async move { get(&url).await });
+            let (one, other) = (spawn(word()?.to_owned()), spawn(word()?.to_owned()));
+            Ok(format!("{}, {}", one.await??, other.await??))
+        }
+        // Beside a future and a task that have something to do without end.
+        "restless" => {
+            let task = tokio::spawn(restless());
+            let told = get(word()?).await?;
+            task.abort();
+            match select(pin!(get(word()?)), pin!(restless())).await {
+                Either::Left((again, _)) => Ok(format!("{told}, {}", again?)),
+                Either::Right((never, _)) => match never {},
+            }
         }
         // What follows, as often as the first word says.
         "again" => {
@@ -127,7 +177,7 @@ pub(crate) async fn reach(what: &str) -> Result<String> {
     }
 }
 
-async fn get(url: &str) -> Result<String> {
+pub(crate) async fn get(url: &str) -> Result<String> {
     told_of(http::get(url)).await
 }
 
@@ -144,6 +194,13 @@ fn length(path: &str) -> Result<String> {
             0 => return Ok(length.to_string()),
             bytes => length += bytes,
         }
+    }
+}
+
+/// Has always something to do.
+async fn restless() -> Infallible {
+    loop {
+        yield_now().await;
     }
 }
 

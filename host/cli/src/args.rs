@@ -4,7 +4,7 @@ use std::{fmt, path::PathBuf, str::FromStr, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::{activity, bench, completion, module, replay, run, server, workflow};
+use crate::{activity, bench, completion, module, replay, run, server, task_queue, workflow};
 
 /// What `longhaul` was asked to do.
 #[derive(Debug, Parser)]
@@ -43,6 +43,7 @@ pub(crate) enum Command {
     Module(module::Args),
     Workflow(Box<workflow::Args>),
     Activity(activity::Args),
+    TaskQueue(task_queue::Args),
     Run(run::Args),
     Replay(replay::Args),
     Bench(bench::Args),

@@ -138,6 +138,8 @@ requests! {
     workflows.pause_activity(wire::PauseActivityRequest) -> wire::PauseActivityResponse, REQUEST_TIMEOUT;
     workflows.unpause_activity(wire::UnpauseActivityRequest) -> wire::UnpauseActivityResponse, REQUEST_TIMEOUT;
     workflows.reset_activity(wire::ResetActivityRequest) -> wire::ResetActivityResponse, REQUEST_TIMEOUT;
+    workflows.describe_task_queue(wire::DescribeTaskQueueRequest) -> wire::DescribeTaskQueueResponse, REQUEST_TIMEOUT;
+    workflows.update_task_queue_config(wire::UpdateTaskQueueConfigRequest) -> wire::UpdateTaskQueueConfigResponse, REQUEST_TIMEOUT;
     workflows.update_activity_options(wire::UpdateActivityOptionsRequest) -> wire::UpdateActivityOptionsResponse, REQUEST_TIMEOUT;
     modules.list(module_proto::ListRequest) -> module_proto::ListResponse, REQUEST_TIMEOUT;
     modules.describe(module_proto::DescribeRequest) -> module_proto::DescribeResponse, REQUEST_TIMEOUT;

@@ -1,9 +1,9 @@
 //! The `longhaul` command: it starts a server, and it is a client of Temporal's gRPC and of the module service beside it.
 //!
 //! Each group of verbs has a file that holds its flags, its help and what it does: `args` is the root of the grammar,
-//! `workflow/` and `module` are the client's verbs; `server`, `run`, `replay` and `bench` hold an engine of their own, which
-//! `embedded` opens. What they share is in `client` (the connection), `input` (JSON to payloads), `payload`, `failure` and `json`
-//! (the way back), and `output`.
+//! `workflow/`, `activity/`, `task_queue` and `module` are the client's verbs; `server`, `run`, `replay` and `bench` hold an engine of
+//! their own, which `embedded` opens. What they share is in `client` (the connection), `input` (JSON to payloads), `payload`,
+//! `failure` and `json` (the way back), and `output`.
 //!
 //! Data goes to standard output, everything else to standard error. The process ends with 0, with 1 for a failed workflow or
 //! request, or with 2 for wrong usage.
@@ -33,6 +33,7 @@ mod payload;
 mod replay;
 mod run;
 mod server;
+mod task_queue;
 mod workflow;
 
 pub use args::Cli;
@@ -65,6 +66,7 @@ pub fn execute(cli: Cli, output: &mut Output) -> Result<(), Error> {
         args::Command::Completion(args) => completion::execute(&args, output),
         args::Command::Module(args) => on_this_thread(&global, module::execute(args, &global, output)),
         args::Command::Activity(args) => on_this_thread(&global, activity::execute(args, &global, output)),
+        args::Command::TaskQueue(args) => on_this_thread(&global, task_queue::execute(args, &global, output)),
         args::Command::Workflow(args) => on_this_thread(&global, workflow::execute(*args, &global, output)),
     }
 }

@@ -383,6 +383,11 @@ impl Activity {
             .min_by_key(|deadline| (deadline.at_ns, deadline.timeout as i32))
     }
 
+    /// Whether one of its limits has passed.
+    pub fn is_overdue(&self, now_ns: u64) -> bool {
+        self.deadline().is_some_and(|deadline| deadline.at_ns <= now_ns)
+    }
+
     /// When the shell should look at it again: an attempt falls due or a limit passes. None: only when something happens.
     pub fn wake_ns(&self) -> Option<u64> {
         let due_ns = self.attempt.started_ns.is_none().then_some(self.attempt.due_ns);

@@ -174,6 +174,11 @@ impl CancellationType {
     pub fn resolves_at_once(self) -> bool {
         !matches!(self, Self::WaitCompleted)
     }
+
+    /// Whether what runs is asked to stop.
+    pub fn asks(self) -> bool {
+        !matches!(self, Self::Abandon)
+    }
 }
 
 /// An activity as the guest wants it.

@@ -42,4 +42,5 @@ pub use execution::{Execution, Identity, Status};
 pub use longhaul_history::proto;
 pub use outgoing::{Answer, Failed, Outgoing};
 pub use session::{Intent, Job, LocalCalls, Outcome, Session};
+pub use timeouts::TASK_TIMEOUT_MAX_NS;
 pub use turn::{Effect, Turn};

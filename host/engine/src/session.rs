@@ -410,7 +410,7 @@ impl Session {
                             State::CancelRequested
                         };
                         let scheduled_event_id = operation.event_id;
-                        if cancellation_type != CancellationType::Abandon {
+                        if cancellation_type.asks() {
                             intents.push(Some((
                                 index,
                                 Intent::CancelActivity {

@@ -1,6 +1,22 @@
-//! The limits of an activity, and what is filled in where the workflow leaves some of them out (A2).
+//! The limits of runs, workflow tasks and activities, and what is filled in where some of them are left out (E2, A2).
 
-/// The four limits, in nanoseconds; 0: not set.
+/// The longest that a workflow task may take, in nanoseconds: 120 s, as on Temporal's server, where it cannot be changed either.
+pub const TASK_TIMEOUT_MAX_NS: u64 = 120_000_000_000;
+
+/// As Temporal's server limits a run: by its own limit and that of its chain. 0: no limit.
+pub(crate) fn of_run(run_timeout_ns: u64, execution_timeout_ns: u64) -> u64 {
+    capped(
+        first_set(run_timeout_ns, execution_timeout_ns),
+        execution_timeout_ns,
+    )
+}
+
+/// As it limits a workflow task: to two minutes, and to what the run has (`run_timeout_ns`, 0: the run has no limit). 0: not set.
+pub(crate) fn of_task(task_timeout_ns: u64, run_timeout_ns: u64) -> u64 {
+    capped(task_timeout_ns.min(TASK_TIMEOUT_MAX_NS), run_timeout_ns)
+}
+
+/// The four limits of an activity, in nanoseconds; 0: not set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Timeouts {
     /// All attempts together.
@@ -50,6 +66,27 @@ fn capped(ns: u64, limit_ns: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_run_ends_with_its_chain_and_a_workflow_task_with_its_run() {
+        // E2. The run's limit, the chain's, and what holds.
+        for (run, chain, holds) in [(0, 0, 0), (5, 0, 5), (0, 7, 7), (5, 7, 5), (9, 7, 7)] {
+            assert_eq!(of_run(run, chain), holds, "{run} in {chain}");
+        }
+        let most = TASK_TIMEOUT_MAX_NS;
+        for (task, run, holds) in [
+            (0, 0, 0),
+            (0, 5, 0),
+            (5, 0, 5),
+            (most, 0, most),
+            (u64::MAX, 0, most),
+            (7, 5, 5),
+            (5, 7, 5),
+            (u64::MAX, most + 1, most),
+        ] {
+            assert_eq!(of_task(task, run), holds, "{task} in {run}");
+        }
+    }
 
     fn timeouts([close, start, attempt, heartbeat]: [u64; 4]) -> Timeouts {
         Timeouts {

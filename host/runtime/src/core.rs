@@ -46,7 +46,11 @@ pub(crate) struct Core {
     pub(crate) admin: Mutex<Admin>,
     /// Held while a module's versions are changed.
     pub(crate) uploads: Mutex<()>,
+    /// Held while what operators set for a task queue is changed.
+    pub(crate) queue_configs: Mutex<()>,
     pub(crate) randomness: Randomness,
+    /// Wakes who looks for space on the disk.
+    pub(crate) failed_writes: tokio::sync::mpsc::Sender<()>,
     /// Whether somebody is to look for executions whose retention is over.
     pub(crate) sweep_expected: AtomicBool,
 }
@@ -207,6 +211,7 @@ impl Core {
                 Ok(longhaul_store::Notice::Durable { .. }) => {}
                 Ok(longhaul_store::Notice::Failed { epoch, error }) => {
                     if epoch == admin.submitter.epoch() {
+                        self.note_failed_write();
                         admin.submitter.resume();
                         return Err(error.into());
                     }
@@ -214,6 +219,12 @@ impl Core {
                 Err(_) => return Err(Error::Unavailable("the server stops".into())),
             }
         }
+    }
+
+    /// A write has failed: perhaps the disk is full.
+    pub(crate) fn note_failed_write(&self) {
+        // If it is full, whoever looks for space has been told already; if nobody receives, the runtime ends, or is a simulation.
+        let _ = self.failed_writes.try_send(());
     }
 
     /// Where a run's code logs to.

@@ -116,6 +116,7 @@ impl Runtime {
         let workers = Workers::start(options.workers, stack_bytes)?;
         let sandbox = sandbox_of(&options)?;
         let attempts = AttemptThreads::start(options.activity_threads)?;
+        let (failed_writes, write_has_failed) = tokio::sync::mpsc::channel(1);
         let (core, shards) = build(
             options,
             store,
@@ -125,6 +126,7 @@ impl Runtime {
             attempts,
             Randomness::System,
             sandbox,
+            failed_writes,
         )?;
         let mut threads = Vec::new();
         for (index, shard) in shards.into_iter().enumerate() {
@@ -133,7 +135,8 @@ impl Runtime {
                 .stack_size(stack_bytes);
             threads.push(builder.spawn(move || shard.run())?);
         }
-        core.tokio.spawn(watch_space(Arc::downgrade(&core)));
+        core.tokio
+            .spawn(watch_space(Arc::downgrade(&core), write_has_failed));
         Ok(Self::new(core, threads))
     }
 
@@ -227,6 +230,7 @@ pub(crate) fn build(
     attempts: AttemptThreads,
     randomness: Randomness,
     sandbox: Sandbox,
+    failed_writes: tokio::sync::mpsc::Sender<()>,
 ) -> Result<(Arc<Core>, Vec<Shard>), OpenError> {
     let tokio = tokio::runtime::Handle::try_current()?;
     let (sent, notices) = std::sync::mpsc::channel();
@@ -249,14 +253,16 @@ pub(crate) fn build(
     }
     let attributes = attributes::Registry::default();
     attributes.restore(snapshot.search_attributes().map_err(crate::Error::from)?)?;
+    let task_queues = TaskQueues::new(task_queues::Limits {
+        polls: options.polls,
+        polls_of_queue: options.polls_of_queue,
+        configs: options.queue_configs,
+    });
+    task_queues.restore(snapshot.task_queues().map_err(crate::Error::from)?)?;
     drop(snapshot);
     let mailboxes: Vec<Arc<ShardMailbox>> = (0..options.shards.get())
         .map(|_| Arc::new(Mailbox::new(options.mailbox_capacity)))
         .collect();
-    let task_queues = TaskQueues::new(task_queues::Limits {
-        polls: options.polls,
-        polls_of_queue: options.polls_of_queue,
-    });
     let core = Arc::new(Core {
         options,
         clock,
@@ -275,7 +281,9 @@ pub(crate) fn build(
         mailboxes: OnceLock::new(),
         admin: Mutex::new(Admin { submitter, notices }),
         uploads: Mutex::new(()),
+        queue_configs: Mutex::new(()),
         randomness,
+        failed_writes,
         sweep_expected: AtomicBool::new(false),
     });
     let mut shards: Vec<Shard> = mailboxes
@@ -298,17 +306,20 @@ pub(crate) fn build(
     Ok((core, shards))
 }
 
-/// While the disk is full, look now and then whether there is space again.
-async fn watch_space(core: Weak<Core>) {
-    let mut every = tokio::time::interval(RECOVER_EVERY);
-    loop {
-        every.tick().await;
-        let Some(core) = core.upgrade() else { return };
-        if matches!(core.store.health(), Health::NoSpace(_)) {
+/// From a failed write on, while the disk is full, look now and then whether there is space again. Ends with the runtime.
+async fn watch_space(core: Weak<Core>, mut write_has_failed: tokio::sync::mpsc::Receiver<()>) {
+    while write_has_failed.recv().await.is_some() {
+        while core.upgrade().is_some_and(|core| is_full(&core)) {
+            tokio::time::sleep(RECOVER_EVERY).await;
+            let Some(core) = core.upgrade() else { return };
             let tried = tokio::task::spawn_blocking(move || core.writer.recover()).await;
             if let Ok(Ok(())) = tried {
                 tracing::info!("there is space on the disk again; writing goes on");
             }
         }
     }
+}
+
+fn is_full(core: &Core) -> bool {
+    matches!(core.store.health(), Health::NoSpace(_))
 }

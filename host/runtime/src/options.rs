@@ -40,6 +40,9 @@ pub struct Options {
     pub polls: usize,
     /// The same in one task queue. Default 2,000.
     pub polls_of_queue: usize,
+    /// Task queues for which operators have set something, in all namespaces. One for which it was unset again gives way to another;
+    /// where there is none, another is refused with RESOURCE_EXHAUSTED. Each takes some kB of memory at most. Default 10,000.
+    pub queue_configs: usize,
     /// Events in one page of history. Default 1,000, as Temporal's server at most.
     pub history_page: usize,
     /// Executions in one page of a list. Default 1,000, as Temporal's server at most.
@@ -56,7 +59,9 @@ pub struct Options {
     pub task_retry_initial: Duration,
     /// Longest such wait. Default 10 min.
     pub task_retry_maximum: Duration,
-    /// Limit of one workflow task as history states it. Default 10 s, as Temporal's.
+    /// Limit of one workflow task, where a start asks for no other. At most 120 s and what the run has are stated in history, as by
+    /// Temporal's server. Local activities keep a task open for four fifths of it (of 1 s at least) before another follows; and an attempt
+    /// of one that waits longer than this for the next is tried again by a timer. Default 10 s, as Temporal's.
     pub task_timeout: Duration,
     /// Whether modules may ask for `[grants]`: folders, network, environment. Whoever can upload then gets them. Default false.
     pub allow_grants: bool,
@@ -92,6 +97,7 @@ impl Options {
             task_poll: Duration::from_secs(60),
             polls: 10_000,
             polls_of_queue: 2_000,
+            queue_configs: 10_000,
             history_page: 1_000,
             list_page: 1_000,
             list_reads: 10,

@@ -111,6 +111,8 @@ impl Simulation {
             AttemptThreads::of_caller()?,
             randomness,
             sandbox,
+            // Nobody looks for space by himself: see `look_for_space`.
+            tokio::sync::mpsc::channel(1).0,
         )?;
         for module in &warm.modules {
             core.registry.set_compiled(module);

@@ -12,8 +12,8 @@ pub(crate) type Job = Box<dyn FnOnce() + Send>;
 
 /// A fixed number of threads and a queue.
 ///
-/// The queue has no limit of its own: each run has at most one job in it, each upload and each start that waits for machine code one,
-/// and uploads and requests that wait for runs or code to be read are bounded, each where it comes from.
+/// The queue has no limit of its own: each run has at most one job of a kind in it, each upload and each start that waits for machine
+/// code one, and uploads and requests that wait for runs or code to be read are bounded, each where it comes from.
 pub(crate) struct Workers {
     shared: Arc<Shared>,
     threads: Mutex<Vec<JoinHandle<()>>>,

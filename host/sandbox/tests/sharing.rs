@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use longhaul_sandbox::wit::types::Payloads;
 use longhaul_sandbox::{
-    ActivityCall, ActivityHost, ActivityInfo, CancellationReason, ExecuteError, Folder, Grants, Limits,
-    Module, NoLog, Options, Sandbox, TrapKind,
+    ActivityCall, ActivityHost, CancellationReason, ExecuteError, Folder, Grants, Limits, Module, NoLog,
+    Options, Sandbox, TrapKind,
 };
 
 mod support;
-use support::{BASE, Lines, component, guest, json, options};
+use support::{BASE, Lines, activity_info, component, guest, json, options};
 
 /// An activity component that calls the host without end. The first letter of the activity's type says what it calls.
 const CALLER: &str = r#"
@@ -70,29 +70,8 @@ impl ActivityHost for Host {
 }
 
 fn call(activity_type: &str, input: &str, grants: Grants) -> ActivityCall {
-    let info = ActivityInfo {
-        task_token: vec![1],
-        namespace: "default".into(),
-        workflow_id: "w".into(),
-        run_id: "r".into(),
-        workflow_type: "Trial".into(),
-        activity_id: "1".into(),
-        activity_type: activity_type.into(),
-        task_queue: "default".into(),
-        attempt: 1,
-        is_local: false,
-        header: vec![],
-        heartbeat_details: vec![],
-        scheduled_time: 0,
-        attempt_scheduled_time: 0,
-        started_time: 0,
-        schedule_to_close: None,
-        start_to_close: None,
-        heartbeat: None,
-        retry_policy: None,
-    };
     ActivityCall {
-        info,
+        info: activity_info(activity_type),
         input: vec![json(input)],
         host: Arc::new(Host),
         logs: Arc::new(NoLog),

@@ -37,7 +37,8 @@ use temporalio_protos::temporal::api::{
         SignalWorkflowExecutionRequest, SignalWorkflowExecutionResponse, StartWorkflowExecutionRequest,
         StartWorkflowExecutionResponse, TerminateWorkflowExecutionRequest,
         TerminateWorkflowExecutionResponse, UnpauseActivityRequest, UnpauseActivityResponse,
-        UpdateActivityOptionsRequest, UpdateActivityOptionsResponse, UpdateWorkflowExecutionOptionsRequest,
+        UpdateActivityOptionsRequest, UpdateActivityOptionsResponse, UpdateTaskQueueConfigRequest,
+        UpdateTaskQueueConfigResponse, UpdateWorkflowExecutionOptionsRequest,
         UpdateWorkflowExecutionOptionsResponse, UpdateWorkflowExecutionRequest,
         UpdateWorkflowExecutionResponse,
     },
@@ -460,6 +461,15 @@ impl WorkflowService for Workflows {
         let request = request.into_inner();
         check_namespace(&request.namespace, "")?;
         self.reply(self.runtime.describe_task_queue(request).await)
+    }
+
+    async fn update_task_queue_config(
+        &self,
+        request: Request<UpdateTaskQueueConfigRequest>,
+    ) -> Result<Response<UpdateTaskQueueConfigResponse>, Status> {
+        let request = request.into_inner();
+        check_namespace(&request.namespace, "")?;
+        self.reply(self.runtime.update_task_queue_config(request).await)
     }
 
     async fn pause_activity(

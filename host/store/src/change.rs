@@ -2,7 +2,7 @@
 
 use crate::{
     ExecutionKey, ExecutionRecord, ModuleRecord, NamespaceId, NamespaceRecord, Pending, Row, RowKey, RunId,
-    Seen, SeenKey, TimerKey,
+    Seen, SeenKey, TaskQueueKey, TimerKey,
 };
 
 /// Changes that become durable together, or not at all, in their order.
@@ -89,6 +89,10 @@ pub enum Change {
         /// Its type, a number of the caller's.
         kind: u8,
     },
+    /// Set the configuration of a task queue, encoded by the caller.
+    PutTaskQueue(TaskQueueKey, Vec<u8>),
+    /// Forget the configuration of a task queue.
+    DeleteTaskQueue(TaskQueueKey),
 }
 
 /// Events to append to a run's history.
@@ -144,6 +148,7 @@ impl Change {
                     component.len() + types + record.config.len() + record.extra.len()
                 }
                 Self::PutSearchAttribute { name, .. } => name.len(),
+                Self::PutTaskQueue(key, body) => key.name.len() + body.len(),
                 Self::DeleteExecution(_)
                 | Self::DeleteExecutionRows(_)
                 | Self::DeleteEvents { .. }
@@ -151,6 +156,7 @@ impl Change {
                 | Self::DeletePending(..)
                 | Self::SetSkipped(_)
                 | Self::RemoveModule { .. }
+                | Self::DeleteTaskQueue(_)
                 | Self::PutNamespace(_) => 0,
             }
     }

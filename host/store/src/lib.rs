@@ -25,7 +25,7 @@ pub use options::Options;
 pub use read::{Events, Filter, Group, Limit, OldestClosed, Page, Position, Prefix, Snapshot};
 pub use record::{
     Clock, ComponentDigest, Current, EventBatch, ExecutionRecord, ModuleRecord, ModuleRef, NamespaceRecord,
-    Parked, Pending, Row, Seen, Status, TypeDescription,
+    Parked, Pending, Row, Seen, Status, TaskQueueKey, TypeDescription,
 };
 pub use store::{Health, Identity, Stats, Store};
 pub use writer::{Notice, Submitter, Writer};

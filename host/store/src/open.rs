@@ -353,6 +353,7 @@ fn initialise(options: &Options, database: &Database) -> Result<(), redb::Error>
         let mut namespaces = transaction.open_table(NAMESPACES)?;
         namespaces.insert(default.name.as_str(), codec::encode(&default).as_slice())?;
         transaction.open_table(tables::SEARCH_ATTRIBUTES)?;
+        transaction.open_table(tables::TASK_QUEUES)?;
         transaction.open_table(tables::MODULES)?;
         transaction.open_table(tables::COMPONENTS)?;
         transaction.open_table(tables::WORKFLOW_TYPES)?;

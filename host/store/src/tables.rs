@@ -30,6 +30,10 @@ pub(crate) const ACTIVITY_TYPES: TableDefinition<'_, (u32, &str, &str), &str> =
 pub(crate) const SEARCH_ATTRIBUTES: TableDefinition<'_, (u32, &str), u8> =
     TableDefinition::new("search_attributes_v1");
 
+/// (namespace, kind of task queue by the caller's numbers, task queue) -> a version byte and its configuration.
+pub(crate) const TASK_QUEUES: TableDefinition<'_, (u32, u8, &str), &[u8]> =
+    TableDefinition::new("task_queues_v1");
+
 /// (namespace, workflow id, run) -> execution.
 pub(crate) const EXECUTIONS: TableDefinition<'_, (u32, &str, u128), &[u8]> =
     TableDefinition::new("executions_v1");

@@ -14,10 +14,10 @@ use std::{
 use common::{Bench, NS, append, close, execution, put};
 use longhaul_store::{
     Change, Clock, Current, ExecutionRecord, ModuleRecord, NamespaceId, NamespaceRecord, Options, Parked,
-    Pending, Row, RowKey, RunId, Seen, SeenKey, Snapshot, Status, Store, TimerKey, TypeDescription,
-    faults::FaultyDisk,
+    Pending, Row, RowKey, RunId, Seen, SeenKey, Snapshot, Status, Store, TaskQueueKey, TimerKey,
+    TypeDescription, faults::FaultyDisk,
 };
-use redb::StorageBackend;
+use redb::{Database, StorageBackend, TableDefinition};
 
 fn row(workflow_id: &str, body: &[u8]) -> Row {
     Row {
@@ -701,4 +701,47 @@ fn a_database_has_the_namespace_default() {
             .refused(vec![Change::PutNamespace(thief)])
             .contains("the name or the number is taken")
     );
+}
+
+#[test]
+fn what_is_set_for_a_task_queue_comes_back_until_it_is_forgotten() {
+    const TABLE: TableDefinition<'_, (u32, u8, &str), &[u8]> = TableDefinition::new("task_queues_v1");
+    let queue = |namespace, kind, name: &str| TaskQueueKey {
+        namespace: NamespaceId(namespace),
+        kind,
+        name: name.to_owned(),
+    };
+    let disk = FaultyDisk::new();
+    drop(common::open(&disk));
+    // A server of before did not have the table.
+    let database = Database::builder().create_with_backend(disk.clone()).unwrap();
+    let transaction = database.begin_write().unwrap();
+    assert!(transaction.delete_table(TABLE).unwrap());
+    transaction.commit().unwrap();
+    drop(database);
+    let mut bench = Bench::on(common::open(&disk));
+    let read = |bench: &Bench| bench.store.read().unwrap().task_queues().unwrap();
+    assert_eq!(read(&bench), []);
+    let put = |queue, body: &[u8]| Change::PutTaskQueue(queue, body.to_vec());
+    bench.write(vec![
+        put(queue(1, 2, "orders"), b"first"),
+        put(queue(1, 1, "orders"), b""),
+        put(queue(2, 2, "orders"), b"other"),
+        put(queue(1, 2, "orders"), b"second"),
+        put(queue(1, 2, ""), b"unnamed"),
+    ]);
+    let mut expected = vec![
+        (queue(1, 1, "orders"), b"".to_vec()),
+        (queue(1, 2, ""), b"unnamed".to_vec()),
+        (queue(1, 2, "orders"), b"second".to_vec()),
+        (queue(2, 2, "orders"), b"other".to_vec()),
+    ];
+    assert_eq!(read(&bench), expected);
+    bench.write(vec![
+        Change::DeleteTaskQueue(queue(1, 2, "orders")),
+        Change::DeleteTaskQueue(queue(1, 2, "nobody's")),
+    ]);
+    drop(bench);
+    expected.remove(2);
+    assert_eq!(read(&Bench::on(common::open(&disk))), expected);
 }

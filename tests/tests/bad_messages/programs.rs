@@ -63,6 +63,46 @@ fn what_a_workflow_sends_has_the_same_limits() {
     }
 }
 
+// A5: one limit of a local activity is required. Where the code names none it has the SDK's, and where it says that there is none its
+// run waits for mended code: `describe`, a query and the history say why.
+#[test]
+fn a_local_activity_has_a_limit() {
+    let server = Server::start();
+    server.upload("lab", "lab");
+    server.upload("lab-activities", "lab");
+    let program = |limit: Value| {
+        json!({"steps": [
+            {"op": "local_activity", "type": "echo", "args": ["x"], "start_to_close_ms": limit},
+            {"op": "wait", "notes": 1},
+        ]})
+    };
+    server
+        .start_workflow("Lab", "none", &[&program(Value::Null).to_string()])
+        .ok();
+    server.signal("none", "note", &[r#""on""#]).ok();
+    let result = server.result("none").json();
+    assert_eq!(result["result"], json!(["echo=\"x\"", "note:on", "waited"]));
+
+    server
+        .start_workflow("Lab", "zero", &[&program(json!(0)).to_string()])
+        .ok();
+    let why = "set schedule-to-close or start-to-close: one of the two limits is required";
+    let text = parked(&server, "zero");
+    for words in [why, "echo"] {
+        assert!(text.contains(words), "{words:?} is missing: {text}");
+    }
+    server.query("zero", "log").refused(&["no task yet", why]);
+    let history = server.history("zero");
+    assert_eq!(history.matches("WorkflowTaskFailed").count(), 1, "{history}");
+    assert!(history.contains("BadScheduleActivityAttributes"), "{history}");
+    assert!(!history.contains("MarkerRecorded"), "{history}");
+    // What is sent meanwhile is kept, and the run can be ended.
+    server.signal("zero", "note", &[r#""kept""#]).ok();
+    server.longhaul(&["workflow", "terminate", "-w", "zero"]).ok();
+    let history = server.history("zero");
+    assert!(history.contains("WorkflowExecutionSignaled"), "{history}");
+}
+
 /// Why a run is parked, as soon as it is.
 fn parked(server: &Server, id: &str) -> String {
     let begun = std::time::Instant::now();

@@ -15,6 +15,10 @@ const FIRST: &str = "1";
 const LAST_NOTE: &str = "2";
 /// A cancellation comes after so many milliseconds at most.
 const CANCEL_WITHIN_MS: u64 = 300;
+/// The note that those with local activities wait for comes after so many milliseconds at most.
+const NOTE_WITHIN_MS: u64 = 2_500;
+/// The limit of a workflow task of those with local activities: some take longer, and keep more than one task open.
+const TASK_TIMEOUT: Duration = Duration::from_secs(1);
 /// More attempts than anybody loses between two looks.
 const ATTEMPTS_AHEAD: u32 = 50;
 
@@ -33,16 +37,20 @@ pub(crate) enum Kind {
     Cancelled,
     /// An activity in a component that is cancelled.
     CancelledWasm,
+    /// Local activities: short ones, one that fails twice, one that waits for long before its second attempt, one that takes longer
+    /// than a workflow task may, and one that takes too long; beside them one in Python, and a note that comes at any time.
+    Local,
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 6] = [
+    pub(crate) const ALL: [Self; 7] = [
         Self::Wasm,
         Self::Python,
         Self::Later,
         Self::LaterById,
         Self::Cancelled,
         Self::CancelledWasm,
+        Self::Local,
     ];
 }
 
@@ -59,7 +67,17 @@ pub(crate) struct Execution {
 
 /// An activity as a step of a program.
 fn activity(queue: &str, activity_type: &str, arguments: Value, more: Value) -> Value {
-    let mut step = json!({"op": "activity", "type": activity_type, "args": arguments, "queue": queue});
+    let step = json!({"op": "activity", "type": activity_type, "args": arguments, "queue": queue});
+    with(step, more)
+}
+
+/// A local activity.
+fn local(activity_type: &str, arguments: Value, more: Value) -> Value {
+    let step = json!({"op": "local_activity", "type": activity_type, "args": arguments});
+    with(step, more)
+}
+
+fn with(mut step: Value, more: Value) -> Value {
     let (step_fields, more) = (step.as_object_mut().unwrap(), more.as_object().unwrap());
     step_fields.extend(more.clone());
     step
@@ -100,7 +118,31 @@ impl Kind {
             Self::Later | Self::LaterById => json!([activity("python", "later", json!([]), silent)]),
             Self::Cancelled => cancelled_by_note(activity("python", "until_cancelled", json!([]), beating)),
             Self::CancelledWasm => cancelled_by_note(activity("attempts", "Beat", json!([""]), beating)),
+            Self::Local => {
+                let mut steps = parallel([
+                    local("echo", json!(["x"]), json!({})),
+                    local("flaky", json!([2]), json!({})),
+                    local("flaky", json!([1]), json!({"retry_ms": 1_500})),
+                    local("slow", json!([1_200]), json!({})),
+                    local(
+                        "slow",
+                        json!([60_000]),
+                        json!({"start_to_close_ms": 300, "attempts": 2}),
+                    ),
+                    activity("python", "quick", json!([]), silent),
+                ]);
+                let rest = [
+                    json!({"op": "wait", "notes": 1}),
+                    local("echo", json!(["last"]), json!({})),
+                ];
+                steps.as_array_mut().unwrap().extend(rest);
+                steps
+            }
         }
+    }
+
+    fn task_timeout(self) -> Option<Duration> {
+        (self == Self::Local).then_some(TASK_TIMEOUT)
     }
 }
 
@@ -121,8 +163,8 @@ impl Execution {
         let (id, input) = (&self.id, [program]);
         let start = || {
             let mut client = client.clone();
-            let input = &input;
-            async move { client.start("Lab", id, input, id).await }
+            let (input, limit) = (&input, self.kind.task_timeout());
+            async move { client.start_limited("Lab", id, input, id, limit).await }
         };
         until_answered(start).await.unwrap();
         match self.kind {
@@ -132,6 +174,10 @@ impl Execution {
                 sleep(Duration::from_millis(self.random % CANCEL_WITHIN_MS)).await;
                 self.note(&client, "1").await;
                 self.wait_for_outcome(&client).await;
+                self.note(&client, LAST_NOTE).await;
+            }
+            Kind::Local => {
+                sleep(Duration::from_millis(self.random % NOTE_WITHIN_MS)).await;
                 self.note(&client, LAST_NOTE).await;
             }
         }

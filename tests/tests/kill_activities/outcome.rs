@@ -10,7 +10,10 @@ use longhaul_history::proto::history::v1::history_event::Attributes;
 use longhaul_history::{HistoryEvent, proto::common::v1::Payloads};
 use serde_json::{Value, json};
 
-use crate::execution::{Execution, Kind};
+use crate::{
+    execution::{Execution, Kind},
+    local,
+};
 
 /// An activity of a run.
 #[derive(Debug)]
@@ -70,7 +73,7 @@ pub(crate) fn of(events: &[HistoryEvent]) -> Vec<Activity> {
     activities.into_values().collect()
 }
 
-fn value(payloads: Option<&Payloads>) -> Value {
+pub(crate) fn value(payloads: Option<&Payloads>) -> Value {
     let payload = &payloads.unwrap().payloads[0];
     serde_json::from_slice(&payload.data).unwrap()
 }
@@ -114,17 +117,24 @@ pub(crate) struct Figures {
     cancelled_before_start: usize,
     /// Completions by a client whose acknowledgement was lost.
     unacknowledged: usize,
+    /// Ends of local activities, and the attempts that they count.
+    local_ends: usize,
+    local_attempts: usize,
+    /// Workflow tasks of those with local activities.
+    local_tasks: usize,
 }
 
 impl Figures {
     /// Checks an execution that has ended.
-    pub(crate) fn add(&mut self, execution: &Execution, activities: &[Activity], attempts: &Attempts) {
+    pub(crate) fn add(&mut self, execution: &Execution, events: &[HistoryEvent], attempts: &Attempts) {
+        let activities = of(events);
         let expected: &[&str] = match execution.kind {
             Kind::Wasm => &["echo", "flaky", "beat", "slow"],
             Kind::Python => &["quick", "fails", "beats", "never"],
             Kind::Later | Kind::LaterById => &["later"],
             Kind::Cancelled => &["until_cancelled"],
             Kind::CancelledWasm => &["Beat"],
+            Kind::Local => &["quick"],
         };
         let types: Vec<&str> = activities
             .iter()
@@ -132,8 +142,17 @@ impl Figures {
             .collect();
         assert_eq!(types, expected, "{}", execution.id);
         let mut log = Vec::new();
-        for activity in activities {
+        for activity in &activities {
             log.extend(self.check(execution, activity, &attempts.of(execution, activity)));
+        }
+        if execution.kind == Kind::Local {
+            let ends = local::of(events);
+            self.local_ends += ends.len();
+            self.local_attempts += ends.iter().map(|end| end.attempt as usize).sum::<usize>();
+            self.local_tasks += local::tasks(events);
+            log.extend(local::check(&execution.id, &ends));
+            log.extend(["note:2".to_owned(), "waited".to_owned()]);
+            assert_eq!(local::signals(events), 1, "{}", execution.id);
         }
         match execution.kind {
             Kind::Cancelled | Kind::CancelledWasm => {
@@ -237,11 +256,17 @@ impl Figures {
 
     /// There were as many activities as there should be, so that all that was checked is something.
     pub(crate) fn assert_plausible(&self, executions: usize) {
-        assert_eq!(self.activities, executions / Kind::ALL.len() * 12, "{self:?}");
+        let cycles = executions / Kind::ALL.len();
+        assert_eq!(self.activities, cycles * 13, "{self:?}");
+        assert_eq!(self.local_ends, cycles * local::EACH, "{self:?}");
+        assert!(
+            self.local_tasks >= cycles * 3,
+            "some took longer than a task may: {self:?}"
+        );
     }
 }
 
 /// Numbers, strings and lists of them, as the lab writes them to its log.
-fn python_json(value: &Value) -> String {
+pub(crate) fn python_json(value: &Value) -> String {
     value.to_string().replace(',', ", ")
 }

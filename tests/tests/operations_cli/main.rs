@@ -9,6 +9,7 @@ mod requests;
 mod reset;
 mod search_attributes;
 mod start;
+mod task_queue;
 mod with_start;
 
 use std::{

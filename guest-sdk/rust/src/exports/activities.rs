@@ -37,14 +37,16 @@ impl<M: ActivityModule> Guest for ExportedActivities<M> {
 
     fn execute(activity_type: String, input: Vec<Payload>) -> Result<Vec<Payload>, ExecuteError> {
         super::report_panics();
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_time()
-            .build()
-            .map_err(|error| {
-                let message = format!("the activity's runtime could not be started: {error}");
-                ExecuteError::Failed(Failure::application("RuntimeError", message).into_wit())
-            })?;
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        runtime.enable_time();
         let context = ActivityContext::new(Arc::new(activities::imports()));
-        runtime.block_on(activities::run(&M::activities(), &activity_type, context, input))
+        let attempt = activities::run(&M::activities(), &activity_type, context, input);
+        #[cfg(feature = "http")]
+        let attempt = crate::http::attempt(&mut runtime, attempt);
+        let runtime = runtime.build().map_err(|error| {
+            let message = format!("the activity's runtime could not be started: {error}");
+            ExecuteError::Failed(Failure::application("RuntimeError", message).into_wit())
+        })?;
+        runtime.block_on(attempt)
     }
 }

@@ -25,17 +25,22 @@
 //! ```
 //!
 //! Another host is [`Error::Denied`], and the error says which line would grant it. Redirects are not followed: a response with
-//! status 302 is a response like others, and a request to the place that it names is granted or denied by itself. While a request waits,
-//! other futures of the attempt run, so `tokio::time::timeout` and `select!` work.
+//! status 302 is a response like others, and a request to the place that it names is granted or denied by itself.
+//!
+//! While a request waits, other futures of the attempt run: several requests can wait at once, and a request beside a
+//! [`sleep`](crate::activities::sleep), within a [`timeout`](crate::activities::timeout) or until the attempt is
+//! [cancelled](crate::activities::ActivityContext::cancelled). An attempt in which every future waits does not run, and uses no fuel.
 
+mod attempt;
 mod request;
 mod response;
-mod wait;
+mod waits;
 
 use wasip2::http::types::ErrorCode;
 
 pub use request::{Request, delete, get, post, put};
 pub use response::Response;
+pub(crate) use {attempt::attempt, waits::until};
 
 /// What the host's texts begin with where something was not granted.
 const DENIED: &str = "denied: ";

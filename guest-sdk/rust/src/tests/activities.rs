@@ -1,10 +1,11 @@
 //! Attempts of activities.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use super::host::json;
 use crate::activities::{
-    ActivityContext, ActivityDefinitions, ActivityError, ActivityHost, CancellationReason,
+    ActivityContext, ActivityDefinitions, ActivityError, ActivityHost, CancellationReason, sleep, timeout,
 };
 use crate::bindings::activities::exports::longhaul::workflow::activity_definition::ExecuteError;
 use crate::bindings::activities::longhaul::workflow::activity_context::ActivityInfo;
@@ -72,7 +73,7 @@ impl Mail {
     ) -> Result<String, ActivityError> {
         let done: u32 = ctx.heartbeat_details().deserialize()?.unwrap_or_default();
         ctx.record_heartbeat(done + n).await?;
-        tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+        tokio::time::sleep(Duration::from_millis(1)).await;
         Ok(format!(
             "{}{to} {} {:?}",
             self.prefix,
@@ -121,14 +122,17 @@ impl Mail {
 #[error("no water")]
 struct Wrapped(#[source] ApplicationFailure);
 
-fn run(host: &Arc<FakeHost>, name: &str, input: &[&str]) -> Result<Vec<Payload>, ExecuteError> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .build()
-        .unwrap();
+        .unwrap()
+}
+
+fn run(host: &Arc<FakeHost>, name: &str, input: &[&str]) -> Result<Vec<Payload>, ExecuteError> {
     let input = input.iter().map(|value| json(value)).collect();
     let definitions = ActivityDefinitions::default().with::<Mail>();
-    runtime.block_on(activities::run(
+    runtime().block_on(activities::run(
         &definitions,
         name,
         ActivityContext::new(host.clone()),
@@ -202,4 +206,26 @@ fn an_unknown_activity_and_a_bad_argument_are_named() {
         bad.starts_with("Activity 'Mail::send': argument 2 does not decode: invalid type: string"),
         "{bad}"
     );
+}
+
+#[test]
+fn a_future_is_waited_for_within_its_time() {
+    let mut sent = Arc::new(());
+    let waiting = {
+        let sent = sent.clone();
+        async move {
+            sleep(Duration::from_secs(600)).await;
+            drop(sent);
+        }
+    };
+    let (late, done) = runtime().block_on(async {
+        (
+            timeout(Duration::from_millis(1), waiting).await,
+            timeout(Duration::from_secs(600), sleep(Duration::from_millis(1))).await,
+        )
+    });
+    assert_eq!(late.unwrap_err().to_string(), "it took longer than 1ms");
+    assert_eq!(done, Ok(()));
+    // Whoever is given up is dropped.
+    assert!(Arc::get_mut(&mut sent).is_some());
 }

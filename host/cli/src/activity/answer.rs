@@ -28,10 +28,20 @@ struct Activity {
     identity: Option<String>,
 }
 
-impl Activity {
-    fn identity(&self, client: &Client) -> String {
-        self.identity.clone().unwrap_or_else(|| client.identity.clone())
-    }
+/// A request about an activity: each names it by the same fields.
+macro_rules! about {
+    ($client:ident, $activity:expr, $request:ident { $field:ident $(: $value:expr)? }) => {{
+        let activity: Activity = $activity;
+        wire::$request {
+            namespace: $client.namespace.clone(),
+            identity: activity.identity.unwrap_or_else(|| $client.identity.clone()),
+            workflow_id: activity.target.workflow_id,
+            run_id: activity.target.run_id,
+            activity_id: activity.activity_id,
+            $field $(: $value)?,
+            ..Default::default()
+        }
+    }};
 }
 
 /// Complete an activity with a result
@@ -111,15 +121,11 @@ struct Told {
 pub(crate) async fn complete(args: Complete, global: &Global, output: &mut Output) -> Result<(), Error> {
     let result = value("--result", args.result.as_deref())?;
     let mut client = Client::connect(global).await?;
-    let request = wire::RespondActivityTaskCompletedByIdRequest {
-        namespace: client.namespace.clone(),
-        identity: args.activity.identity(&client),
-        workflow_id: args.activity.target.workflow_id,
-        run_id: args.activity.target.run_id,
-        activity_id: args.activity.activity_id,
-        result,
-        ..Default::default()
-    };
+    let request = about!(
+        client,
+        args.activity,
+        RespondActivityTaskCompletedByIdRequest { result }
+    );
     client.respond_activity_task_completed_by_id(request).await?;
     output.note("Activity completed");
     Ok(())
@@ -138,15 +144,13 @@ pub(crate) async fn fail(args: Fail, global: &Global, output: &mut Output) -> Re
         })),
         ..Default::default()
     };
-    let request = wire::RespondActivityTaskFailedByIdRequest {
-        namespace: client.namespace.clone(),
-        identity: args.activity.identity(&client),
-        workflow_id: args.activity.target.workflow_id,
-        run_id: args.activity.target.run_id,
-        activity_id: args.activity.activity_id,
-        failure: Some(failure),
-        ..Default::default()
-    };
+    let request = about!(
+        client,
+        args.activity,
+        RespondActivityTaskFailedByIdRequest {
+            failure: Some(failure)
+        }
+    );
     client.respond_activity_task_failed_by_id(request).await?;
     output.note("Activity failed");
     Ok(())
@@ -155,15 +159,11 @@ pub(crate) async fn fail(args: Fail, global: &Global, output: &mut Output) -> Re
 pub(crate) async fn heartbeat(args: Heartbeat, global: &Global, output: &mut Output) -> Result<(), Error> {
     let details = value("--details", args.details.as_deref())?;
     let mut client = Client::connect(global).await?;
-    let request = wire::RecordActivityTaskHeartbeatByIdRequest {
-        namespace: client.namespace.clone(),
-        identity: args.activity.identity(&client),
-        workflow_id: args.activity.target.workflow_id,
-        run_id: args.activity.target.run_id,
-        activity_id: args.activity.activity_id,
-        details,
-        ..Default::default()
-    };
+    let request = about!(
+        client,
+        args.activity,
+        RecordActivityTaskHeartbeatByIdRequest { details }
+    );
     let told = client.record_activity_task_heartbeat_by_id(request).await?;
     let told = Told {
         cancel_requested: told.cancel_requested,
@@ -190,15 +190,11 @@ pub(crate) async fn heartbeat(args: Heartbeat, global: &Global, output: &mut Out
 pub(crate) async fn cancel(args: Cancel, global: &Global, output: &mut Output) -> Result<(), Error> {
     let details = value("--details", args.details.as_deref())?;
     let mut client = Client::connect(global).await?;
-    let request = wire::RespondActivityTaskCanceledByIdRequest {
-        namespace: client.namespace.clone(),
-        identity: args.activity.identity(&client),
-        workflow_id: args.activity.target.workflow_id,
-        run_id: args.activity.target.run_id,
-        activity_id: args.activity.activity_id,
-        details,
-        ..Default::default()
-    };
+    let request = about!(
+        client,
+        args.activity,
+        RespondActivityTaskCanceledByIdRequest { details }
+    );
     client.respond_activity_task_canceled_by_id(request).await?;
     output.note("Activity cancelled");
     Ok(())

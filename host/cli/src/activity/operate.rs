@@ -45,6 +45,33 @@ struct Selected {
     match_all: bool,
 }
 
+impl OneOrType {
+    /// As a request says it, by the variants of its own for an id and for a type.
+    fn named<A>(self, id: fn(String) -> A, of_type: fn(String) -> A) -> Option<A> {
+        self.activity_id
+            .map(id)
+            .or_else(|| self.activity_type.map(of_type))
+    }
+}
+
+impl Selected {
+    /// As [`OneOrType::named`], with the variant for all.
+    fn named<A>(self, id: fn(String) -> A, of_type: fn(String) -> A, all: fn(bool) -> A) -> Option<A> {
+        let Self {
+            activity_id,
+            activity_type,
+            match_all,
+        } = self;
+        let one_or_type = OneOrType {
+            activity_id,
+            activity_type,
+        };
+        one_or_type
+            .named(id, of_type)
+            .or_else(|| match_all.then(|| all(true)))
+    }
+}
+
 /// Pause an activity
 ///
 /// No attempt of it starts until it is unpaused. One that runs may end, and hears of it with its next heartbeat.
@@ -177,17 +204,11 @@ struct Options {
 pub(crate) async fn pause(args: Pause, global: &Global, output: &mut Output) -> Result<(), Error> {
     use pause_activity_request::Activity;
     let mut client = Client::connect(global).await?;
-    let OneOrType {
-        activity_id,
-        activity_type,
-    } = args.activity;
     let request = wire::PauseActivityRequest {
         namespace: client.namespace.clone(),
         execution: Some(args.target.execution()),
         identity: args.identity.unwrap_or_else(|| client.identity.clone()),
-        activity: activity_id
-            .map(Activity::Id)
-            .or(activity_type.map(Activity::Type)),
+        activity: args.activity.named(Activity::Id, Activity::Type),
         reason: args.reason,
         request_id: uuid::Uuid::new_v4().to_string(),
     };
@@ -199,20 +220,13 @@ pub(crate) async fn pause(args: Pause, global: &Global, output: &mut Output) -> 
 pub(crate) async fn unpause(args: Unpause, global: &Global, output: &mut Output) -> Result<(), Error> {
     use unpause_activity_request::Activity;
     let mut client = Client::connect(global).await?;
-    let Selected {
-        activity_id,
-        activity_type,
-        match_all,
-    } = args.activity;
-    let all = match_all.then_some(Activity::UnpauseAll(true));
     let request = wire::UnpauseActivityRequest {
         namespace: client.namespace.clone(),
         execution: Some(args.target.execution()),
         identity: client.identity.clone(),
-        activity: activity_id
-            .map(Activity::Id)
-            .or(activity_type.map(Activity::Type))
-            .or(all),
+        activity: args
+            .activity
+            .named(Activity::Id, Activity::Type, Activity::UnpauseAll),
         reset_attempts: args.reset_attempts,
         reset_heartbeat: args.reset_heartbeats,
         jitter: args.jitter.map(span),
@@ -225,20 +239,13 @@ pub(crate) async fn unpause(args: Unpause, global: &Global, output: &mut Output)
 pub(crate) async fn reset(args: Reset, global: &Global, output: &mut Output) -> Result<(), Error> {
     use reset_activity_request::Activity;
     let mut client = Client::connect(global).await?;
-    let Selected {
-        activity_id,
-        activity_type,
-        match_all,
-    } = args.activity;
-    let all = match_all.then_some(Activity::MatchAll(true));
     let request = wire::ResetActivityRequest {
         namespace: client.namespace.clone(),
         execution: Some(args.target.execution()),
         identity: client.identity.clone(),
-        activity: activity_id
-            .map(Activity::Id)
-            .or(activity_type.map(Activity::Type))
-            .or(all),
+        activity: args
+            .activity
+            .named(Activity::Id, Activity::Type, Activity::MatchAll),
         reset_heartbeat: args.reset_heartbeats,
         keep_paused: args.keep_paused,
         jitter: args.jitter.map(span),
@@ -256,21 +263,14 @@ pub(crate) async fn update_options(
 ) -> Result<(), Error> {
     use update_activity_options_request::Activity;
     let mut client = Client::connect(global).await?;
-    let Selected {
-        activity_id,
-        activity_type,
-        match_all,
-    } = args.activity;
-    let all = match_all.then_some(Activity::MatchAll(true));
     let (options, paths) = args.options.changes();
     let request = wire::UpdateActivityOptionsRequest {
         namespace: client.namespace.clone(),
         execution: Some(args.target.execution()),
         identity: args.identity.unwrap_or_else(|| client.identity.clone()),
-        activity: activity_id
-            .map(Activity::Id)
-            .or(activity_type.map(Activity::Type))
-            .or(all),
+        activity: args
+            .activity
+            .named(Activity::Id, Activity::Type, Activity::MatchAll),
         activity_options: (!args.restore_original_options).then_some(options),
         update_mask: (!paths.is_empty()).then_some(prost_wkt_types::FieldMask { paths }),
         restore_original: args.restore_original_options,

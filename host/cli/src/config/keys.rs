@@ -127,6 +127,8 @@ settings! {
         polls: Count<usize> => runtime.polls;
         /// The same in one task queue.
         polls_of_queue: Count<usize> => runtime.polls_of_queue;
+        /// Task queues for which operators may have set a rate limit; more are refused with RESOURCE_EXHAUSTED.
+        queue_configs: Count<usize> => runtime.queue_configs;
         /// Events in one page of history.
         history_page: Count<usize> => runtime.history_page;
         /// Executions in one page of a list.
@@ -147,7 +149,8 @@ settings! {
         task_retry_initial: Time => runtime.task_retry_initial;
         /// Longest such wait.
         task_retry_maximum: Time => runtime.task_retry_maximum;
-        /// Limit of one workflow task as history states it.
+        /// Limit of one workflow task where a start asks for no other; at most 2m, and no longer than the run. Local activities keep a
+        /// task open for four fifths of it, then the next one follows.
         task_timeout: Time => runtime.task_timeout;
         /// Activities in flight at once in one run.
         activities_in_flight: Count<usize> => runtime.limits.activities_in_flight;

@@ -58,7 +58,7 @@ pub(crate) struct Start {
     /// Limit of one run
     #[arg(long, value_parser = duration, value_name = "DURATION")]
     run_timeout: Option<Duration>,
-    /// Limit of one workflow task [server's default: 10s]
+    /// Limit of one workflow task, at most 2m; local activities keep one open for four fifths of it [server's default: 10s]
     #[arg(long, value_parser = duration, value_name = "DURATION")]
     task_timeout: Option<Duration>,
     /// Wait this long before the first workflow task; a signal ends the wait

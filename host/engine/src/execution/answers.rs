@@ -95,6 +95,12 @@ impl Execution {
         Ok(activity.scheduled_event_id)
     }
 
+    /// Whether a limit of the activity that somebody speaks of has passed, and was not [looked at](Self::check_deadline) since.
+    pub fn is_overdue(&mut self, which: &Which, now_ns: u64) -> bool {
+        self.addressed(which, true)
+            .is_ok_and(|activity| activity.is_overdue(now_ns))
+    }
+
     /// An attempt is alive, says somebody outside (A3).
     ///
     /// # Errors

@@ -130,6 +130,7 @@ impl Execution {
             retry_policy: options.retry_policy.or_else(|| self.start.retry_policy.clone()),
             ..self.start_again(&next)
         };
+        let start = start.within_limits();
         let duration = |ns: u64| Some(time::duration_from_ns(ns));
         let mut attributes = WorkflowExecutionContinuedAsNewEventAttributes {
             new_execution_run_id: turn.next_run_id.clone(),

@@ -19,11 +19,15 @@ use super::Execution;
 use crate::{
     ChildOptions, Effect, Turn,
     outgoing::{ChildClosed, ChildStart, Failed},
+    timeouts,
 };
 
 impl Execution {
     pub(super) fn start_child(&mut self, turn: &mut Turn, completed: i64, options: ChildOptions) -> i64 {
-        let duration = |ns: Option<u64>| Some(time::duration_from_ns(ns.unwrap_or(0)));
+        let duration = |ns: u64| Some(time::duration_from_ns(ns));
+        let chain_ns = options.execution_timeout_ns.unwrap_or(0);
+        let run_ns = timeouts::of_run(options.run_timeout_ns.unwrap_or(0), chain_ns);
+        let task_ns = timeouts::of_task(options.task_timeout_ns.unwrap_or(0), run_ns);
         let mut attributes = StartChildWorkflowExecutionInitiatedEventAttributes {
             namespace: self.identity.namespace.to_string(),
             workflow_id: options.workflow_id,
@@ -36,9 +40,9 @@ impl Execution {
                 ..Default::default()
             }),
             input: (!options.input.payloads.is_empty()).then_some(options.input),
-            workflow_execution_timeout: duration(options.execution_timeout_ns),
-            workflow_run_timeout: duration(options.run_timeout_ns),
-            workflow_task_timeout: duration(options.task_timeout_ns),
+            workflow_execution_timeout: duration(chain_ns),
+            workflow_run_timeout: duration(run_ns),
+            workflow_task_timeout: duration(task_ns),
             workflow_task_completed_event_id: completed,
             retry_policy: options.retry_policy,
             cron_schedule: options.cron_schedule.unwrap_or_default(),

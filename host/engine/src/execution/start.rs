@@ -15,7 +15,7 @@ use longhaul_history::{
 };
 
 use super::{Execution, Identity};
-use crate::{Turn, cron, error::BadStart, retry, turn};
+use crate::{Turn, cron, error::BadStart, retry, timeouts, turn};
 
 /// What an execution is started with.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -30,9 +30,10 @@ pub struct Start {
     pub header: Option<common::Header>,
     /// Limit of the chain of runs, in nanoseconds; zero: none.
     pub execution_timeout_ns: u64,
-    /// Limit of this run, in nanoseconds; zero: none.
+    /// Limit of this run, in nanoseconds; zero: none. A run has no more time than its chain, whatever this says.
     pub run_timeout_ns: u64,
-    /// Limit of one workflow task, in nanoseconds.
+    /// Limit of one workflow task, in nanoseconds. It has no more time than its run, nor than
+    /// [`TASK_TIMEOUT_MAX_NS`](crate::TASK_TIMEOUT_MAX_NS).
     pub task_timeout_ns: u64,
     /// Who starts it.
     pub identity: String,
@@ -102,17 +103,20 @@ impl Start {
         }
         Ok(())
     }
+
+    /// With the limits that hold, which are those that history states.
+    pub(super) fn within_limits(mut self) -> Self {
+        self.run_timeout_ns = timeouts::of_run(self.run_timeout_ns, self.execution_timeout_ns);
+        self.task_timeout_ns = timeouts::of_task(self.task_timeout_ns, self.run_timeout_ns);
+        self
+    }
 }
 
 impl Execution {
     /// Begin a run: writes WorkflowExecutionStarted.
     pub fn begin(identity: Identity, start: Start, turn: &mut Turn) -> Self {
         let duration = |ns: u64| Some(time::duration_from_ns(ns));
-        let run_timeout_ns = match (start.run_timeout_ns, start.execution_timeout_ns) {
-            (0, execution_ns) => execution_ns,
-            (run_ns, 0) => run_ns,
-            (run_ns, execution_ns) => run_ns.min(execution_ns),
-        };
+        let start = start.within_limits();
         let backoff_ns = first_backoff_ns(&start, turn.now_ns);
         // The time before the first task of a chain does not count: else a long delay would end the chain before it begins.
         let expires_ns = start.expires_ns.or_else(|| {
@@ -149,7 +153,7 @@ impl Execution {
             }),
             input: start.input,
             workflow_execution_timeout: duration(start.execution_timeout_ns),
-            workflow_run_timeout: duration(run_timeout_ns),
+            workflow_run_timeout: duration(start.run_timeout_ns),
             workflow_task_timeout: duration(start.task_timeout_ns),
             continued_execution_run_id: start.continued_run_id.unwrap_or_default(),
             continued_failure: start.last_failure,

@@ -15,7 +15,7 @@ use longhaul_history::proto::{
 
 pub use self::marker::LocalMarker;
 use crate::{
-    CancellationType, LocalActivityOptions,
+    LocalActivityOptions,
     execution::AttemptEnd,
     retry::{Decision, Policy},
 };
@@ -272,13 +272,6 @@ impl LocalActivity {
             result,
             summary: self.options.summary.clone(),
         }
-    }
-}
-
-impl CancellationType {
-    /// Whether what runs is asked to stop.
-    pub fn asks(self) -> bool {
-        !matches!(self, Self::Abandon)
     }
 }
 

@@ -5,7 +5,7 @@ use longhaul_history::{
 };
 
 use super::*;
-use crate::Outcome;
+use crate::{CancellationType, Outcome};
 
 const S: u64 = 1_000_000_000;
 const START: u64 = 1_700_000_000 * S;

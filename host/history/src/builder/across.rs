@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::{Builder, IDENTITY};
 use crate::{
+    Attributes,
     payload::json_payload,
     proto::{
         common::v1::{Header, Memo, Payload, Payloads, SearchAttributes, WorkflowExecution, WorkflowType},
@@ -58,6 +59,14 @@ impl Child {
             name: self.workflow_type.clone(),
         })
     }
+}
+
+/// Whichever run of a workflow id is the newest.
+fn newest_run(workflow_id: &str) -> Option<WorkflowExecution> {
+    Some(WorkflowExecution {
+        workflow_id: workflow_id.to_owned(),
+        run_id: String::new(),
+    })
 }
 
 impl Builder {
@@ -194,19 +203,15 @@ impl Builder {
         name: &str,
         input: impl Into<Option<Payloads>>,
     ) -> i64 {
-        let event_id = self.push(SignalExternalWorkflowExecutionInitiatedEventAttributes {
+        let initiated = SignalExternalWorkflowExecutionInitiatedEventAttributes {
             workflow_task_completed_event_id: self.task_completed,
-            workflow_execution: Some(WorkflowExecution {
-                workflow_id: workflow_id.to_owned(),
-                run_id: String::new(),
-            }),
+            workflow_execution: newest_run(workflow_id),
             signal_name: name.to_owned(),
             input: input.into(),
             header: Some(Header::default()),
             ..Default::default()
-        });
-        self.externals.insert(seq, event_id);
-        event_id
+        };
+        self.push_external(seq, initiated)
     }
 
     /// ExternalWorkflowExecutionSignaled.
@@ -239,18 +244,14 @@ impl Builder {
     }
 
     fn cancel_initiated(&mut self, seq: u32, workflow_id: &str, child_only: bool, reason: &str) -> i64 {
-        let event_id = self.push(RequestCancelExternalWorkflowExecutionInitiatedEventAttributes {
+        let initiated = RequestCancelExternalWorkflowExecutionInitiatedEventAttributes {
             workflow_task_completed_event_id: self.task_completed,
-            workflow_execution: Some(WorkflowExecution {
-                workflow_id: workflow_id.to_owned(),
-                run_id: String::new(),
-            }),
+            workflow_execution: newest_run(workflow_id),
             child_workflow_only: child_only,
             reason: reason.to_owned(),
             ..Default::default()
-        });
-        self.externals.insert(seq, event_id);
-        event_id
+        };
+        self.push_external(seq, initiated)
     }
 
     /// ExternalWorkflowExecutionCancelRequested.
@@ -352,6 +353,13 @@ impl Builder {
                 indexed_fields: [("TemporalChangeVersion".to_owned(), versions)].into(),
             }),
         })
+    }
+
+    /// What initiates a message to another execution. Its outcome is added under the same `seq`.
+    fn push_external(&mut self, seq: u32, initiated: impl Into<Attributes>) -> i64 {
+        let event_id = self.push(initiated);
+        self.externals.insert(seq, event_id);
+        event_id
     }
 
     /// The event that initiated a message to another execution.

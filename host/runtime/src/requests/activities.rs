@@ -31,6 +31,29 @@ struct ById<'a> {
     activity_id: &'a str,
 }
 
+/// The requests that name an activity so do it by the same fields.
+macro_rules! by_id {
+    ($($request:ident),+) => {
+        $(impl<'a> From<&'a wire::$request> for ById<'a> {
+            fn from(request: &'a wire::$request) -> Self {
+                Self {
+                    namespace: &request.namespace,
+                    workflow_id: &request.workflow_id,
+                    run_id: &request.run_id,
+                    activity_id: &request.activity_id,
+                }
+            }
+        })+
+    };
+}
+
+by_id! {
+    RespondActivityTaskCompletedByIdRequest,
+    RespondActivityTaskFailedByIdRequest,
+    RespondActivityTaskCanceledByIdRequest,
+    RecordActivityTaskHeartbeatByIdRequest
+}
+
 impl Runtime {
     /// An attempt has succeeded. The answer means that this is durable.
     ///
@@ -56,12 +79,7 @@ impl Runtime {
         &self,
         request: wire::RespondActivityTaskCompletedByIdRequest,
     ) -> Result<wire::RespondActivityTaskCompletedByIdResponse, Error> {
-        let about = self.about_id(ById {
-            namespace: &request.namespace,
-            workflow_id: &request.workflow_id,
-            run_id: &request.run_id,
-            activity_id: &request.activity_id,
-        })?;
+        let about = self.about_id(ById::from(&request))?;
         let end = self.completed(request.result);
         self.say_end(about, end, None, request.identity).await?;
         Ok(wire::RespondActivityTaskCompletedByIdResponse::default())
@@ -91,12 +109,7 @@ impl Runtime {
         &self,
         request: wire::RespondActivityTaskFailedByIdRequest,
     ) -> Result<wire::RespondActivityTaskFailedByIdResponse, Error> {
-        let about = self.about_id(ById {
-            namespace: &request.namespace,
-            workflow_id: &request.workflow_id,
-            run_id: &request.run_id,
-            activity_id: &request.activity_id,
-        })?;
+        let about = self.about_id(ById::from(&request))?;
         let (end, details, failures) = self.failed(request.failure, request.last_heartbeat_details);
         self.say_end(about, end, details, request.identity).await?;
         Ok(wire::RespondActivityTaskFailedByIdResponse { failures })
@@ -126,12 +139,7 @@ impl Runtime {
         &self,
         request: wire::RespondActivityTaskCanceledByIdRequest,
     ) -> Result<wire::RespondActivityTaskCanceledByIdResponse, Error> {
-        let about = self.about_id(ById {
-            namespace: &request.namespace,
-            workflow_id: &request.workflow_id,
-            run_id: &request.run_id,
-            activity_id: &request.activity_id,
-        })?;
+        let about = self.about_id(ById::from(&request))?;
         let end = self.cancelled(request.details);
         self.say_end(about, end, None, request.identity).await?;
         Ok(wire::RespondActivityTaskCanceledByIdResponse::default())
@@ -164,12 +172,7 @@ impl Runtime {
         &self,
         request: wire::RecordActivityTaskHeartbeatByIdRequest,
     ) -> Result<wire::RecordActivityTaskHeartbeatByIdResponse, Error> {
-        let about = self.about_id(ById {
-            namespace: &request.namespace,
-            workflow_id: &request.workflow_id,
-            run_id: &request.run_id,
-            activity_id: &request.activity_id,
-        })?;
+        let about = self.about_id(ById::from(&request))?;
         let told = self.say_beat(about, request.details, request.identity).await?;
         Ok(wire::RecordActivityTaskHeartbeatByIdResponse {
             cancel_requested: told.cancel_requested,

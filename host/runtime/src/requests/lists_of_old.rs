@@ -3,6 +3,7 @@
 use longhaul_engine::proto::{
     enums::v1::WorkflowExecutionStatus,
     filter::v1::{StartTimeFilter, StatusFilter},
+    workflow::v1::WorkflowExecutionInfo,
     workflowservice::v1 as wire,
 };
 use longhaul_history::time::Timestamp;
@@ -25,17 +26,17 @@ impl Runtime {
         request: wire::ListOpenWorkflowExecutionsRequest,
     ) -> Result<wire::ListOpenWorkflowExecutionsResponse, Error> {
         let query = open_query(&request)?;
-        let listed = self
-            .list_workflows(wire::ListWorkflowExecutionsRequest {
-                namespace: request.namespace,
-                page_size: request.maximum_page_size,
-                next_page_token: request.next_page_token,
+        let (executions, next_page_token) = self
+            .listed(
+                request.namespace,
+                request.maximum_page_size,
+                request.next_page_token,
                 query,
-            })
+            )
             .await?;
         Ok(wire::ListOpenWorkflowExecutionsResponse {
-            executions: listed.executions,
-            next_page_token: listed.next_page_token,
+            executions,
+            next_page_token,
         })
     }
 
@@ -50,17 +51,17 @@ impl Runtime {
         request: wire::ListClosedWorkflowExecutionsRequest,
     ) -> Result<wire::ListClosedWorkflowExecutionsResponse, Error> {
         let query = closed_query(&request)?;
-        let listed = self
-            .list_workflows(wire::ListWorkflowExecutionsRequest {
-                namespace: request.namespace,
-                page_size: request.maximum_page_size,
-                next_page_token: request.next_page_token,
+        let (executions, next_page_token) = self
+            .listed(
+                request.namespace,
+                request.maximum_page_size,
+                request.next_page_token,
                 query,
-            })
+            )
             .await?;
         Ok(wire::ListClosedWorkflowExecutionsResponse {
-            executions: listed.executions,
-            next_page_token: listed.next_page_token,
+            executions,
+            next_page_token,
         })
     }
 
@@ -73,18 +74,37 @@ impl Runtime {
         &self,
         request: wire::ScanWorkflowExecutionsRequest,
     ) -> Result<wire::ScanWorkflowExecutionsResponse, Error> {
-        let listed = self
-            .list_workflows(wire::ListWorkflowExecutionsRequest {
-                namespace: request.namespace,
-                page_size: request.page_size,
-                next_page_token: request.next_page_token,
-                query: request.query,
-            })
+        let (executions, next_page_token) = self
+            .listed(
+                request.namespace,
+                request.page_size,
+                request.next_page_token,
+                request.query,
+            )
             .await?;
         Ok(wire::ScanWorkflowExecutionsResponse {
-            executions: listed.executions,
-            next_page_token: listed.next_page_token,
+            executions,
+            next_page_token,
         })
+    }
+
+    /// A page of the list that has replaced them, and where the next one begins.
+    async fn listed(
+        &self,
+        namespace: String,
+        page_size: i32,
+        next_page_token: Vec<u8>,
+        query: String,
+    ) -> Result<(Vec<WorkflowExecutionInfo>, Vec<u8>), Error> {
+        let listed = self
+            .list_workflows(wire::ListWorkflowExecutionsRequest {
+                namespace,
+                page_size,
+                next_page_token,
+                query,
+            })
+            .await?;
+        Ok((listed.executions, listed.next_page_token))
     }
 }
 

@@ -11,6 +11,7 @@ mod lists_of_old;
 mod modules;
 mod operate;
 mod polls;
+mod queue_config;
 mod start;
 mod updates;
 mod workflows;

@@ -14,7 +14,7 @@ use crate::{
     Error, Runtime,
     core::Core,
     shard::Delivery,
-    task_queues::{Poller, QueueKey, Refusal, Taken},
+    task_queues::{Poller, QueueKey, Refusal, SetBy, Taken},
 };
 
 /// A poll counts while this lives.
@@ -47,7 +47,7 @@ impl Runtime {
         within: Option<Duration>,
     ) -> Result<wire::PollActivityTaskQueueResponse, Error> {
         let core = &self.inner.core;
-        let key = self.queue_key(&request.namespace, request.task_queue.as_ref())?;
+        let key = self.queue_key(&request.namespace, name_of(request.task_queue.as_ref()))?;
         check::name(&core.options.limits.history, "Identity", &request.identity)?;
         check::name(
             &core.options.limits.history,
@@ -123,7 +123,8 @@ impl Runtime {
         Ok(wire::ShutdownWorkerResponse::default())
     }
 
-    /// Who polls a task queue, and what waits in it. Modules that serve the queue within the server count as a poller.
+    /// Who polls a task queue, what waits in it, and how many attempts it may hand out. Modules that serve the queue within the server
+    /// count as a poller.
     ///
     /// # Errors
     ///
@@ -133,7 +134,7 @@ impl Runtime {
         request: wire::DescribeTaskQueueRequest,
     ) -> Result<wire::DescribeTaskQueueResponse, Error> {
         let core = &self.inner.core;
-        let key = self.queue_key(&request.namespace, request.task_queue.as_ref())?;
+        let key = self.queue_key(&request.namespace, name_of(request.task_queue.as_ref()))?;
         let now_ns = core.clock.now_ns();
         let activities = request.task_queue_type() == TaskQueueType::Activity;
         // Workflow tasks run inline and never wait; nobody outside polls for them.
@@ -171,19 +172,25 @@ impl Runtime {
                 tasks_dispatch_rate: described.handed_out,
                 ..Default::default()
             }),
-            effective_rate_limit: described.limit.map(|a_second| {
+            config: (activities && request.report_config)
+                .then(|| core.task_queues.config(&key))
+                .flatten(),
+            effective_rate_limit: described.limit.map(|limit| {
+                let source = match limit.by {
+                    SetBy::Api => RateLimitSource::Api,
+                    SetBy::Worker => RateLimitSource::Worker,
+                };
                 wire::describe_task_queue_response::EffectiveRateLimit {
-                    requests_per_second: a_second as f32,
-                    rate_limit_source: RateLimitSource::Worker as i32,
+                    requests_per_second: limit.a_second as f32,
+                    rate_limit_source: source as i32,
                 }
             }),
             ..Default::default()
         })
     }
 
-    fn queue_key(&self, namespace: &str, queue: Option<&queue::TaskQueue>) -> Result<QueueKey, Error> {
+    pub(super) fn queue_key(&self, namespace: &str, name: &str) -> Result<QueueKey, Error> {
         let namespace = self.namespace_id(namespace)?;
-        let name = queue.map_or("", |queue| queue.name.as_str());
         if name.is_empty() {
             // In the words of Temporal's server.
             return Err(Error::InvalidArgument("TaskQueue is not set on request.".into()));
@@ -194,6 +201,10 @@ impl Runtime {
             name: Arc::from(name),
         })
     }
+}
+
+fn name_of(queue: Option<&queue::TaskQueue>) -> &str {
+    queue.map_or("", |queue| queue.name.as_str())
 }
 
 /// How many attempts a worker lets the whole queue hand out in a second; none: it does not say.

@@ -4,7 +4,7 @@
 
 use longhaul_engine::{
     Turn,
-    execution::{AttemptEnd, Limits, Which},
+    execution::{AttemptEnd, Limits, Told, Which},
     proto::{
         common::v1::Payloads, failure::v1::Failure, history::v1::WorkflowExecutionSignaledEventAttributes,
     },
@@ -12,7 +12,12 @@ use longhaul_engine::{
 use longhaul_store::{Change, Pending, Row, RowKey};
 use prost::Message as _;
 
-use super::{Shard, message::Input, run::Run};
+use super::{
+    Shard,
+    answers::{Said, Saying},
+    message::{Input, Reply},
+    run::Run,
+};
 use crate::Error;
 
 /// What somebody was told is kept.
@@ -75,18 +80,27 @@ enum End {
 }
 
 impl Answer {
-    /// None: no worker says this.
-    pub(super) fn new(
-        which: &Which,
-        end: AttemptEnd,
-        details: Option<Payloads>,
-        identity: String,
-    ) -> Option<Self> {
-        let end = match end {
-            AttemptEnd::Completed(result) => End::Completed(result),
-            AttemptEnd::Failed(failure) => End::Failed(failure),
-            AttemptEnd::Cancelled(details) => End::Cancelled(details),
-            AttemptEnd::HandedOver | AttemptEnd::Lost => return None,
+    /// What a worker has said, and who is to be told that it is kept. Gives back what is not kept: that an attempt is alive, or an end
+    /// of which no worker speaks.
+    pub(super) fn of(said: Said) -> Result<(Self, Reply<Told>), Box<Said>> {
+        let Said {
+            which,
+            saying,
+            identity,
+            reply,
+        } = said;
+        let (end, details) = match saying {
+            Saying::Ended(AttemptEnd::Completed(result), details) => (End::Completed(result), details),
+            Saying::Ended(AttemptEnd::Failed(failure), details) => (End::Failed(failure), details),
+            Saying::Ended(AttemptEnd::Cancelled(left), details) => (End::Cancelled(left), details),
+            saying @ (Saying::Ended(AttemptEnd::HandedOver | AttemptEnd::Lost, _) | Saying::Beats(_)) => {
+                return Err(Box::new(Said {
+                    which,
+                    saying,
+                    identity,
+                    reply,
+                }));
+            }
         };
         let mut answer = Self {
             end: Some(end),
@@ -100,13 +114,13 @@ impl Answer {
                 number,
                 nonce,
             } => {
-                answer.scheduled_event_id = *scheduled_event_id;
-                answer.number = *number;
-                answer.nonce = *nonce;
+                answer.scheduled_event_id = scheduled_event_id;
+                answer.number = number;
+                answer.nonce = nonce;
             }
-            Which::ActivityId(id) => answer.activity_id.clone_from(id),
+            Which::ActivityId(id) => answer.activity_id = id,
         }
-        Some(answer)
+        Ok((answer, reply))
     }
 
     fn which(&self) -> Which {

@@ -65,6 +65,8 @@ pub(crate) enum Held {
     Revive(RunId),
     /// All that the run has done is durable, so that its validators can be asked on replays from the store.
     Validate(RunId),
+    /// All that the run has done is durable, so that queries can be asked on replays from the store.
+    Ask(RunId),
     /// All that was handed over of the run is durable, so that it can be read again.
     Load(RunId, Place),
     /// The run has closed: its code can leave the memory.
@@ -202,6 +204,7 @@ impl Shard {
                     self.ask_validators(run);
                 }
             }
+            Held::Ask(run_id) => self.ask_replays(run_id),
             Held::Load(run_id, place) => self.begin_load(run_id, &place),
             Held::Closed(run_id) => {
                 self.forget_if_idle(run_id);
@@ -215,6 +218,7 @@ impl Shard {
         if self.commits.submitter.epoch() != epoch {
             return;
         }
+        self.core.note_failed_write();
         self.start_over(why);
     }
 
@@ -246,6 +250,7 @@ impl Shard {
                 | Held::Wake(_)
                 | Held::Revive(_)
                 | Held::Validate(_)
+                | Held::Ask(_)
                 | Held::Left(_)
                 | Held::Closed(_)
                 | Held::Send(_)

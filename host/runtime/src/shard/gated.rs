@@ -90,6 +90,11 @@ impl Gated {
         }
     }
 
+    /// What was let in is kept until its run has had its turn, and no longer: a run that cannot be read takes no place.
+    pub(super) fn keep_permits(&mut self, awaited: impl Fn(RunId) -> bool) {
+        self.permits.retain(|(run_id, _), _| awaited(*run_id));
+    }
+
     /// The next that waits for this module.
     fn front(&self, key: &Key) -> Option<(RunId, Which)> {
         self.lines.get(key)?.front().copied()

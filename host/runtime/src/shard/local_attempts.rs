@@ -283,8 +283,7 @@ impl Shard {
     /// It could not be written why it was to run.
     pub(super) fn give_local_back(&mut self, dispatch: &LocalDispatch) {
         self.local_attempts
-            .running
-            .remove(&(dispatch.run_id, dispatch.seq));
+            .forget(dispatch.run_id, dispatch.seq, dispatch.start);
     }
 
     /// An attempt has come to its end: tell the run, if its task is still open.

@@ -122,7 +122,7 @@ impl Shard {
                 input => input.refuse(&gone),
             }
         }
-        for question in run.questions {
+        for question in run.questions.into_iter().chain(run.asked.into_messages()) {
             question.refuse(gone.clone());
         }
     }

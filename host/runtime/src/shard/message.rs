@@ -317,6 +317,8 @@ pub(crate) enum Notice {
         number: u64,
         result: Result<Verdicts, TaskError>,
     },
+    /// Queries of a run were asked on replays.
+    Asked(RunId),
     /// An attempt of an activity has ended.
     AttemptEnded {
         key: AttemptKey,

@@ -6,6 +6,7 @@
 
 mod alarms;
 mod answers;
+mod asked;
 mod attempts;
 mod beginning;
 mod buffered;
@@ -20,6 +21,7 @@ mod kept;
 mod letter;
 mod load;
 mod local_attempts;
+mod meanwhile;
 mod memory;
 mod message;
 mod metadata;

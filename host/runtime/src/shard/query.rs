@@ -1,11 +1,11 @@
 //! Queries and descriptions: questions about a run, answered on a copy of its state.
 
 use longhaul_engine::{
-    Session, Turn,
+    Execution, Session, Turn,
     proto::{
         common::v1::Payload,
         enums::v1::{QueryRejectCondition, WorkflowExecutionStatus},
-        query::v1::QueryRejected,
+        query::v1::{QueryRejected, WorkflowQuery},
         workflowservice::v1 as wire,
     },
 };
@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     Error,
-    guest::{self, Guest},
+    guest::{self, Guest, TaskError},
     names,
 };
 
@@ -45,33 +45,29 @@ impl Shard {
                 let answer = self.describe(run, turn.now_ns);
                 tellings.answer(reply, answer);
             }
-            Message::Query { request, reply } => match self.query(run, turn.now_ns, &request) {
-                Some(answer) => {
-                    if run.polling.asked(turn.now_ns) {
-                        tracing::warn!(
-                            workflow_id = &*run.workflow_id, run_id = %run.run_id,
-                            "the workflow is queried again and again: who waits for a change is told in time, and with one \
-                             request, by an update that awaits it (`wait_condition`), or by the workflow's result"
-                        );
+            Message::Query { request, reply } => {
+                let found = self.query(run, turn.now_ns, &request);
+                if !matches!(found, Found::NoCode) && run.polling.asked(turn.now_ns) {
+                    tracing::warn!(
+                        workflow_id = &*run.workflow_id, run_id = %run.run_id,
+                        "the workflow is queried again and again: who waits for a change is told in time, and with one \
+                         request, by an update that awaits it (`wait_condition`), or by the workflow's result"
+                    );
+                }
+                match found {
+                    Found::Answer(answer) => tellings.answer(reply, *answer),
+                    Found::NoCode => {
+                        run.questions.push(Message::Query { request, reply });
+                        self.revive(run);
                     }
-                    tellings.answer(reply, answer);
+                    Found::NoFork => run.asked.push(request, reply),
                 }
-                None => {
-                    run.questions.push(Message::Query { request, reply });
-                    self.revive(run);
-                }
-            },
+            }
             other => other.refuse(Error::Internal("not a question".into())),
         }
     }
 
-    /// None: the code has to be brought back first.
-    fn query(
-        &self,
-        run: &mut Run,
-        now_ns: u64,
-        request: &wire::QueryWorkflowRequest,
-    ) -> Option<Result<wire::QueryWorkflowResponse, Error>> {
+    fn query(&self, run: &mut Run, now_ns: u64, request: &wire::QueryWorkflowRequest) -> Found {
         let status = run.execution.status();
         let rejected = match request.query_reject_condition() {
             QueryRejectCondition::NotOpen => status != WorkflowExecutionStatus::Running,
@@ -85,72 +81,123 @@ impl Shard {
             let query_rejected = Some(QueryRejected {
                 status: status as i32,
             });
-            return Some(Ok(wire::QueryWorkflowResponse {
+            return Found::answer(Ok(wire::QueryWorkflowResponse {
                 query_rejected,
                 ..Default::default()
             }));
         }
         let query = request.query.clone().unwrap_or_default();
         if let Err(error) = known(run, &query.query_type) {
-            return Some(Err(error));
+            return Found::answer(Err(error));
         }
         if run.execution.completed_tasks() == 0 {
             if run.parked.is_none() && run.broken.is_none() && run.needs_task() {
                 // Its first task runs as soon as the code is back.
-                return None;
+                return Found::NoCode;
             }
             let why = run.parked.as_ref().map_or("", |parked| parked.reason.as_str());
-            return Some(Err(Error::FailedPrecondition(format!(
+            return Found::answer(Err(Error::FailedPrecondition(format!(
                 "the workflow has completed no task yet, so there is no state to query: {why}"
             ))));
         }
-        if !run.is_live() {
-            let broken = run.broken.as_ref()?;
-            return Some(Err(Error::FailedPrecondition(format!(
-                "the workflow's code cannot be replayed, so there is no state to query: {broken}"
-            ))));
-        }
-        if let (METADATA, Code::Live(live)) = (query.query_type.as_str(), &run.code) {
-            let metadata = metadata(run, live.session.current_details());
-            return Some(respond(Ok(Ok(vec![metadata])), METADATA));
-        }
-        let arguments = guest::payloads_in(query.query_args.as_ref());
-        let header = guest::header_in(query.header.as_ref());
-        let execution = &run.execution;
-        let ask = |reader: &mut Reader<'_>, session: &Session| {
-            if query.query_type == STACK_TRACE {
-                let tasks = reader.waiting()?;
-                return Ok(Ok(vec![stack_trace(&tasks, session, execution, now_ns)]));
+        let live = match &run.code {
+            Code::Live(live) => live,
+            Code::Absent => {
+                return match &run.broken {
+                    Some(broken) => Found::answer(Err(not_replayed(broken))),
+                    None => Found::NoCode,
+                };
             }
-            let answer = reader.query(&query.query_type, &arguments, &header)?;
-            Ok(answer
-                .map(|value| vec![guest::payload_out(value)])
-                .map_err(|failure| Box::new(guest::failure_out(failure))))
         };
-        let Code::Live(live) = &run.code else { return None };
+        if query.query_type == METADATA {
+            let metadata = metadata(run, live.session.current_details());
+            return Found::answer(respond(Ok(Ok(vec![metadata])), METADATA));
+        }
+        let question = Question {
+            query: &query,
+            execution: &run.execution,
+            now_ns,
+        };
         let forked = live
             .instance
             .fork()
-            .map(|mut reader| ask(&mut reader, &live.session));
+            .map(|mut reader| question.ask(&mut reader, &live.session));
         let answer = match forked {
             Ok(answer) => answer,
+            // The next task needs the instance.
+            Err(ForkError::NotEligible(_)) if run.needs_task() => return Found::NoFork,
             Err(ForkError::NotEligible(_)) => {
                 // Give the instance up for this question; the next one, or the next task, replays another.
-                let Code::Live(live) = std::mem::replace(&mut run.code, Code::Absent) else {
-                    return None;
-                };
-                let Guest {
-                    instance, session, ..
-                } = *live;
-                match instance.into_reader() {
-                    Ok(mut reader) => ask(&mut reader, &session),
-                    Err(error) => return Some(Err(Error::Internal(error.to_string()))),
+                match std::mem::replace(&mut run.code, Code::Absent) {
+                    Code::Live(live) => question.ask_of(*live),
+                    Code::Absent => return Found::NoCode,
                 }
             }
-            Err(error) => return Some(Err(Error::ResourceExhausted(error.to_string()))),
+            Err(error) => return Found::answer(Err(Error::ResourceExhausted(error.to_string()))),
         };
-        Some(respond(answer, &query.query_type))
+        Found::answer(answer)
     }
+}
+
+/// What became of a query.
+enum Found {
+    Answer(Box<Result<wire::QueryWorkflowResponse, Error>>),
+    /// The code has to be brought back first.
+    NoCode,
+    /// Its state cannot be forked, and the run goes on with it.
+    NoFork,
+}
+
+impl Found {
+    fn answer(answer: Result<wire::QueryWorkflowResponse, Error>) -> Self {
+        Self::Answer(Box::new(answer))
+    }
+}
+
+/// A query that the code has to answer.
+pub(super) struct Question<'a> {
+    pub(super) query: &'a WorkflowQuery,
+    pub(super) execution: &'a Execution,
+    pub(super) now_ns: u64,
+}
+
+impl Question<'_> {
+    fn ask(&self, reader: &mut Reader<'_>, session: &Session) -> Result<wire::QueryWorkflowResponse, Error> {
+        let query = self.query;
+        let asked = if query.query_type == STACK_TRACE {
+            reader
+                .waiting()
+                .map(|tasks| Ok(vec![stack_trace(&tasks, session, self.execution, self.now_ns)]))
+        } else {
+            let arguments = guest::payloads_in(query.query_args.as_ref());
+            let header = guest::header_in(query.header.as_ref());
+            reader
+                .query(&query.query_type, &arguments, &header)
+                .map(|answer| {
+                    answer
+                        .map(|value| vec![guest::payload_out(value)])
+                        .map_err(|failure| Box::new(guest::failure_out(failure)))
+                })
+        };
+        respond(asked, &query.query_type)
+    }
+
+    /// Ask an instance that is of no further use.
+    pub(super) fn ask_of(&self, guest: Guest) -> Result<wire::QueryWorkflowResponse, Error> {
+        let Guest {
+            instance, session, ..
+        } = guest;
+        let reader = instance.into_reader();
+        let mut reader = reader.map_err(|error| Error::Internal(error.to_string()))?;
+        self.ask(&mut reader, &session)
+    }
+}
+
+/// Why there is no state to query.
+pub(super) fn not_replayed(why: &TaskError) -> Error {
+    Error::FailedPrecondition(format!(
+        "the workflow's code cannot be replayed, so there is no state to query: {why}"
+    ))
 }
 
 type Answer = Result<Result<Vec<Payload>, Box<longhaul_engine::proto::failure::v1::Failure>>, Trap>;

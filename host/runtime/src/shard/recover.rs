@@ -222,7 +222,10 @@ impl Shard {
 /// Tell everybody who waits for a run that its state is given up. What has no sender who waits comes from the store again.
 pub(super) fn tell(run: Box<Run>, tellings: Tellings, error: &Error) {
     tellings.fail(error);
-    let (held, asked) = run.open_task.map(|open| open.into_waiting()).unwrap_or_default();
+    let (held, asked) = run
+        .open_task
+        .map(|open| open.meanwhile.into_parts())
+        .unwrap_or_default();
     for input in held {
         input.refuse(error);
     }
@@ -232,7 +235,7 @@ pub(super) fn tell(run: Box<Run>, tellings: Tellings, error: &Error) {
     for input in run.inbox {
         input.refuse(error);
     }
-    for question in run.questions {
+    for question in run.questions.into_iter().chain(run.asked.into_messages()) {
         question.refuse(error.clone());
     }
     for stage in run.stages.values() {

@@ -44,6 +44,7 @@ impl Shard {
                 number,
                 result,
             } => self.on_validated(run_id, number, result),
+            Notice::Asked(run_id) => self.on_asked(run_id),
             Notice::AttemptEnded { key, place, end } => {
                 self.on_attempt_ended(key);
                 self.deliver(key.run_id, &place, Input::AttemptEnded { key, end });

@@ -11,6 +11,7 @@ use tokio::sync::watch;
 
 use super::{
     alarms::Place,
+    asked::Asked,
     letter::Envelope,
     local_attempts::Local,
     message::{Input, Message},
@@ -49,6 +50,8 @@ pub(crate) struct Run {
     pub(crate) wants_verdicts: bool,
     /// What waits for the code to be back.
     pub(crate) questions: Vec<Message>,
+    /// Queries that wait for replays of their own.
+    pub(crate) asked: Asked,
     /// How often it is asked.
     pub(crate) polling: Polling,
     pub(crate) inbox: VecDeque<Input>,
@@ -138,6 +141,7 @@ impl Run {
             validation: Validation::Idle,
             wants_verdicts: false,
             questions: Vec::new(),
+            asked: Asked::default(),
             polling: Polling::default(),
             inbox: VecDeque::new(),
             ticket: 0,
@@ -212,7 +216,11 @@ impl Run {
             .inbox
             .iter()
             .any(|input| matches!(input, Input::Buffered { .. }));
-        waits || self.open_task.as_ref().is_some_and(|open| open.has_kept())
+        waits
+            || self
+                .open_task
+                .as_ref()
+                .is_some_and(|open| open.meanwhile.has_kept())
     }
 
     /// Whether a workflow task is due that the code has to see.
@@ -246,13 +254,15 @@ impl Run {
 
     /// How much waits for it.
     pub(crate) fn waiting(&self) -> usize {
-        self.inbox.len() + self.questions.len() + self.open_task.as_ref().map_or(0, |open| open.waiting())
+        let of_task = self.open_task.as_ref().map_or(0, |open| open.meanwhile.waiting());
+        self.inbox.len() + self.questions.len() + self.asked.waiting() + of_task
     }
 
     /// Whether nothing is lost if it leaves the memory: all is durable, and nobody waits.
     pub(crate) fn is_quiet(&self, durable: u64) -> bool {
         self.inbox.is_empty()
             && self.questions.is_empty()
+            && self.asked.waiting() == 0
             && !self.reviving
             && self.open_task.is_none()
             && !self.validation.is_under_way()

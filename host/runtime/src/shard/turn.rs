@@ -1,7 +1,8 @@
 //! A run's turn: everything in its inbox, the workflow tasks that this calls for, and one transition.
 
 use longhaul_engine::{
-    Refused, Status, Turn, outgoing, proto::history::v1::WorkflowExecutionSignaledEventAttributes,
+    Refused, Status, Turn, outgoing,
+    proto::{history::v1::WorkflowExecutionSignaledEventAttributes, workflowservice::v1 as wire},
     workflow_task,
 };
 use longhaul_store::{Change, Pending, RunId};
@@ -151,7 +152,7 @@ impl Shard {
             let (queries, others) = questions
                 .into_iter()
                 .partition::<Vec<_>, _>(|question| matches!(question, Message::Query { .. }));
-            open.questions.extend(queries);
+            open.meanwhile.ask(queries);
             for question in others {
                 self.question(run, &turn, tellings, question);
             }
@@ -263,6 +264,7 @@ impl Shard {
             if wants_verdicts {
                 self.hold(ticket, Held::Validate(run_id));
             }
+            self.begin_asking(run_id);
             if closed {
                 self.hold(ticket, Held::Closed(run_id));
             }
@@ -456,16 +458,11 @@ impl Shard {
         if !run.execution.is_open() {
             return self.mailbox.notice(Notice::Again(Request::Start(beginning)));
         }
-        // Sent again: the first time it has started this run.
-        let started = beginning.request.request_id == run.start_request_id;
+        let attached = attached(run, &beginning.request);
         match beginning.with {
             With::Signal { signal, reply } => {
-                let answer = self.take_signal(run, turn, *signal).map(|()| Started {
-                    run_id: run.run_id,
-                    started,
-                    status: Status::Running,
-                });
-                if answer.is_ok() && !started {
+                let answer = self.take_signal(run, turn, *signal).map(|()| attached);
+                if answer.is_ok() && !attached.started {
                     run.execution.end_start_delay(turn);
                 }
                 tellings.answer(reply, answer);
@@ -503,22 +500,14 @@ impl Shard {
         &self,
         run: &mut Run,
         turn: &mut Turn,
-        request: longhaul_engine::proto::workflowservice::v1::SignalWorkflowExecutionRequest,
+        request: wire::SignalWorkflowExecutionRequest,
     ) -> Result<(), Error> {
         if !run.execution.is_open() {
             return Err(Error::AlreadyCompleted);
         }
         check_signal(&run.version, run.execution.workflow_type(), &request.signal_name)?;
-        let attributes = WorkflowExecutionSignaledEventAttributes {
-            signal_name: request.signal_name,
-            input: request.input,
-            identity: request.identity,
-            header: request.header,
-            request_id: request.request_id,
-            ..Default::default()
-        };
         run.execution
-            .signal(turn, attributes, &self.core.options.limits)
+            .signal(turn, signaled(request), &self.core.options.limits)
             .map(|_| ())
             .map_err(refuse)
     }
@@ -622,6 +611,30 @@ pub(super) fn check_signal(version: &Version, workflow_type: &str, name: &str) -
             workflow_type.signals.iter().map(|signal| signal.name.as_str())
         )
     )))
+}
+
+/// What a start led to whose message goes to a run that is there already.
+pub(super) fn attached(run: &Run, request: &wire::StartWorkflowExecutionRequest) -> Started {
+    Started {
+        run_id: run.run_id,
+        // Sent again: the first time it has started this run.
+        started: request.request_id == run.start_request_id,
+        status: Status::Running,
+    }
+}
+
+/// A client's signal as history has it.
+pub(super) fn signaled(
+    request: wire::SignalWorkflowExecutionRequest,
+) -> WorkflowExecutionSignaledEventAttributes {
+    WorkflowExecutionSignaledEventAttributes {
+        signal_name: request.signal_name,
+        input: request.input,
+        identity: request.identity,
+        header: request.header,
+        request_id: request.request_id,
+        ..Default::default()
+    }
 }
 
 /// An execution's refusal in the words of the wire.

@@ -1,4 +1,4 @@
-//! How many attempts a queue hands out in a second, as its workers ask.
+//! How many attempts a queue hands out in a second.
 
 /// A bucket of tokens as on Temporal's server: so many come a second, it holds those of one second, at least one, and it is full at
 /// first.
@@ -24,10 +24,6 @@ impl Limiter {
         };
         limiter.fit();
         limiter
-    }
-
-    pub(super) fn a_second(&self) -> f64 {
-        self.a_second
     }
 
     /// Another rate from now on. What was taken stays taken.

@@ -3,8 +3,9 @@
 //! What waits is in the store, as a row of its activity; a line here only says in which order. It is made anew after a restart, as
 //! the shards look at the rows again. Whoever finds both sides, an attempt that begins to wait or a poll that comes, brings them
 //! together at once, so nobody polls. While a poll waits in a queue an attempt does so only where the queue hands out as many in a
-//! second as its workers allow: then a shard is told when it may go on.
+//! second as it may, as an operator or its workers say: then a shard is told when it may go on.
 
+pub(crate) mod config;
 mod limiter;
 mod pollers;
 mod queue;
@@ -18,10 +19,16 @@ use std::{
 use longhaul_store::{NamespaceId, RunId};
 use tokio::sync::oneshot;
 
-use self::queue::{Queue, Rank, Waits};
+use self::{
+    config::Configs,
+    queue::{Queue, Rank, Waits},
+};
 use crate::shard::Delivery;
 
-pub(crate) use self::queue::{Matches, Poll, Waiting};
+pub(crate) use self::{
+    config::Full,
+    queue::{Matches, Poll, RateLimit, SetBy, Waiting},
+};
 
 /// Queues that nobody uses are kept so long, for their pollers to be seen: 5 min, as Temporal's server keeps those.
 const KEPT_NS: u64 = 300_000_000_000;
@@ -37,13 +44,15 @@ pub(crate) struct QueueKey {
     pub(crate) name: Arc<str>,
 }
 
-/// How many polls may wait.
+/// How much there may be.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Limits {
-    /// In all.
+    /// Polls that wait.
     pub(crate) polls: usize,
-    /// In one queue.
+    /// The same in one queue.
     pub(crate) polls_of_queue: usize,
+    /// Queues for which operators have set something.
+    pub(crate) configs: usize,
 }
 
 /// Why a poll is not taken.
@@ -64,6 +73,7 @@ pub(crate) struct TaskQueues {
 #[derive(Default)]
 struct Inner {
     queues: HashMap<QueueKey, Queue>,
+    configs: Configs,
     /// Where each attempt that waits stands.
     places: BTreeMap<(RunId, i64), (QueueKey, Rank)>,
     /// Queues that nobody uses, each once, in the order in which they became idle.
@@ -117,8 +127,8 @@ pub(crate) struct Described {
     pub(crate) added: f32,
     /// Attempts that were handed out, a second.
     pub(crate) handed_out: f32,
-    /// The most that may be handed out, a second; none: there is no limit.
-    pub(crate) limit: Option<f64>,
+    /// The most that may be handed out; none: there is no limit.
+    pub(crate) limit: Option<RateLimit>,
 }
 
 impl TaskQueues {
@@ -180,7 +190,7 @@ impl TaskQueues {
         queue.taken += 1;
         queue.pollers.polled(poller.identity, now_ns);
         if let Some(a_second) = poller.a_second {
-            queue.limit(a_second, now_ns);
+            queue.limit_by_worker(a_second, now_ns);
         }
         let waits = Waits {
             instance_key: poller.instance_key.to_owned(),
@@ -257,7 +267,10 @@ impl TaskQueues {
     pub(crate) fn describe(&self, key: &QueueKey, now_ns: u64) -> Described {
         let mut inner = self.lock();
         let Some(queue) = inner.queues.get_mut(key) else {
-            return Described::default();
+            return Described {
+                limit: Queue::new(inner.configs.a_second(key)).rate_limit(),
+                ..Described::default()
+            };
         };
         Described {
             pollers: queue.pollers.since(now_ns.saturating_sub(KEPT_NS)),
@@ -265,12 +278,12 @@ impl TaskQueues {
             oldest_ns: queue.line.first_key_value().map(|((due_ns, _), _)| *due_ns),
             added: queue.added.a_second(now_ns),
             handed_out: queue.handed_out.a_second(now_ns),
-            limit: queue.limit_a_second(),
+            limit: queue.rate_limit(),
         }
     }
 
-    /// How many a queue hands out in a second, if attempts wait in it because it has handed out that many.
-    pub(crate) fn holds_back(&self, key: &QueueKey, now_ns: u64) -> Option<f64> {
+    /// How many a queue hands out, if attempts wait in it because it has handed out that many.
+    pub(crate) fn holds_back(&self, key: &QueueKey, now_ns: u64) -> Option<RateLimit> {
         let inner = self.lock();
         inner.queues.get(key)?.holds_back(now_ns)
     }
@@ -283,7 +296,10 @@ impl TaskQueues {
 
 impl Inner {
     fn queue(&mut self, key: &QueueKey) -> &mut Queue {
-        let queue = self.queues.entry(key.clone()).or_default();
+        let queue = self
+            .queues
+            .entry(key.clone())
+            .or_insert_with(|| Queue::new(self.configs.a_second(key)));
         if let Some(since_ns) = queue.idle_since_ns.take() {
             self.idle.remove(&(since_ns, key.clone()));
         }

@@ -22,9 +22,30 @@ pub(super) struct Queue {
     pub(super) pollers: Pollers,
     pub(super) added: Rate,
     pub(super) handed_out: Rate,
+    /// Attempts that it is to hand out in a second, as an operator has set it.
+    by_api: Option<f64>,
+    /// The same, as the last poll that has said so wants it.
+    by_worker: Option<f64>,
+    /// For the stronger of the two.
     limiter: Option<Limiter>,
     /// For when a shard was told that the queue may go on.
     again_ns: Option<u64>,
+}
+
+/// How many attempts a queue may hand out.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct RateLimit {
+    pub(crate) a_second: f64,
+    pub(crate) by: SetBy,
+}
+
+/// Who has set a rate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum SetBy {
+    /// An operator.
+    Api,
+    /// A worker.
+    Worker,
 }
 
 /// An attempt that waits for a worker.
@@ -80,23 +101,49 @@ impl Poll {
 }
 
 impl Queue {
-    /// Hand out at most so many in a second from now on.
-    pub(super) fn limit(&mut self, a_second: f64, now_ns: u64) {
-        match &mut self.limiter {
-            Some(limiter) => limiter.set(a_second, now_ns),
-            None => self.limiter = Some(Limiter::new(a_second)),
+    /// Of which an operator has set so much.
+    pub(super) fn new(by_api: Option<f64>) -> Self {
+        Self {
+            by_api,
+            limiter: by_api.map(Limiter::new),
+            ..Self::default()
         }
     }
 
-    pub(super) fn limit_a_second(&self) -> Option<f64> {
-        self.limiter.as_ref().map(Limiter::a_second)
+    /// A worker wants at most so many in a second to be handed out from now on.
+    pub(super) fn limit_by_worker(&mut self, a_second: f64, now_ns: u64) {
+        self.by_worker = Some(a_second);
+        self.fit_limiter(now_ns);
+    }
+
+    /// An operator does, or leaves it to the workers again.
+    pub(super) fn limit_by_api(&mut self, a_second: Option<f64>, now_ns: u64) {
+        self.by_api = a_second;
+        self.fit_limiter(now_ns);
+    }
+
+    fn fit_limiter(&mut self, now_ns: u64) {
+        match (self.rate_limit(), &mut self.limiter) {
+            (Some(limit), Some(limiter)) => limiter.set(limit.a_second, now_ns),
+            (limit, limiter) => *limiter = limit.map(|limit| Limiter::new(limit.a_second)),
+        }
+    }
+
+    /// As on Temporal's server: what an operator has set counts, whatever the workers say.
+    pub(super) fn rate_limit(&self) -> Option<RateLimit> {
+        let limit = |by, a_second: Option<f64>| a_second.map(|a_second| RateLimit { a_second, by });
+        limit(SetBy::Api, self.by_api).or_else(|| limit(SetBy::Worker, self.by_worker))
     }
 
     /// The limit, if it is what attempts wait for.
-    pub(super) fn holds_back(&self, now_ns: u64) -> Option<f64> {
+    pub(super) fn holds_back(&self, now_ns: u64) -> Option<RateLimit> {
         let limiter = self.limiter.as_ref()?;
         let later = limiter.next_ns().is_none_or(|next_ns| next_ns > now_ns);
-        (later && !self.line.is_empty() && !self.polls.is_empty()).then(|| limiter.a_second())
+        if later && !self.line.is_empty() && !self.polls.is_empty() {
+            self.rate_limit()
+        } else {
+            None
+        }
     }
 
     /// The attempts that have waited longest meet the polls that have, as many as there are and as may be handed out.

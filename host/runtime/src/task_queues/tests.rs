@@ -1,5 +1,8 @@
 //! The lines by themselves.
 
+use longhaul_engine::proto::taskqueue::v1::{
+    self as proto, ConfigMetadata, RateLimitConfig, TaskQueueConfig,
+};
 use longhaul_store::RunId;
 
 use super::*;
@@ -11,6 +14,7 @@ fn queues() -> TaskQueues {
     TaskQueues::new(Limits {
         polls: 3,
         polls_of_queue: 2,
+        configs: 2,
     })
 }
 
@@ -178,6 +182,7 @@ fn a_queue_hands_out_as_many_in_a_second_as_its_workers_ask() {
     let queues = TaskQueues::new(Limits {
         polls: 100,
         polls_of_queue: 100,
+        configs: 1,
     });
     let q = key("q");
     for run in 1..=6 {
@@ -193,8 +198,8 @@ fn a_queue_hands_out_as_many_in_a_second_as_its_workers_ask() {
         .collect();
     let agains: Vec<_> = held.iter().map(|taken| taken.matches.again_ns).collect();
     assert_eq!(agains, [Some(SECOND / 2), None, None]);
-    assert_eq!(queues.holds_back(&q, 1), Some(2.0));
-    assert_eq!(queues.describe(&q, 1).limit, Some(2.0));
+    assert_eq!(queues.holds_back(&q, 1), limit(SetBy::Worker, 2.0));
+    assert_eq!(queues.describe(&q, 1).limit, limit(SetBy::Worker, 2.0));
     let early = queues.go_on(&q, SECOND / 2 - 1);
     assert_eq!(
         (runs(&early), early.again_ns),
@@ -223,7 +228,117 @@ fn a_queue_hands_out_as_many_in_a_second_as_its_workers_ask() {
     );
     let none = queues.poll(&q, with_rate(0.0), now).unwrap();
     assert_eq!((runs(&none.matches), none.matches.again_ns), (vec![], None));
-    assert_eq!(queues.holds_back(&q, u64::MAX), Some(0.0));
+    assert_eq!(queues.holds_back(&q, u64::MAX), limit(SetBy::Worker, 0.0));
+}
+
+fn limit(by: SetBy, a_second: f64) -> Option<RateLimit> {
+    Some(RateLimit { a_second, by })
+}
+
+/// What an operator has set at a time; none: unset.
+fn config(a_second: Option<f32>, at_ns: u64) -> TaskQueueConfig {
+    TaskQueueConfig {
+        queue_rate_limit: Some(RateLimitConfig {
+            rate_limit: a_second.map(|requests_per_second| proto::RateLimit { requests_per_second }),
+            metadata: Some(ConfigMetadata {
+                update_time: Some(longhaul_history::time::timestamp_from_ns(at_ns)),
+                ..Default::default()
+            }),
+        }),
+        ..Default::default()
+    }
+}
+
+#[test]
+fn what_an_operator_has_set_is_stronger_than_what_workers_say_until_it_is_unset() {
+    // A2
+    let queues = TaskQueues::new(Limits {
+        polls: 100,
+        polls_of_queue: 100,
+        configs: 1,
+    });
+    let q = key("q");
+    assert!(
+        queues
+            .configure(&q, config(Some(1.0), 0), None, 0)
+            .pairs
+            .is_empty()
+    );
+    assert_eq!(
+        queues.describe(&q, 0).limit,
+        limit(SetBy::Api, 1.0),
+        "before anybody has used it"
+    );
+    for run in 1..=5 {
+        assert!(queues.offer(&q, run, waiting(run.into(), 5), 0).poll.is_none());
+    }
+    let polls: Vec<_> = (0..5)
+        .map(|_| queues.poll(&q, with_rate(100.0), 0).unwrap())
+        .collect();
+    let met: Vec<_> = polls.iter().map(|taken| runs(&taken.matches)).collect();
+    assert_eq!(met, [vec![1], vec![], vec![], vec![], vec![]]);
+    assert_eq!(queues.holds_back(&q, 0), limit(SetBy::Api, 1.0));
+    // None: what is held goes on only when that is over.
+    let none = queues.configure(&q, config(Some(0.0), 1), None, SECOND);
+    assert_eq!((runs(&none), none.again_ns), (vec![], None));
+    assert_eq!(runs(&queues.go_on(&q, 2 * SECOND)), [0; 0]);
+    let slow = queues.configure(&q, config(Some(1.0), 2), None, 2 * SECOND);
+    assert_eq!((runs(&slow), slow.again_ns), (vec![2], Some(3 * SECOND)));
+    // What the workers have said meanwhile counts from now on, also for what is held.
+    let unset = queues.configure(&q, config(None, 3), None, 2 * SECOND);
+    assert_eq!((runs(&unset), unset.again_ns), (vec![3, 4, 5], None));
+    assert_eq!(queues.describe(&q, 2 * SECOND).limit, limit(SetBy::Worker, 100.0));
+    assert_eq!(
+        queues.config(&q),
+        Some(config(None, 3)),
+        "who has unset it is known"
+    );
+}
+
+#[test]
+fn what_an_operator_has_set_outlasts_the_queue_and_the_server() {
+    let queues = queues();
+    let q = key("q");
+    queues.configure(&q, config(Some(1.0), 0), None, 0);
+    for (name, now_ns) in [("q", 1), ("other", KEPT_NS + 1)] {
+        let poll = queues.poll(&key(name), with_rate(9.0), now_ns).unwrap();
+        queues.leave(&key(name), poll.number, now_ns);
+    }
+    assert!(!queues.lock().queues.contains_key(&q));
+    let again = queues.poll(&q, poller("w", ""), KEPT_NS + 2).unwrap();
+    queues.leave(&q, again.number, KEPT_NS + 2);
+    assert_eq!(queues.describe(&q, KEPT_NS + 2).limit, limit(SetBy::Api, 1.0));
+    // As the store has it.
+    let stored = |change| match change {
+        longhaul_store::Change::PutTaskQueue(key, body) => (key, body),
+        other => panic!("{other:?}"),
+    };
+    let next = self::queues();
+    next.restore(vec![stored(config::put(&q, &config(Some(1.0), 0)))])
+        .unwrap();
+    assert_eq!(next.config(&q), Some(config(Some(1.0), 0)));
+    let (key, _) = stored(config::put(&q, &config(None, 0)));
+    let error = next.restore(vec![(key, vec![0xFF])]).unwrap_err();
+    assert!(
+        error.to_string().contains("task queue \"q\" is damaged"),
+        "{error}"
+    );
+}
+
+#[test]
+fn what_was_unset_longest_ago_is_forgotten_first_and_what_holds_never() {
+    // B1
+    let queues = queues();
+    let (a, b, c) = (key("a"), key("b"), key("c"));
+    queues.configure(&a, config(Some(1.0), 0), None, 0);
+    queues.configure(&b, config(Some(1.0), 1), None, 1);
+    assert_eq!(queues.gives_way_to(&a), Ok(None), "it is configured already");
+    assert_eq!(queues.gives_way_to(&c), Err(Full(2)));
+    queues.configure(&b, config(None, 2), None, 2);
+    queues.configure(&a, config(None, 3), None, 3);
+    assert_eq!(queues.gives_way_to(&c), Ok(Some(b.clone())));
+    queues.configure(&c, config(Some(1.0), 4), Some(&b), 4);
+    assert_eq!((queues.config(&b), queues.config(&c).is_some()), (None, true));
 }
 
 #[test]

@@ -12,17 +12,20 @@ use longhaul_runtime::{
     Clock, Error, Simulation,
     activities::{self, CancellationReason, Context},
 };
-use longhaul_store::{Store, faults::FaultyDisk};
+use longhaul_store::{
+    Store,
+    faults::{FaultyDisk, Loss},
+};
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
 use crate::{common, worker::*, world::*};
 
 /// By which a test ends attempts of `Hold`, and what they know, in the order in which they began. Closed: the attempt is gone.
-type Held = Arc<Mutex<Vec<(oneshot::Sender<String>, Context)>>>;
+pub(crate) type Held = Arc<Mutex<Vec<(oneshot::Sender<String>, Context)>>>;
 
 /// An activity of the embedding program that runs until the test ends it.
-fn hold(world: &World) -> Held {
+pub(crate) fn hold(world: &World) -> Held {
     let held = Held::default();
     let begun = held.clone();
     let hold = activities::json(move |context: Context, _: Value| {
@@ -209,6 +212,27 @@ async fn the_end_of_an_attempt_waits_until_its_run_can_be_read() {
     world.until_history("w", "ActivityTaskCompleted").await;
     assert_eq!(world.result("w").await, json!(["Hold=\"late\""]));
     assert!(!world.history("w").contains("attempt="), "it was the first");
+}
+
+#[tokio::test]
+async fn a_heartbeat_waits_until_its_run_can_be_read() {
+    // A3
+    let mut world = small().await;
+    let held = hold(&world);
+    world.lab("w", &[holding()]).await;
+    world.sim.settle().await;
+    evict(&mut world).await;
+    world.sim.fail_read_of("w");
+    let (_end, context) = held.lock().unwrap().remove(0);
+    context.heartbeat_json(&"half-way").unwrap();
+    world.sim.settle().await;
+    // Nobody asks for the run: it is read again after a while, and what it was told becomes durable.
+    let before = world.commits();
+    world.advance(10 * SECOND).await;
+    assert!(world.commits() > before);
+    world.crash(Loss::All, SECOND);
+    let info = world.pending("w").await.unwrap();
+    assert_eq!(value(info.heartbeat_details.as_ref()), Some(json!("half-way")));
 }
 
 #[tokio::test]

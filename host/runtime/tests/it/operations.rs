@@ -330,7 +330,7 @@ async fn a_crash_after_any_commit_of_these_doubles_nothing() {
     assert!(crashes >= 3, "{crashes} crashes");
 }
 
-fn move_to(id: &str, module: &str, version: &str) -> wire::UpdateWorkflowExecutionOptionsRequest {
+pub(crate) fn move_to(id: &str, module: &str, version: &str) -> wire::UpdateWorkflowExecutionOptionsRequest {
     use longhaul_history::proto::deployment::v1::WorkerDeploymentVersion;
     let pinned = workflow::versioning_override::PinnedOverride {
         version: Some(WorkerDeploymentVersion {

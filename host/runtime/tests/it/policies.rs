@@ -528,6 +528,42 @@ async fn limits_of_time_are_the_documented_ones() {
 }
 
 #[tokio::test]
+async fn no_workflow_task_may_take_longer_than_two_minutes_nor_than_its_run() {
+    // E2
+    let mut options = common::options();
+    options.task_timeout = 600 * SECOND;
+    let mut world = World::sharded(options, 1);
+    world.upload("counter", "counter").await;
+    let seconds = |seconds: u64| Some(longhaul_history::time::duration_from_ns(seconds * 1_000_000_000));
+    for (id, asked, of_run, stated, holds) in [
+        ("default", None, None, " task-timeout=2m", 120),
+        ("hour", Some(3_600), None, " task-timeout=2m", 120),
+        (
+            "short run",
+            Some(3_600),
+            Some(60),
+            " run-timeout=1m task-timeout=1m",
+            60,
+        ),
+        ("short task", Some(10), Some(60), " run-timeout=1m", 10),
+    ] {
+        let mut request = start_request(id, "Counter", &[]);
+        request.workflow_task_timeout = asked.and_then(seconds);
+        request.workflow_run_timeout = of_run.and_then(seconds);
+        world.start_with(request).await.unwrap();
+        let config = world.describe(id).await.execution_config.unwrap();
+        assert_eq!(
+            config.default_workflow_task_timeout.unwrap().seconds,
+            holds,
+            "{id}"
+        );
+        let history = world.history(id);
+        let first = history.lines().next().unwrap();
+        assert!(first.ends_with(stated), "{first}");
+    }
+}
+
+#[tokio::test]
 async fn a_repeated_signal_changes_nothing() {
     // S5
     let mut world = World::of("counter").await;

@@ -1,10 +1,14 @@
-//! The rate that workers set for their whole task queue (A2).
+//! The rate at which a task queue hands out attempts, as its workers or an operator set it (A2).
 
 use std::{future::Future, pin::pin, task, time::Duration};
 
 use longhaul_history::{
     failure,
-    proto::{enums::v1::RateLimitSource, taskqueue::v1::TaskQueueMetadata, workflowservice::v1 as wire},
+    proto::{
+        enums::v1::{RateLimitSource, TaskQueueType},
+        taskqueue::v1::{RateLimit, TaskQueueConfig, TaskQueueMetadata},
+        workflowservice::v1::{self as wire, update_task_queue_config_request::RateLimitUpdate},
+    },
 };
 use longhaul_runtime::{Error, Runtime};
 use longhaul_store::faults::Loss;
@@ -153,4 +157,216 @@ async fn a_rate_that_is_none_is_refused() {
             "{error}"
         );
     }
+}
+
+fn update(a_second: impl Into<Option<f32>>, reason: &str) -> wire::UpdateTaskQueueConfigRequest {
+    let limit = |requests_per_second| RateLimit { requests_per_second };
+    wire::UpdateTaskQueueConfigRequest {
+        namespace: "default".into(),
+        identity: "operator".into(),
+        task_queue: QUEUE.into(),
+        task_queue_type: TaskQueueType::Activity as i32,
+        update_queue_rate_limit: Some(RateLimitUpdate {
+            rate_limit: a_second.into().map(limit),
+            reason: reason.into(),
+        }),
+        ..Default::default()
+    }
+}
+
+async fn configure(
+    world: &mut World,
+    request: wire::UpdateTaskQueueConfigRequest,
+) -> Result<TaskQueueConfig, Error> {
+    let rt = world.rt();
+    let answer = world.drive(rt.update_task_queue_config(request)).await?;
+    Ok(answer.config.unwrap_or_default())
+}
+
+/// What an operator has set, and why; none: nothing is set.
+fn is_set(config: Option<&TaskQueueConfig>) -> Option<(Option<f32>, &str)> {
+    let limit = config?.queue_rate_limit.as_ref()?;
+    let rate = limit.rate_limit.map(|limit| limit.requests_per_second);
+    Some((rate, &limit.metadata.as_ref()?.reason))
+}
+
+// A2
+#[tokio::test]
+async fn an_operators_rate_is_stronger_than_the_workers_and_outlasts_the_server() {
+    let mut world = World::sharded(common::options(), 3);
+    world.upload("lab", "lab").await;
+    waiting(&mut world, &["a", "b", "c", "d"]).await;
+    let set_ns = world.sim.now_ns();
+    let config = configure(&mut world, update(1.0, "the bank is slow"))
+        .await
+        .unwrap();
+    assert_eq!(is_set(Some(&config)), Some((Some(1.0), "the bank is slow")));
+    let metadata = config.queue_rate_limit.unwrap().metadata.unwrap();
+    assert_eq!(metadata.update_identity, "operator");
+    assert_eq!(
+        metadata
+            .update_time
+            .as_ref()
+            .and_then(longhaul_history::time::ns_from_timestamp),
+        Some(set_ns)
+    );
+    let poll = poll_at(world.rt(), 100.0);
+    let task = world.drive(poll).await.unwrap();
+    assert_eq!(value(task.input.as_ref()), Some(json!("a")));
+    let mut held = pin!(poll_at(world.rt(), 100.0));
+    assert!(now(&mut world, &mut held).await.is_none());
+    let told = world.pending("b").await.unwrap().last_failure.unwrap();
+    assert_eq!(
+        failure::why_it_waits(&told).0,
+        Some(
+            "task queue lab has handed out as many attempts as its rate limit allows: 1 a second (UpdateTaskQueueConfig)"
+        )
+    );
+    world.advance(SECOND).await;
+    let task = now(&mut world, &mut held).await.expect("its turn").unwrap();
+    assert_eq!(value(task.input.as_ref()), Some(json!("b")));
+    // Whatever was not synced is lost; what was acknowledged is not.
+    world.crash(Loss::All, SECOND);
+    world.sim.settle().await;
+    let described = world.describe_queue().await;
+    assert_eq!(
+        is_set(described.config.as_ref()),
+        Some((Some(1.0), "the bank is slow"))
+    );
+    let limit = described.effective_rate_limit.unwrap();
+    assert_eq!(
+        (limit.requests_per_second, limit.rate_limit_source()),
+        (1.0, RateLimitSource::Api)
+    );
+    let poll = poll_at(world.rt(), 100.0);
+    let task = world.drive(poll).await.unwrap();
+    assert_eq!(value(task.input.as_ref()), Some(json!("c")));
+    let mut held = pin!(poll_at(world.rt(), 100.0));
+    assert!(now(&mut world, &mut held).await.is_none());
+    // The workers' own rate again, at once, for those that wait as well.
+    let config = configure(&mut world, update(None, "it is fast again"))
+        .await
+        .unwrap();
+    assert_eq!(is_set(Some(&config)), Some((None, "it is fast again")));
+    let task = now(&mut world, &mut held).await.expect("at once").unwrap();
+    assert_eq!(value(task.input.as_ref()), Some(json!("d")));
+    let limit = world.describe_queue().await.effective_rate_limit.unwrap();
+    assert_eq!(
+        (limit.requests_per_second, limit.rate_limit_source()),
+        (100.0, RateLimitSource::Worker)
+    );
+    world.crash(Loss::All, SECOND);
+    world.sim.settle().await;
+    let described = world.describe_queue().await;
+    assert_eq!(
+        is_set(described.config.as_ref()),
+        Some((None, "it is fast again"))
+    );
+    assert_eq!(described.effective_rate_limit, None);
+}
+
+// A2
+#[tokio::test]
+async fn what_could_not_be_written_is_not_in_force() {
+    let mut world = lab().await;
+    configure(&mut world, update(5.0, "first")).await.unwrap();
+    world.disk.fail_sync(world.disk.syncs() + 1);
+    let error = configure(&mut world, update(1.0, "second")).await.unwrap_err();
+    assert!(matches!(error, Error::Unavailable(_)), "{error}");
+    let described = world.describe_queue().await;
+    assert_eq!(is_set(described.config.as_ref()), Some((Some(5.0), "first")));
+    assert_eq!(described.effective_rate_limit.unwrap().requests_per_second, 5.0);
+}
+
+// B1
+#[tokio::test]
+async fn what_cannot_be_set_is_refused_and_sets_nothing() {
+    let mut options = common::options();
+    options.queue_configs = 1;
+    let mut world = World::sharded(options, 1);
+    world.upload("lab", "lab").await;
+    let changed = |change: &dyn Fn(&mut wire::UpdateTaskQueueConfigRequest)| {
+        let mut request = update(1.0, "");
+        change(&mut request);
+        request
+    };
+    let of_type = |kind: TaskQueueType| changed(&|request| request.task_queue_type = kind as i32);
+    let refused = [
+        (
+            update(-1.0, ""),
+            "RequestsPerSecond of UpdateQueueRateLimit is -1",
+        ),
+        (
+            update(f32::NAN, ""),
+            "RequestsPerSecond of UpdateQueueRateLimit is NaN",
+        ),
+        (
+            update(f32::INFINITY, ""),
+            "RequestsPerSecond of UpdateQueueRateLimit is inf",
+        ),
+        (
+            update(1.0, &"y".repeat(1_001)),
+            "UpdateQueueRateLimit.Reason has 1001 characters",
+        ),
+        (
+            changed(&|request| request.identity = "y".repeat(1_001)),
+            "Identity has 1001 characters",
+        ),
+        (
+            changed(&|request| request.namespace = "nowhere".into()),
+            "namespace \"nowhere\" is not found",
+        ),
+        (
+            changed(&|request| request.task_queue.clear()),
+            "TaskQueue is not set",
+        ),
+        (
+            changed(&|request| request.task_queue = "y".repeat(1_001)),
+            "TaskQueue has 1001 characters",
+        ),
+        (of_type(TaskQueueType::Unspecified), "workflow task queues"),
+        (of_type(TaskQueueType::Workflow), "workflow task queues"),
+        (of_type(TaskQueueType::Nexus), "Nexus task queues"),
+        (
+            changed(&|request| {
+                request.update_fairness_key_rate_limit_default = request.update_queue_rate_limit.take()
+            }),
+            "fairness keys",
+        ),
+        (
+            changed(&|request| {
+                request.set_fairness_weight_overrides.insert("key".into(), 2.0);
+            }),
+            "fairness keys",
+        ),
+        (
+            changed(&|request| request.unset_fairness_weight_overrides.push("key".into())),
+            "fairness keys",
+        ),
+    ];
+    for (request, why) in refused {
+        let error = configure(&mut world, request).await.unwrap_err().to_string();
+        assert!(error.contains(why), "{error}");
+    }
+    let described = world.describe_queue().await;
+    assert_eq!((described.config, described.effective_rate_limit), (None, None));
+    // Nothing to change is no mistake.
+    let nothing = changed(&|request| request.update_queue_rate_limit = None);
+    assert_eq!(
+        configure(&mut world, nothing).await.unwrap(),
+        TaskQueueConfig::default()
+    );
+    configure(&mut world, update(1.0, "")).await.unwrap();
+    let other = changed(&|request| request.task_queue = "other".into());
+    let error = configure(&mut world, other.clone()).await.unwrap_err();
+    assert!(
+        matches!(&error, Error::ResourceExhausted(why) if why.contains("queue_configs")),
+        "{error}"
+    );
+    configure(&mut world, update(None, "not needed")).await.unwrap();
+    configure(&mut world, other).await.unwrap();
+    // The one that gave way is forgotten for good.
+    world.crash(Loss::All, SECOND);
+    world.sim.settle().await;
+    assert_eq!(world.describe_queue().await.config, None);
 }

@@ -139,7 +139,13 @@ fn child() {
 
 /// Counts the replays of the test's own thread, on which a simulation does everything.
 #[derive(Default)]
-struct Replays(Arc<AtomicU64>);
+pub(crate) struct Replays(Arc<AtomicU64>);
+
+impl Replays {
+    pub(crate) fn count(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
 
 impl Recorder for Replays {
     fn describe_counter(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
@@ -215,7 +221,7 @@ async fn runs_that_lose_their_memory_between_messages_go_on_as_if_they_had_not()
         world.terminate("o").await.unwrap();
         world.export(&format!("instances-{instances}"), "o");
         histories.push(text);
-        replays.push(recorder.0.load(Ordering::Relaxed));
+        replays.push(recorder.count());
     }
     assert!(
         replays[0] >= 10,

@@ -115,6 +115,7 @@ impl World {
             namespace: "default".into(),
             task_queue: queue(QUEUE),
             report_stats: true,
+            report_config: true,
             ..Default::default()
         };
         request.set_task_queue_type(longhaul_history::proto::enums::v1::TaskQueueType::Activity);

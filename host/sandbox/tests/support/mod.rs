@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use longhaul_sandbox::wit::definition::{MessageMeta, Sender};
 use longhaul_sandbox::wit::types::{ExecutionInfo, Payload};
-use longhaul_sandbox::{Instance, LogLine, LogSink, Module, Options, Sandbox, Setup, Task};
+use longhaul_sandbox::{ActivityInfo, Instance, LogLine, LogSink, Module, Options, Sandbox, Setup, Task};
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 use wit_parser::Resolve;
 
@@ -304,6 +304,31 @@ pub(crate) fn info() -> ExecutionInfo {
         last_completion_result: vec![],
         last_failure: None,
         header: vec![],
+    }
+}
+
+/// What an attempt of an activity of this type is told of itself.
+pub(crate) fn activity_info(activity_type: &str) -> ActivityInfo {
+    ActivityInfo {
+        task_token: vec![1],
+        namespace: "default".into(),
+        workflow_id: "w".into(),
+        run_id: "r".into(),
+        workflow_type: "Trial".into(),
+        activity_id: "1".into(),
+        activity_type: activity_type.into(),
+        task_queue: "default".into(),
+        attempt: 1,
+        is_local: false,
+        header: vec![],
+        heartbeat_details: vec![],
+        scheduled_time: 0,
+        attempt_scheduled_time: 0,
+        started_time: 0,
+        schedule_to_close: None,
+        start_to_close: None,
+        heartbeat: None,
+        retry_policy: None,
     }
 }
 

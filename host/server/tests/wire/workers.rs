@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use temporalio_protos::temporal::api::{
-    enums::v1::TaskQueueType,
-    taskqueue::v1::TaskQueue,
+    enums::v1::{RateLimitSource, TaskQueueType},
+    taskqueue::v1::{RateLimit, TaskQueue},
     workflowservice::v1::{
-        DescribeTaskQueueRequest, PollActivityTaskQueueRequest, RecordActivityTaskHeartbeatRequest,
-        RespondActivityTaskCompletedByIdRequest, RespondActivityTaskCompletedRequest,
-        RespondActivityTaskFailedRequest, ShutdownWorkerRequest,
+        DescribeTaskQueueRequest, DescribeTaskQueueResponse, PollActivityTaskQueueRequest,
+        RecordActivityTaskHeartbeatRequest, RespondActivityTaskCompletedByIdRequest,
+        RespondActivityTaskCompletedRequest, RespondActivityTaskFailedRequest, ShutdownWorkerRequest,
+        UpdateTaskQueueConfigRequest, update_task_queue_config_request::RateLimitUpdate,
     },
 };
 use tokio::time::timeout;
@@ -35,10 +36,11 @@ fn poll() -> PollActivityTaskQueueRequest {
     }
 }
 
-async fn pollers(server: &Running) -> Vec<String> {
+async fn described(server: &Running) -> DescribeTaskQueueResponse {
     let mut request = DescribeTaskQueueRequest {
         namespace: "default".into(),
         task_queue: queue(),
+        report_config: true,
         ..Default::default()
     };
     request.set_task_queue_type(TaskQueueType::Activity);
@@ -48,7 +50,11 @@ async fn pollers(server: &Running) -> Vec<String> {
         .describe_task_queue(request)
         .await
         .unwrap();
-    let pollers = answer.into_inner().pollers;
+    answer.into_inner()
+}
+
+async fn pollers(server: &Running) -> Vec<String> {
+    let pollers = described(server).await.pollers;
     pollers.into_iter().map(|poller| poller.identity).collect()
 }
 
@@ -150,6 +156,60 @@ async fn what_is_wrong_with_an_answer_is_said_in_temporals_words() {
     answers.push((status, Code::InvalidArgument, "TaskQueue is not set on request."));
     for (status, code, text) in answers {
         assert_eq!((status.code(), status.message()), (code, text));
+    }
+    server.end().await;
+}
+
+// A2, B1
+#[tokio::test]
+async fn an_operator_limits_a_task_queue_and_is_told_why_not() {
+    let server = Running::start(options()).await;
+    let mut client = server.workflows().await;
+    let set = |a_second: f32| {
+        let mut request = UpdateTaskQueueConfigRequest {
+            namespace: "default".into(),
+            identity: "operator".into(),
+            task_queue: QUEUE.into(),
+            update_queue_rate_limit: Some(RateLimitUpdate {
+                rate_limit: Some(RateLimit {
+                    requests_per_second: a_second,
+                }),
+                reason: "the bank is slow".into(),
+            }),
+            ..Default::default()
+        };
+        request.set_task_queue_type(TaskQueueType::Activity);
+        request
+    };
+    let answer = client.update_task_queue_config(set(2.5)).await.unwrap();
+    let described = described(&server).await;
+    assert_eq!(answer.into_inner().config, described.config);
+    let limit = described.config.unwrap().queue_rate_limit.unwrap();
+    assert_eq!(limit.rate_limit.unwrap().requests_per_second, 2.5);
+    assert_eq!(limit.metadata.unwrap().reason, "the bank is slow");
+    let effective = described.effective_rate_limit.unwrap();
+    assert_eq!(
+        (effective.requests_per_second, effective.rate_limit_source()),
+        (2.5, RateLimitSource::Api)
+    );
+    let (mut nameless, mut fair, mut of_workflows) = (set(1.0), set(1.0), set(1.0));
+    nameless.namespace.clear();
+    fair.update_fairness_key_rate_limit_default = fair.update_queue_rate_limit.clone();
+    of_workflows.set_task_queue_type(TaskQueueType::Workflow);
+    for (request, code, text) in [
+        (nameless, Code::InvalidArgument, "Namespace not set on request."),
+        (set(-1.0), Code::InvalidArgument, "RequestsPerSecond"),
+        (set(f32::NAN), Code::InvalidArgument, "RequestsPerSecond"),
+        (
+            of_workflows,
+            Code::InvalidArgument,
+            "Setting rate limit on workflow task queues is not allowed",
+        ),
+        (fair, Code::Unimplemented, "fairness keys"),
+    ] {
+        let status = client.update_task_queue_config(request).await.unwrap_err();
+        assert_eq!(status.code(), code, "{status:?}");
+        assert!(status.message().contains(text), "{status:?}");
     }
     server.end().await;
 }

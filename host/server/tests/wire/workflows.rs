@@ -264,7 +264,7 @@ struct Method {
 
 static METHODS: &[Method] = &include!(concat!(env!("OUT_DIR"), "/methods.rs"));
 
-const OFFERED: [&str; 39] = [
+const OFFERED: [&str; 40] = [
     "CountWorkflowExecutions",
     "DeleteWorkflowExecution",
     "DescribeNamespace",
@@ -302,6 +302,7 @@ const OFFERED: [&str; 39] = [
     "TerminateWorkflowExecution",
     "UnpauseActivity",
     "UpdateActivityOptions",
+    "UpdateTaskQueueConfig",
     "UpdateWorkflowExecution",
     "UpdateWorkflowExecutionOptions",
 ];

@@ -9,7 +9,7 @@ use redb::{ReadOnlyTable, ReadTransaction, ReadableTable};
 
 use crate::{
     Clock, ComponentDigest, Current, ExecutionKey, ExecutionRecord, ModuleRecord, NamespaceId,
-    NamespaceRecord, ReadError, RunId, Seen, SeenKey, Status, codec, meta,
+    NamespaceRecord, ReadError, RunId, Seen, SeenKey, Status, TaskQueueKey, codec, meta,
     record::decode_execution,
     tables::{self, RAW_VERSION},
 };
@@ -69,6 +69,28 @@ impl Snapshot {
             let (key, kind) = row?;
             let (namespace, name) = key.value();
             Ok((NamespaceId(namespace), name.to_owned(), kind.value()))
+        })
+        .collect()
+    }
+
+    /// The task queues of all namespaces that were configured, with what [`Change::PutTaskQueue`](crate::Change::PutTaskQueue) has set. A
+    /// file from before there were any has none.
+    pub fn task_queues(&self) -> Result<Vec<(TaskQueueKey, Vec<u8>)>, ReadError> {
+        let table = match self.0.open_table(tables::TASK_QUEUES) {
+            Err(redb::TableError::TableDoesNotExist(_)) => return Ok(Vec::new()),
+            table => table?,
+        };
+        let rows = table.iter()?;
+        rows.map(|row| {
+            let (key, value) = row?;
+            let (namespace, kind, name) = key.value();
+            let key = TaskQueueKey {
+                namespace: NamespaceId(namespace),
+                kind,
+                name: name.to_owned(),
+            };
+            let body = raw("task_queues", || format!("{key:?}"), value.value())?.to_vec();
+            Ok((key, body))
         })
         .collect()
     }

@@ -1,4 +1,4 @@
-//! Namespaces and modules.
+//! Namespaces, modules and task queues.
 
 use serde::{Deserialize, Serialize};
 
@@ -20,6 +20,17 @@ pub struct NamespaceRecord {
     pub retention_s: u64,
     /// When it was made, in nanoseconds since 1970.
     pub created_at_ns: u64,
+}
+
+/// Names a task queue that was configured.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TaskQueueKey {
+    /// Its namespace.
+    pub namespace: NamespaceId,
+    /// What it is for, a number of the caller's.
+    pub kind: u8,
+    /// Its name; at most 65,535 bytes.
+    pub name: String,
 }
 
 /// A workflow type or an activity type that a module defines.

@@ -43,6 +43,7 @@ pub(crate) struct Tables<'t> {
     activity_types: Lazy<'t, (u32, &'static str, &'static str), &'static str>,
     namespaces: Lazy<'t, &'static str, &'static [u8]>,
     search_attributes: Lazy<'t, (u32, &'static str), u8>,
+    task_queues: Lazy<'t, (u32, u8, &'static str), &'static [u8]>,
 }
 
 /// One accessor for each table.
@@ -75,6 +76,7 @@ accessors! {
     activity_types: (u32, &'static str, &'static str) => &'static str, t::ACTIVITY_TYPES;
     namespaces: &'static str => &'static [u8], t::NAMESPACES;
     search_attributes: (u32, &'static str) => u8, t::SEARCH_ATTRIBUTES;
+    task_queues: (u32, u8, &'static str) => &'static [u8], t::TASK_QUEUES;
 }
 
 /// The table of a kind of pending work.
@@ -112,6 +114,7 @@ impl<'t> Tables<'t> {
             activity_types: None,
             namespaces: None,
             search_attributes: None,
+            task_queues: None,
         })
     }
 

@@ -205,6 +205,14 @@ impl Shard {
         self.attempts
             .promised
             .retain(|(run_id, _)| due.contains(run_id) || loading.contains_key(run_id));
+        let runs = &self.runs;
+        self.attempts.gated.keep_permits(|run_id| {
+            // One that holds its inbox back, for a replay or a verdict, has not had its turn.
+            let holds = |run: &Run| !run.inbox.is_empty() || !run.early.is_empty();
+            due.contains(&run_id)
+                || loading.contains_key(&run_id)
+                || runs.get(&run_id).is_some_and(|run| holds(run))
+        });
         while self.free_slots() > 0
             && let Some((run_id, place, scheduled_event_id)) = self.attempts.wanting.next()
         {

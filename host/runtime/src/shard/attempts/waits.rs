@@ -5,7 +5,7 @@ use longhaul_engine::activity::Activity;
 use crate::{
     activities::Server,
     shard::{Shard, gated::Which, run::Run},
-    task_queues::QueueKey,
+    task_queues::{QueueKey, SetBy},
 };
 
 impl Shard {
@@ -44,10 +44,15 @@ impl Shard {
         };
         let now_ns = self.core.clock.now_ns();
         if self.core.task_queues.is_polled(&key, now_ns) {
-            let a_second = self.core.task_queues.holds_back(&key, now_ns)?;
+            let limit = self.core.task_queues.holds_back(&key, now_ns)?;
+            // Operators say it in fewer digits, which are those to show.
+            let a_second = limit.a_second as f32;
+            let (who, where_from) = match limit.by {
+                SetBy::Api => ("its rate limit allows", "UpdateTaskQueueConfig"),
+                SetBy::Worker => ("its workers allow", "max_task_queue_activities_per_second"),
+            };
             return Some(format!(
-                "task queue {queue} has handed out as many attempts as its workers allow: {a_second} a second \
-                 (max_task_queue_activities_per_second)"
+                "task queue {queue} has handed out as many attempts as {who}: {a_second} a second ({where_from})"
             ));
         }
         let places = self.core.registry.elsewhere(run.namespace, activity_type);

@@ -4,8 +4,8 @@ mod execution;
 mod module;
 
 use crate::{
-    Append, Change, ReadError, Row, RowKey, TimerKey, Violation, WriteError, codec, tables::RAW_VERSION,
-    writer::tables::Tables,
+    Append, Change, ReadError, Row, RowKey, TaskQueueKey, TimerKey, Violation, WriteError, codec,
+    tables::RAW_VERSION, writer::tables::Tables,
 };
 
 /// Why a change was not applied.
@@ -53,6 +53,17 @@ pub(crate) fn apply(tables: &mut Tables<'_>, change: &Change) -> Result<(), Refu
             tables
                 .search_attributes()?
                 .insert((namespace.0, name.as_str()), *kind)?;
+            Ok(())
+        }
+        Change::PutTaskQueue(key, body) => {
+            let mut slot = tables
+                .task_queues()?
+                .insert_reserve(task_queue_key(key), 1 + body.len())?;
+            fill(slot.as_mut(), body);
+            Ok(())
+        }
+        Change::DeleteTaskQueue(key) => {
+            tables.task_queues()?.remove(task_queue_key(key))?;
             Ok(())
         }
         Change::DeleteExecution(key) => {
@@ -163,6 +174,10 @@ fn timer_key(key: &TimerKey) -> (u32, u64, u128, u8, u64) {
 
 fn row_key(key: &RowKey) -> (u32, u128, u64) {
     (key.namespace.0, key.run_id.0, key.order)
+}
+
+fn task_queue_key(key: &TaskQueueKey) -> (u32, u8, &str) {
+    (key.namespace.0, key.kind, &key.name)
 }
 
 /// A row of the caller's bytes: a version byte before them.
