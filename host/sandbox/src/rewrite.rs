@@ -105,7 +105,7 @@ fn with_memory(module: &[u8], memory: &[u8], opened: &[Opener]) -> Result<Option
             DATA_COUNT => put_section(&mut changed, DATA_COUNT, &number(data.len())),
             CODE => {
                 let mut code = content.to_vec();
-                if let Some((at, instructions)) = &start {
+                if let Some(Body { at, instructions }) = &start {
                     let at = at.start - section.content.start..at.end - section.content.start;
                     code[at].copy_from_slice(instructions);
                 }
@@ -125,11 +125,17 @@ fn with_memory(module: &[u8], memory: &[u8], opened: &[Opener]) -> Result<Option
     Ok(Some(changed))
 }
 
-/// Where the body of `_initialize` is, and what stands there instead; none if there is no such function.
+/// The body of a function: where it is, and what stands there instead.
+struct Body {
+    at: Range<usize>,
+    instructions: Vec<u8>,
+}
+
+/// What `_initialize` does; none if there is no such function.
 fn start_function<'a>(
     content: &impl Fn(u8) -> Option<BinaryReader<'a>>,
     opened: &[Opener],
-) -> Result<Option<(Range<usize>, Vec<u8>)>, Unfit> {
+) -> Result<Option<Body>, Unfit> {
     let mut exported = None;
     if let Some(exports) = content(EXPORTS) {
         for export in ExportSectionReader::new(exports)? {
@@ -177,7 +183,10 @@ fn start_function<'a>(
     instructions.extend(calls);
     instructions.resize(instructions.len() + nothing, NOP);
     instructions.push(END);
-    Ok(Some((range, instructions)))
+    Ok(Some(Body {
+        at: range,
+        instructions,
+    }))
 }
 
 /// An imported function.

@@ -30,11 +30,23 @@ enum Reason {
     #[error(transparent)]
     Unfit(#[from] Unfit),
     #[error("it cannot be prepared: {0}")]
-    Prepare(#[from] Error),
+    Prepare(Box<Error>),
     #[error("what was made of it is not accepted: {0}")]
-    Compile(#[from] CompileError),
+    Compile(Box<CompileError>),
     #[error("an instance of what was made of it is not the same")]
     Differs,
+}
+
+impl From<Error> for Reason {
+    fn from(error: Error) -> Self {
+        Self::Prepare(Box::new(error))
+    }
+}
+
+impl From<CompileError> for Reason {
+    fn from(error: CompileError) -> Self {
+        Self::Compile(Box::new(error))
+    }
 }
 
 /// Let the module's instances begin prepared, where that is possible. Where it is not they are prepared one by one.
