@@ -90,7 +90,7 @@ func (s *state) run(ctx workflow.Context) (string, error) {
 		return fmt.Sprint(deeper(1)), nil
 	case "overflow":
 		go func() {
-			s.items = append(s.items, wider(125))
+			s.items = append(s.items, wider(130))
 			_ = workflow.Sleep(ctx, time.Second)
 		}()
 		return "", workflow.Sleep(ctx, time.Hour)

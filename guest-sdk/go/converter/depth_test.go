@@ -38,6 +38,14 @@ func TestWhatCanBeReadCanBeWritten(t *testing.T) {
 	if text, err := Marshal([]any{value}); err == nil {
 		t.Errorf("%s", text)
 	}
+	type linked struct {
+		Next *linked `json:"next"`
+	}
+	text := strings.Repeat(`{"next":`, depthMax-1) + `{"next":null}` + strings.Repeat("}", depthMax-1)
+	list, err := FromPayload[linked](New(jsonPlain, []byte(text)))
+	if have, unwritten := Marshal(list); err != nil || unwritten != nil || string(have) != text {
+		t.Errorf("%s, %v, %v", have, err, unwritten)
+	}
 	type pointer *pointer
 	var endless pointer
 	endless = &endless

@@ -17,7 +17,7 @@ import (
 )
 
 const (
-	// depthMax is how deep lists, objects and pointers may be nested: as deep as the Rust SDK reads them. A deeper text is refused before
+	// depthMax is how deep lists and objects may be nested: as deep as the Rust SDK reads them. A deeper text is refused before
 	// it is read; a deeper value points to itself.
 	depthMax = 127
 	// What is nested up to shallow deep fits on the stack of a goroutine. The rest gets stacks of its own, for that many levels each.
@@ -77,7 +77,17 @@ func (e *encoder) value(v reflect.Value, quoted bool, depth int) error {
 	case reflect.Interface:
 		// A nil one gives a value that is none.
 		return e.value(v.Elem(), quoted, depth)
-	case reflect.Pointer, reflect.Struct, reflect.Map, reflect.Slice, reflect.Array:
+	case reflect.Pointer:
+		to := v.Elem()
+		if to.Kind() == reflect.Pointer {
+			// Nothing else would end one that points to itself.
+			if depth == depthMax {
+				return errDepth
+			}
+			depth++
+		}
+		return e.value(to, quoted, depth)
+	case reflect.Struct, reflect.Map, reflect.Slice, reflect.Array:
 		if depth == depthMax {
 			return errDepth
 		}
@@ -103,8 +113,6 @@ func (e *encoder) apart(v reflect.Value, quoted bool, depth int) (err error) {
 //go:noinline
 func (e *encoder) compound(v reflect.Value, quoted bool, depth int) error {
 	switch v.Kind() {
-	case reflect.Pointer:
-		return e.value(v.Elem(), quoted, depth+1)
 	case reflect.Struct:
 		return e.structure(v, depth)
 	case reflect.Map:

@@ -15,7 +15,8 @@ func WithStack(bytes int, call func()) {
 		call()
 		ended = true
 	}
-	memory := make([]byte, bytes)
+	// Of pointers, so that the collector looks for some in it.
+	memory := make([]unsafe.Pointer, bytes/int(unsafe.Sizeof(uintptr(0))))
 	function := *(*functionValue)(unsafe.Pointer(&body))
 	launch(&stack{entry: function.code, args: function.context, top: unsafe.Add(unsafe.Pointer(&memory[0]), bytes)})
 	runtime.KeepAlive(memory)
