@@ -104,13 +104,13 @@ impl Attempts {
             Poll::Pending => cancelled.as_mut().poll(cx).map(|()| None),
         });
         let reached = reached.await.ok_or_else(ActivityError::cancelled)?;
-        reached.map_err(|error| {
-            let failure = ApplicationFailure::builder(error)
-                .type_name("Refused".to_owned())
-                .non_retryable(true)
-                .build();
-            ActivityError::application(failure)
-        })
+        reached.map_err(refused)
+    }
+
+    /// The same without ever asking whether it should stop: it does nothing but to reach.
+    #[activity(name = "ReachOn")]
+    async fn reach_on(_: ActivityContext, what: String) -> Result<String, ActivityError> {
+        reach::reach(&what).await.map_err(refused)
     }
 
     /// Ask for the argument until it should stop; then end as cancelled, with the reason as details.
@@ -130,6 +130,15 @@ impl Attempts {
     async fn exhaust(_: ActivityContext, what: String) -> Result<String, ActivityError> {
         Ok(reach::exhaust(&what).await?)
     }
+}
+
+/// There is no use in another attempt.
+fn refused(error: std::io::Error) -> ActivityError {
+    let failure = ApplicationFailure::builder(error)
+        .type_name("Refused".to_owned())
+        .non_retryable(true)
+        .build();
+    ActivityError::application(failure)
 }
 
 /// The details of an earlier attempt's last heartbeat.

@@ -100,7 +100,7 @@ async fn ends_by(module: &Module, host: Host, kind: &str, what: &str) -> String 
 }
 
 async fn ends(module: &Module, what: &str) -> String {
-    ends_by(module, Host::default(), "Reach", what).await
+    ends_by(module, Host::default(), "ReachOn", what).await
 }
 
 async fn ends_within(module: &Module, fuel: u64, what: &str) -> String {
