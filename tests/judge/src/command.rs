@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use prost_wkt_types::Duration;
+use prost_wkt_types::{Duration, Timestamp};
 use temporalio_protos::{
     VERSION_SEARCH_ATTR_KEY,
     constants::{LOCAL_ACTIVITY_MARKER_NAME, PATCH_MARKER_NAME},
@@ -48,11 +48,20 @@ pub(crate) struct Reader {
     children: HashMap<String, u32>,
     /// Protocol instance of each update, by the id of its WorkflowExecutionUpdateAccepted.
     updates: HashMap<i64, String>,
+    /// Type and time of local activities that the code was to call again after a wait.
+    backed_off: Vec<(String, Option<Timestamp>)>,
+    /// When the local activity was called that the last event is the marker of. None if the code had waited before it called.
+    called: Option<Timestamp>,
     /// The last event was a patch marker, whose search attribute Core writes of its own accord.
     after_patch: bool,
 }
 
 impl Reader {
+    /// When the local activity was called whose marker was read last, as the marker says.
+    pub(crate) fn called(&self) -> Option<Timestamp> {
+        self.called
+    }
+
     /// The command that `event` records, or `None` where Core issues it without being asked.
     pub(crate) fn read(
         &mut self,
@@ -241,6 +250,13 @@ impl Reader {
                 let Some(data) = extract_local_activity_marker_data(&a.details) else {
                     return Err(unreadable(event, "its data does not parse"));
                 };
+                let call = (data.activity_type.clone(), data.original_schedule_time);
+                // After a wait the code calls it again, and the time is still that of the first call.
+                let again = self.backed_off.contains(&call);
+                self.called = data.original_schedule_time.filter(|_| !again);
+                if data.backoff.is_some() {
+                    self.backed_off.push(call);
+                }
                 Ok(Command::ScheduleLocalActivity(ScheduleLocalActivity {
                     seq: data.seq,
                     activity_id: data.activity_id,

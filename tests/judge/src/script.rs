@@ -1,5 +1,6 @@
 //! Reading the workflow code's side of a history: which commands it issued in which task.
 
+use prost_wkt_types::Timestamp;
 use temporalio_protos::{
     coresdk::workflow_commands::workflow_command::Variant as Command,
     temporal::api::{
@@ -87,6 +88,8 @@ pub struct Script {
 /// The commands of one completed workflow task.
 #[derive(Debug, Clone, Default)]
 struct Task {
+    /// When it started.
+    started: Option<Timestamp>,
     /// Commands in order, cut behind each local activity: Core answers its marker with an activation of its own, and
     /// what follows the marker was issued in that one.
     rounds: Vec<Vec<Command>>,
@@ -114,16 +117,25 @@ impl Script {
                 check_started(event, before)?;
                 open = Some(event.event_id);
                 tasks.push(Task {
+                    started: before.and_then(|event| event.event_time),
                     rounds: vec![Vec::new()],
                 });
             } else if event.is_command_event() {
-                let (Some(completed), Some(task)) = (open, tasks.last_mut()) else {
+                let (Some(completed), false) = (open, tasks.is_empty()) else {
                     return Err(ScriptError::Misplaced {
                         event: event.event_id,
                         kind: kind(event),
                     });
                 };
-                task.add(reader.read(event, completed)?);
+                let Some(command) = reader.read(event, completed)? else {
+                    before = Some(event);
+                    continue;
+                };
+                let called = match command {
+                    Command::ScheduleLocalActivity(_) => reader.called(),
+                    _ => None,
+                };
+                add(&mut tasks, command, called);
             } else {
                 open = None;
             }
@@ -198,14 +210,17 @@ impl Task {
         self.rounds.iter().map(Vec::len).sum()
     }
 
-    fn add(&mut self, command: Option<Command>) {
-        let Some(command) = command else { return };
-        let ends_round = matches!(command, Command::ScheduleLocalActivity(_));
-        if let Some(round) = self.rounds.last_mut() {
-            round.push(command);
-        }
-        if ends_round {
+    /// What follows is of another round.
+    fn cut(&mut self) {
+        if self.rounds.last().is_none_or(|round| !round.is_empty()) {
             self.rounds.push(Vec::new());
+        }
+    }
+
+    fn push(&mut self, command: Command) {
+        match self.rounds.last_mut() {
+            Some(round) => round.push(command),
+            None => self.rounds.push(vec![command]),
         }
     }
 
@@ -218,6 +233,22 @@ impl Task {
             command -= round.len();
         }
         None
+    }
+}
+
+/// Adds a command to the task in which the code issued it. That is the last one, but for a local activity that was still running when
+/// its task had to end: its marker stands in a later one, and tells when it was `called`.
+fn add(tasks: &mut [Task], command: Command, called: Option<Timestamp>) {
+    let key = |time: Timestamp| (time.seconds, time.nanos);
+    let last = tasks.len() - 1;
+    let issued = called.map_or(last, |called| {
+        let begun = |task: &Task| task.started.is_none_or(|started| key(started) <= key(called));
+        tasks.iter().rposition(begun).unwrap_or(last)
+    });
+    let ends_round = matches!(command, Command::ScheduleLocalActivity(_));
+    tasks[issued].push(command);
+    if ends_round {
+        tasks[last].cut();
     }
 }
 
