@@ -11,7 +11,7 @@ use wasmtime::Engine;
 use wasmtime::component::Component;
 
 use crate::error::CacheError;
-use crate::raw::image;
+use crate::raw::code;
 
 /// The folder of one engine: `cache_dir/COMPATIBILITY/DIGEST.cwasm`. Another version of Wasmtime, other settings or another
 /// processor have another folder.
@@ -48,7 +48,7 @@ impl Cache {
     pub(crate) fn load(&self, engine: &Engine, digest: &[u8; 32]) -> Result<Option<Component>, CacheError> {
         let path = self.path(digest);
         match fs::read(&path) {
-            Ok(file) => image::load(engine, digest, &file)
+            Ok(file) => code::load(engine, digest, &file)
                 .map(Some)
                 .map_err(|what| CacheError::Damaged { path, what }),
             Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -66,7 +66,7 @@ impl Cache {
         let write = || {
             fs::create_dir_all(&self.folder)?;
             let mut file = fs::File::create(&draft)?;
-            file.write_all(&image::seal(digest, code))?;
+            file.write_all(&code::seal(digest, code))?;
             file.sync_all()?;
             fs::rename(&draft, &path)
         };

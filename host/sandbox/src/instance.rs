@@ -303,7 +303,7 @@ pub(crate) fn prepare(
     let sandbox = &module.sandbox.0;
     let (mut tenant, workflow) = module.house(state, fuel, minimum_bytes)?;
     let mut ticks = sandbox.watchdog.budget();
-    if !module.begins_prepared {
+    if module.image.is_none() {
         let guest = workflow.longhaul_workflow_definition();
         let store = tenant.store_mut();
         run(sandbox, store, &mut ticks, Phase::Prepare, |store| {

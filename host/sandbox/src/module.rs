@@ -16,6 +16,7 @@ use crate::link;
 use crate::log::NoLog;
 use crate::options::Limits;
 use crate::places::Needs;
+use crate::raw::image::Image;
 use crate::raw::tenant::Tenant;
 use crate::resolver::Lookups;
 use crate::sandbox::{Role, Sandbox};
@@ -42,8 +43,8 @@ pub(crate) struct Inner {
     activities: Vec<Handler>,
     eligibility: Eligibility,
     pub(crate) workflow: Option<WorkflowPre<State>>,
-    /// Instances of `workflow` begin prepared (see [`crate::snapshot`]).
-    pub(crate) begins_prepared: bool,
+    /// The memory that instances of `workflow` begin with, where they begin prepared (see [`crate::snapshot`]).
+    pub(crate) image: Option<Image>,
     pub(crate) activity: Option<Activities>,
 }
 
@@ -110,7 +111,7 @@ impl Module {
             activities: Vec::new(),
             eligibility: Eligibility::of(bytes),
             workflow,
-            begins_prepared: false,
+            image: None,
             activity,
         };
         if roles.activity {
@@ -168,9 +169,9 @@ impl Module {
         &self.inner.eligibility
     }
 
-    /// Whether new instances begin as one that was prepared, by a copy of its memory, and not by running their start again.
+    /// Whether new instances begin as one that was prepared, with its memory, and not by running their start again.
     pub fn begins_prepared(&self) -> bool {
-        self.inner.begins_prepared
+        self.inner.image.is_some()
     }
 
     /// Make a new instance for one workflow execution, and prepare it.
@@ -223,7 +224,9 @@ impl Inner {
         let running = sandbox.watchdog.enter();
         let housed = sandbox
             .arena
-            .house(store, minimum_bytes, |store| pre.instantiate(store));
+            .house(store, minimum_bytes, self.image.as_ref(), |store| {
+                pre.instantiate(store)
+            });
         drop(running);
         match housed.outcome {
             Ok(workflow) => Ok((housed.tenant, workflow)),

@@ -1,6 +1,6 @@
-//! A component whose memory begins as that of an instance was once it had been prepared.
+//! A component for a memory that begins as that of an instance was once it had been prepared.
 //!
-//! Only the module with the memory is changed: its data is what the memory held, its memory is as long as it was, and its
+//! Only the module with the memory is changed: its memory is as long as it was, it has no data to put there, and its
 //! `_initialize`, which ran to get there, only opens the handles that the instance had then. Its code keeps its length, so that the
 //! places in it are where the debug information says.
 
@@ -11,8 +11,6 @@ use wasmparser::{
     ExternalKind, ImportSectionReader, MemorySectionReader, TypeRef, TypeSectionReader, ValType,
 };
 
-/// Zeros between two pieces of data that are not worth a piece of their own: its head takes some ten bytes.
-const GAP_BYTES: usize = 64;
 /// Bytes of a memory's page.
 const PAGE_BYTES: usize = 64 << 10;
 /// The function that a component's start calls, by the convention of WASI.
@@ -59,13 +57,13 @@ pub(crate) enum Unfit {
     TooShort(usize),
 }
 
-/// The component with this memory, and with these handles opened in this order.
-pub(crate) fn rewrite(component: &[u8], memory: &[u8], opened: &[Opener]) -> Result<Vec<u8>, Unfit> {
+/// The component for a memory that begins as long as this, with its contents, and with these handles opened in this order.
+pub(crate) fn rewrite(component: &[u8], memory_bytes: usize, opened: &[Opener]) -> Result<Vec<u8>, Unfit> {
     for section in sections(component)?
         .iter()
         .filter(|section| section.id == CORE_MODULE)
     {
-        let Some(module) = with_memory(&component[section.content.clone()], memory, opened)? else {
+        let Some(module) = with_memory(&component[section.content.clone()], memory_bytes, opened)? else {
             continue;
         };
         let mut rewritten = component[..section.begin].to_vec();
@@ -76,8 +74,8 @@ pub(crate) fn rewrite(component: &[u8], memory: &[u8], opened: &[Opener]) -> Res
     Err(Unfit::NoMemory)
 }
 
-/// The module with this memory; none if it has no memory.
-fn with_memory(module: &[u8], memory: &[u8], opened: &[Opener]) -> Result<Option<Vec<u8>>, Unfit> {
+/// The module for such a memory; none if it has no memory.
+fn with_memory(module: &[u8], memory_bytes: usize, opened: &[Opener]) -> Result<Option<Vec<u8>>, Unfit> {
     let sections = sections(module)?;
     let content = |wanted| {
         let found = sections.iter().find(|section| section.id == wanted);
@@ -89,20 +87,19 @@ fn with_memory(module: &[u8], memory: &[u8], opened: &[Opener]) -> Result<Option
     if content(START_FUNCTION).is_some() {
         return Err(Unfit::Has("a start function"));
     }
-    let data = pieces(memory);
-    let memories = memory_section(MemorySectionReader::new(memories)?, memory.len())?;
+    let memories = memory_section(MemorySectionReader::new(memories)?, memory_bytes)?;
     if let Some(data) = content(DATA) {
         only_active(DataSectionReader::new(data)?)?;
     }
     let start = start_function(&content, opened)?;
 
     let mut changed = module[..HEAD_BYTES].to_vec();
-    let mut has_data = false;
     for section in &sections {
         let content = &module[section.content.clone()];
         match section.id {
             MEMORIES => put_section(&mut changed, MEMORIES, &memories),
-            DATA_COUNT => put_section(&mut changed, DATA_COUNT, &number(data.len())),
+            // The memory has it already.
+            DATA | DATA_COUNT => {}
             CODE => {
                 let mut code = content.to_vec();
                 if let Some(Body { at, instructions }) = &start {
@@ -111,16 +108,8 @@ fn with_memory(module: &[u8], memory: &[u8], opened: &[Opener]) -> Result<Option
                 }
                 put_section(&mut changed, CODE, &code);
             }
-            DATA => {
-                has_data = true;
-                put_section(&mut changed, DATA, &data_section(memory, &data));
-            }
             id => put_section(&mut changed, id, content),
         }
-    }
-    if !has_data {
-        // Data stands behind the code, and before nothing but what has no order.
-        put_section(&mut changed, DATA, &data_section(memory, &data));
     }
     Ok(Some(changed))
 }
@@ -267,37 +256,6 @@ fn only_active(section: DataSectionReader<'_>) -> Result<(), Unfit> {
     Ok(())
 }
 
-/// What of a memory is not zero, in pieces.
-fn pieces(memory: &[u8]) -> Vec<Range<usize>> {
-    let mut pieces: Vec<Range<usize>> = Vec::new();
-    let mut at = 0;
-    while let Some(offset) = memory[at..].iter().position(|&byte| byte != 0) {
-        let begin = at + offset;
-        let len = memory[begin..].iter().position(|&byte| byte == 0);
-        let end = len.map_or(memory.len(), |len| begin + len);
-        match pieces.last_mut() {
-            Some(last) if begin - last.end < GAP_BYTES => last.end = end,
-            _ => pieces.push(begin..end),
-        }
-        at = end;
-    }
-    pieces
-}
-
-fn data_section(memory: &[u8], pieces: &[Range<usize>]) -> Vec<u8> {
-    const I32_CONST: u8 = 0x41;
-    let mut section = number(pieces.len());
-    for piece in pieces {
-        // Active, in the memory 0, from a constant on.
-        section.extend([0, I32_CONST]);
-        section.extend(signed(piece.start));
-        section.push(END);
-        section.extend(number(piece.len()));
-        section.extend_from_slice(&memory[piece.clone()]);
-    }
-    section
-}
-
 /// A section of a module or of a component.
 struct Section {
     id: u8,
@@ -345,21 +303,6 @@ fn number(mut value: usize) -> Vec<u8> {
     }
 }
 
-/// The 32 bits of an address as signed LEB128, which is how `i32.const` has them.
-fn signed(address: usize) -> Vec<u8> {
-    let mut value = address as u32 as i32;
-    let mut bytes = Vec::new();
-    loop {
-        let low = (value & 0x7f) as u8;
-        value >>= 7;
-        if (value == 0 && low & 0x40 == 0) || (value == -1 && low & 0x40 != 0) {
-            bytes.push(low);
-            return bytes;
-        }
-        bytes.push(low | 0x80);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -376,61 +319,30 @@ mod tests {
     }
 
     fn unfit(core: &str, opened: &[Opener]) -> String {
-        rewrite(&component(core), &[0; PAGE_BYTES], opened)
+        rewrite(&component(core), PAGE_BYTES, opened)
             .unwrap_err()
             .to_string()
     }
 
     #[test]
-    fn memory_is_longer_and_holds_what_is_given() {
-        let mut memory = vec![0; 2 * PAGE_BYTES];
-        // Addresses whose LEB128 has a sign to mind, and a gap that is too short for a piece of its own.
-        for (at, byte) in [
-            (0, 1),
-            (63, 2),
-            (64, 3),
-            (8_191, 4),
-            (8_192, 5),
-            (2 * PAGE_BYTES - 1, 6),
-        ] {
-            memory[at] = byte;
-        }
-        assert_eq!(
-            pieces(&memory),
-            [0..65, 8_191..8_193, 2 * PAGE_BYTES - 1..2 * PAGE_BYTES]
-        );
+    fn memory_is_longer_and_there_is_no_data() {
         for core in [
-            r#"(memory (export "memory") 1 3) (func) (data (i32.const 8) "old")"#,
+            r#"(memory (export "memory") 1 3) (func) (data (i32.const 8) "old") (data (i32.const 16) "older")"#,
             r#"(memory (export "memory") 1) (func)"#,
         ] {
-            let rewritten = rewrite(&component(core), &memory, &[]).unwrap();
+            let rewritten = rewrite(&component(core), 2 * PAGE_BYTES, &[]).unwrap();
             wasmparser::validate(&rewritten).unwrap();
-            let mut found = vec![0; 2 * PAGE_BYTES];
             let mut pages = 0;
             for payload in wasmparser::Parser::new(0).parse_all(&rewritten) {
                 match payload.unwrap() {
                     wasmparser::Payload::MemorySection(section) => {
                         pages = section.into_iter().next().unwrap().unwrap().initial;
                     }
-                    wasmparser::Payload::DataSection(section) => {
-                        for data in section {
-                            let data = data.unwrap();
-                            let DataKind::Active { offset_expr, .. } = data.kind else {
-                                panic!("it is passive");
-                            };
-                            let Ok(wasmparser::Operator::I32Const { value }) =
-                                offset_expr.get_operators_reader().read()
-                            else {
-                                panic!("it is not at a constant address");
-                            };
-                            found[value as usize..][..data.data.len()].copy_from_slice(data.data);
-                        }
-                    }
+                    wasmparser::Payload::DataSection(_) => panic!("{core}"),
                     _ => {}
                 }
             }
             assert_eq!(pages, 2);
-            assert_eq!(found, memory);
         }
     }
 
@@ -442,7 +354,7 @@ mod tests {
                (func (export "after"))"#
         );
         let before = component(&core);
-        let after = rewrite(&before, &[0; PAGE_BYTES], &[STDERR, STDERR]).unwrap();
+        let after = rewrite(&before, PAGE_BYTES, &[STDERR, STDERR]).unwrap();
         wasmparser::validate(&after).unwrap();
         let bodies = |component: &[u8]| -> Vec<Vec<u8>> {
             wasmparser::Parser::new(0)
@@ -516,6 +428,6 @@ mod tests {
             let found = unfit(&core, opened);
             assert!(found.contains(because), "{core}: {found}");
         }
-        assert!(rewrite(b"\0asm\x0d\0\x01\0\x01\xff", &[], &[]).is_err());
+        assert!(rewrite(b"\0asm\x0d\0\x01\0\x01\xff", 0, &[]).is_err());
     }
 }

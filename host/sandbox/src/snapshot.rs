@@ -2,8 +2,8 @@
 //!
 //! What an instance does before its run begins is the same for all of them: the runtime of its language sets itself up, and the SDK
 //! registers what the component defines. For Go that takes longer than all the rest of a short run. So it is done once for each
-//! module: a second component is made whose memory begins as the first one's was then ([`crate::rewrite`]), and the instances are
-//! made of that. That is the same state only where nothing but memory changes while an instance lives, as for forks
+//! module: its memory is kept, a second component is made that expects to begin with it ([`crate::rewrite`]), and the instances are
+//! made of that; they share what they do not write to ([`crate::raw::image`]). That is the same state only where nothing but memory changes while an instance lives, as for forks
 //! ([`crate::eligibility`]), and it is looked at before it is used: the first instance of the second component must have the memory
 //! and the handles of the first one's.
 
@@ -16,6 +16,7 @@ use crate::error::{CompileError, Error};
 use crate::instance;
 use crate::log::NoLog;
 use crate::module::{self, Inner};
+use crate::raw::image::Image;
 use crate::raw::tenant::Tenant;
 use crate::rewrite::{Unfit, rewrite};
 use crate::state::{Limiter, State};
@@ -29,6 +30,8 @@ enum Reason {
     Handles,
     #[error(transparent)]
     Unfit(#[from] Unfit),
+    #[error("its memory cannot be kept: {0}")]
+    Image(std::io::Error),
     #[error("it cannot be prepared: {0}")]
     Prepare(Box<Error>),
     #[error("what was made of it is not accepted: {0}")]
@@ -68,21 +71,22 @@ fn try_to(module: &mut Inner, component: &[u8]) -> Result<(), Reason> {
     let Some(memory) = first.memories().next() else {
         return Err(Reason::Differs);
     };
-    let rewritten = rewrite(component, memory, &opened)?;
+    let rewritten = rewrite(component, memory.len(), &opened)?;
+    let image = Image::new(&module.sandbox.0.arena, memory).map_err(Reason::Image)?;
     let digest: [u8; 32] = Sha256::digest(&rewritten).into();
     let sandbox = module.sandbox.clone();
     let component = module::load(&sandbox.0.workflows, &rewritten, &digest)?;
     let begins_prepared = module::workflow_pre(&sandbox, &component)?;
 
     let begins_at_start = module.workflow.replace(begins_prepared);
-    module.begins_prepared = true;
+    module.image = Some(image);
     let same = prepared(module).is_ok_and(|second| {
         second.memories().eq(first.memories())
             && second.store().data().handles.same(&first.store().data().handles)
     });
     if !same {
         module.workflow = begins_at_start;
-        module.begins_prepared = false;
+        module.image = None;
         return Err(Reason::Differs);
     }
     Ok(())

@@ -8,44 +8,62 @@
 //! Because a slot is a range of a file, a second slot's *addresses* can be made a private, copy-on-write view of it: that is
 //! how a query runs on a fork of a live instance without being able to change it.
 //!
+//! Memories that begin with the same contents can share them: the first bytes of such a slot are a private view of an
+//! [`Image`](super::image::Image), and take memory only where they were written to. That does cost mappings, so only a limited number
+//! of slots are *dressed* so at a time; the others get a copy.
+//!
 //! # Invariants
 //!
-//! 1. The mapping stands as long as any [`Slot`] does (each holds the arena), and no slot's base ever moves.
-//! 2. A slot is owned by exactly one linear memory. It goes back to the free list when both its linear memory and its tenant
-//!    are gone, and then holds zeros only, in a shared mapping of its own range. If that cannot be restored, the slot is
-//!    retired: it is never handed out again.
+//! 1. The mapping stands as long as any [`Slot`](super::slot::Slot) does (each holds the arena), and no slot's base ever moves.
+//! 2. A slot is owned by exactly one linear memory. It goes back to a free list when both its linear memory and its tenant
+//!    are gone, and then holds zeros only, in a shared mapping of its own range, or behind the untouched image that it is dressed
+//!    with. If that cannot be restored, the slot is retired: it is never handed out again.
 //! 3. Wasmtime accesses `base .. base + len` with explicit bounds checks (see [`Arena::serve`]), and `len` never exceeds
 //!    `slot_bytes`, so one instance cannot reach another's slot, nor leave anything in its own that is not zeroed afterwards.
 //! 4. Bytes are read by the host only through a borrow of the [`Tenant`], which owns the store: nothing runs in it then.
-//! 5. A private view borrows the live tenant for as long as it exists, so the bytes beneath it stand still.
+//! 5. A private view of a slot borrows the live tenant for as long as it exists, so the bytes beneath it stand still. An image's bytes
+//!    never change at all: its file is sealed.
+//! 6. Of a dressed slot's own range in the file, the part behind the image has no pages: nothing writes there, and it is empty when the
+//!    image is taken off.
 
-use std::cell::RefCell;
+use std::fs::File;
 use std::io;
-use std::ops::Range;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::ptr::NonNull;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use wasmtime::{Config, LinearMemory, MemoryCreator, MemoryType, Store};
+use wasmtime::{Config, Store};
 
+use super::creator::{Creator, Scope};
+use super::image::Image;
+use super::slot::{map_shared, punch};
 use super::tenant::{Housed, Tenant};
 
 /// Unused slots that keep their pages, at most: as many as runs that start and end at once are likely to need.
 const WARM_SLOTS_MAX: usize = 256;
-/// Bytes of pages that one such slot keeps at most; with more, zeroing them costs more than giving them back. A Rust guest that has
-/// done little has 24 KiB.
-const WARM_BYTES_MAX: usize = 128 << 10;
+/// Unused slots that stay dressed, at most: for the same reason.
+const DRESSED_SLOTS_MAX: usize = 256;
+/// Slots that are dressed at a time, at most. Each takes two mappings, for its image and for what follows it; a process may have 65,530
+/// (Linux, `vm.max_map_count`), and half of them are left for everything else.
+const IMAGES_MAX: usize = 16_384;
+/// Where the kernel tells how many mappings a process may have.
+const MAPPINGS_MAX: &str = "/proc/sys/vm/max_map_count";
+/// Where the kernel tells of each page of this process what it is.
+const PAGEMAP: &str = "/proc/self/pagemap";
 
 /// All slots. Cheap to clone.
 #[derive(Clone)]
-pub(crate) struct Arena(Arc<Inner>);
+pub(crate) struct Arena(pub(super) Arc<Inner>);
 
 pub(super) struct Inner {
-    file: OwnedFd,
+    pub(super) file: OwnedFd,
     base: NonNull<u8>,
-    slot_bytes: usize,
+    pub(super) slot_bytes: usize,
     slots: u32,
+    pub(super) page_bytes: usize,
+    /// Tells which pages of an image a slot has written to. Without it no slot is dressed.
+    pub(super) pagemap: Option<File>,
+    images_max: usize,
     free: Mutex<Free>,
 }
 
@@ -63,23 +81,35 @@ struct Free {
     returned: Vec<u32>,
     /// Slots that came back and have pages of zeros.
     warm: Vec<u32>,
+    /// Slots that came back and are dressed still, with the image's number.
+    dressed: Vec<(u32, u64)>,
+    /// Slots that are dressed, in use or not.
+    images: usize,
     /// Slots that could not be restored.
     retired: u32,
 }
 
-/// One memory's range of the arena.
-pub(super) struct Slot {
-    pub(super) arena: Arc<Inner>,
-    index: u32,
-    /// The memory's present length in bytes; only grows.
-    len: AtomicUsize,
-    /// The addresses may show something else than the slot's own range of the file.
-    pub(super) private: AtomicBool,
+/// How a slot is handed out.
+pub(super) enum Taken {
+    /// It holds zeros.
+    Plain(u32),
+    /// It shows the image, and zeros behind it.
+    Dressed(u32),
 }
 
 impl Arena {
     /// Reserve address space for this many slots. `slot_bytes` must be a multiple of the page size.
     pub(crate) fn new(slots: u32, slot_bytes: usize) -> io::Result<Self> {
+        let allowed = std::fs::read_to_string(MAPPINGS_MAX)
+            .ok()
+            .and_then(|text| text.trim().parse::<usize>().ok())
+            .unwrap_or(0);
+        // Half of the mappings, two for each slot.
+        Self::with_images(slots, slot_bytes, IMAGES_MAX.min(allowed / 4))
+    }
+
+    /// As [`new`](Self::new), with at most this many slots dressed at a time.
+    pub(super) fn with_images(slots: u32, slot_bytes: usize, images_max: usize) -> io::Result<Self> {
         let overflow = || {
             io::Error::new(
                 io::ErrorKind::InvalidInput,
@@ -91,13 +121,7 @@ impl Arena {
             .filter(|t| *t > 0)
             .ok_or_else(overflow)?;
         let length = libc::off_t::try_from(total).map_err(|_| overflow())?;
-        // SAFETY: the name is a valid C string; the result is checked.
-        let fd = unsafe { libc::memfd_create(c"longhaul-memories".as_ptr(), libc::MFD_CLOEXEC) };
-        if fd < 0 {
-            return Err(io::Error::last_os_error());
-        }
-        // SAFETY: `fd` is open and owned by nobody else.
-        let file = unsafe { OwnedFd::from_raw_fd(fd) };
+        let file = memory_file(c"longhaul-memories", 0)?;
         // SAFETY: a plain system call on an open file.
         if unsafe { libc::ftruncate(file.as_raw_fd(), length) } != 0 {
             return Err(io::Error::last_os_error());
@@ -117,10 +141,14 @@ impl Arena {
             return Err(io::Error::last_os_error());
         }
         let base = NonNull::new(base.cast::<u8>()).ok_or_else(overflow)?;
+        // SAFETY: a plain system call.
+        let page = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
         let free = Mutex::new(Free {
             next: 0,
             returned: Vec::new(),
             warm: Vec::new(),
+            dressed: Vec::new(),
+            images: 0,
             retired: 0,
         });
         Ok(Self(Arc::new(Inner {
@@ -128,6 +156,9 @@ impl Arena {
             base,
             slot_bytes,
             slots,
+            page_bytes: usize::try_from(page).map_err(|_| io::Error::last_os_error())?,
+            pagemap: File::open(PAGEMAP).ok(),
+            images_max,
             free,
         })))
     }
@@ -156,24 +187,29 @@ impl Arena {
     /// How many slots are in use.
     pub(crate) fn taken(&self) -> u32 {
         let free = self.0.lock();
-        free.next - free.returned.len() as u32 - free.warm.len() as u32 - free.retired
+        let unused = free.returned.len() + free.warm.len() + free.dressed.len();
+        free.next - unused as u32 - free.retired
     }
 
     /// True if no slot can be handed out.
     pub(crate) fn is_full(&self) -> bool {
         let free = self.0.lock();
-        free.returned.is_empty() && free.warm.is_empty() && free.next == self.0.slots
+        free.next == self.0.slots
+            && free.returned.is_empty()
+            && free.warm.is_empty()
+            && free.dressed.is_empty()
     }
 
     /// Run `instantiate` on this thread and keep the memories that it creates together with their store. The first of them
-    /// is made at least `minimum_bytes` long.
+    /// is made at least `minimum_bytes` long, and begins with the image, if there is one, in place of zeros.
     pub(crate) fn house<T, R>(
         &self,
         mut store: Store<T>,
         minimum_bytes: usize,
+        image: Option<&Image>,
         instantiate: impl FnOnce(&mut Store<T>) -> R,
     ) -> Housed<T, R> {
-        let scope = Scope::enter(minimum_bytes);
+        let scope = Scope::enter(minimum_bytes, image);
         let outcome = instantiate(&mut store);
         let recording = scope.leave();
         Housed {
@@ -189,31 +225,139 @@ impl Arena {
 
 impl Inner {
     fn lock(&self) -> std::sync::MutexGuard<'_, Free> {
-        // A panic while the lock was held cannot leave the list half changed: each change is one push or one pop.
+        // A panic while the lock was held cannot leave the lists half changed: each change is one push or one pop.
         self.free.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Where in the file the next data, or the next hole, begins.
-    fn seek(&self, from: libc::off_t, whence: libc::c_int) -> io::Result<libc::off_t> {
-        // SAFETY: a plain system call on an open file, whose position nothing uses.
-        let at = unsafe { libc::lseek(self.file.as_raw_fd(), from, whence) };
-        if at < 0 {
-            Err(io::Error::last_os_error())
-        } else {
-            Ok(at)
-        }
+    /// Where a slot begins.
+    pub(super) fn base(&self, index: u32) -> NonNull<u8> {
+        debug_assert!(index < self.slots);
+        // SAFETY: `index < slots`, as of all that are handed out, so the address lies within the mapping.
+        unsafe { self.base.add(index as usize * self.slot_bytes) }
     }
 
-    fn take(&self) -> Option<u32> {
+    /// Where a slot's own range begins in the file.
+    pub(super) fn offset(&self, index: u32) -> libc::off_t {
+        // Cannot wrap: the whole length fits, which `Arena::new` has checked.
+        (index as usize * self.slot_bytes) as libc::off_t
+    }
+
+    /// A slot that holds zeros.
+    pub(super) fn take(&self) -> Option<u32> {
         let mut free = self.lock();
         if let Some(index) = free.warm.pop().or_else(|| free.returned.pop()) {
             return Some(index);
         }
-        let index = free.next;
-        (index < self.slots).then(|| {
+        if free.next < self.slots {
             free.next += 1;
-            index
-        })
+            return Some(free.next - 1);
+        }
+        while let Some((index, _)) = free.dressed.pop() {
+            free.images -= 1;
+            // SAFETY: nobody has the slot.
+            if unsafe { self.undress(index) } {
+                return Some(index);
+            }
+            free.retired += 1;
+        }
+        None
+    }
+
+    /// A slot that shows the image or, where none may, one that holds zeros.
+    pub(super) fn take_for(&self, image: &super::image::Inner) -> Option<Taken> {
+        let mut free = self.lock();
+        if let Some(at) = free.dressed.iter().rposition(|(_, of)| *of == image.number) {
+            return Some(Taken::Dressed(free.dressed.swap_remove(at).0));
+        }
+        let may_dress = self.pagemap.is_some() && free.images < self.images_max;
+        if may_dress {
+            free.images += 1;
+        }
+        drop(free);
+        let index = self.take();
+        if let (Some(index), true) = (index, may_dress) {
+            // SAFETY: the slot is nobody else's, and it is as long as an image can be (`Image::new`).
+            if unsafe { punch(self, self.offset(index), image.len) && image.map_at(self.base(index)) } {
+                return Some(Taken::Dressed(index));
+            }
+            self.lock().images -= 1;
+            // SAFETY: as above. What failed may have left a hole in the mapping.
+            if !unsafe { self.undress(index) } {
+                self.lock().retired += 1;
+                return None;
+            }
+        } else if may_dress {
+            self.lock().images -= 1;
+        }
+        index.map(Taken::Plain)
+    }
+
+    /// Let a slot's addresses show its own range again. True if they do.
+    ///
+    /// # Safety
+    ///
+    /// Nothing accesses the slot meanwhile.
+    unsafe fn undress(&self, index: u32) -> bool {
+        // SAFETY: the range is one slot's, whole; the rest is the caller's promise.
+        unsafe { map_shared(self, index, 0..self.slot_bytes) }.is_ok()
+    }
+
+    /// True if a slot that comes back may keep its pages. A few more than the limit may be kept, if several come back at once.
+    pub(super) fn may_be_warm(&self) -> bool {
+        self.lock().warm.len() < WARM_SLOTS_MAX
+    }
+
+    /// A slot comes back; it has no image, and is as invariant 2 says.
+    pub(super) fn give_back(&self, index: u32, warm: bool) {
+        let mut free = self.lock();
+        let list = if warm { &mut free.warm } else { &mut free.returned };
+        list.push(index);
+    }
+
+    /// A slot comes back that shows the untouched image with this number, and zeros behind it.
+    pub(super) fn give_back_dressed(&self, index: u32, image: u64) {
+        let mut free = self.lock();
+        let oldest = (free.dressed.len() >= DRESSED_SLOTS_MAX).then(|| free.dressed.remove(0));
+        free.dressed.push((index, image));
+        drop(free);
+        if let Some((index, _)) = oldest {
+            self.take_off(index);
+        }
+    }
+
+    /// A slot comes back that was dressed, and that shows what it should not.
+    pub(super) fn forget_dressed(&self) {
+        self.lock().images -= 1;
+    }
+
+    /// A slot could not be restored.
+    pub(super) fn retire(&self) {
+        self.lock().retired += 1;
+    }
+
+    /// No memory begins with the image with this number any more.
+    pub(super) fn forget_image(&self, number: u64) {
+        let mut free = self.lock();
+        let (gone, kept) = free.dressed.iter().partition(|(_, of)| *of == number);
+        free.dressed = kept;
+        drop(free);
+        let gone: Vec<(u32, u64)> = gone;
+        for (index, _) in gone {
+            self.take_off(index);
+        }
+    }
+
+    /// Undress a slot that nobody has.
+    fn take_off(&self, index: u32) {
+        // SAFETY: it is on no list, and nobody has it. It may have pages of zeros behind the image.
+        let restored = unsafe { self.undress(index) && punch(self, self.offset(index), self.slot_bytes) };
+        let mut free = self.lock();
+        free.images -= 1;
+        if restored {
+            free.returned.push(index);
+        } else {
+            free.retired += 1;
+        }
     }
 }
 
@@ -224,252 +368,13 @@ impl Drop for Inner {
     }
 }
 
-impl Slot {
-    pub(super) fn base(&self) -> NonNull<u8> {
-        // SAFETY: `index < slots`, so the address lies within the mapping.
-        unsafe { self.arena.base.add(self.index as usize * self.arena.slot_bytes) }
+/// A file that exists in memory only.
+pub(super) fn memory_file(name: &std::ffi::CStr, flags: libc::c_uint) -> io::Result<OwnedFd> {
+    // SAFETY: the name is a valid C string; the result is checked.
+    let fd = unsafe { libc::memfd_create(name.as_ptr(), libc::MFD_CLOEXEC | flags) };
+    if fd < 0 {
+        return Err(io::Error::last_os_error());
     }
-
-    pub(super) fn len(&self) -> usize {
-        self.len.load(Ordering::Relaxed)
-    }
-
-    /// Where the slot's own range begins in the file.
-    pub(super) fn offset(&self) -> libc::off_t {
-        // Cannot wrap: the whole length fits, which `Arena::new` has checked.
-        (self.index as usize * self.arena.slot_bytes) as libc::off_t
-    }
-
-    /// Map `len` bytes of the file from `offset` over the slot's addresses.
-    ///
-    /// # Safety
-    ///
-    /// `len` is at most `slot_bytes`, and nothing accesses the slot meanwhile.
-    pub(super) unsafe fn map(&self, offset: libc::off_t, len: usize, sharing: libc::c_int) -> io::Result<()> {
-        if len == 0 {
-            return Ok(());
-        }
-        // SAFETY: MAP_FIXED replaces only addresses of this slot, by the caller's promise.
-        let at = unsafe {
-            libc::mmap(
-                self.base().as_ptr().cast(),
-                len,
-                libc::PROT_READ | libc::PROT_WRITE,
-                libc::MAP_FIXED | libc::MAP_NORESERVE | sharing,
-                self.arena.file.as_raw_fd(),
-                offset,
-            )
-        };
-        if at == libc::MAP_FAILED {
-            Err(io::Error::last_os_error())
-        } else {
-            Ok(())
-        }
-    }
-
-    /// Bytes of the pages that exist, in memory or in swap.
-    pub(super) fn resident_bytes(&self) -> usize {
-        let mut bytes = 0;
-        match self.each_extent(|extent| {
-            bytes += extent.len();
-            true
-        }) {
-            Ok(_) => bytes,
-            Err(_) => self.len(),
-        }
-    }
-
-    /// Call `with` for each run of pages that exist, as a range within the slot, until it says false. True if it never did.
-    ///
-    /// It is the file that is asked: page tables (`mincore`, pagemap) do not tell of a page that was moved to swap, and that holds
-    /// bytes like any other.
-    fn each_extent(&self, mut with: impl FnMut(Range<usize>) -> bool) -> io::Result<bool> {
-        let end = self.offset() + self.len() as libc::off_t;
-        let mut at = self.offset();
-        while at < end {
-            let begin = match self.arena.seek(at, libc::SEEK_DATA) {
-                Ok(begin) if begin < end => begin,
-                // There is none up to the end of the slot, or of the file.
-                Ok(_) => break,
-                Err(error) if error.raw_os_error() == Some(libc::ENXIO) => break,
-                Err(error) => return Err(error),
-            };
-            at = self.arena.seek(begin, libc::SEEK_HOLE)?.min(end);
-            if !with((begin - self.offset()) as usize..(at - self.offset()) as usize) {
-                return Ok(false);
-            }
-        }
-        Ok(true)
-    }
-
-    /// Fill the pages that exist with zeros. False if there are too many of them, or if they cannot be told: then nothing is known
-    /// of what the slot holds.
-    ///
-    /// # Safety
-    ///
-    /// The slot shows its own range of the file, and nothing else accesses it.
-    unsafe fn zero(&self) -> bool {
-        let mut bytes = 0;
-        let zeroed = self.each_extent(|extent| {
-            bytes += extent.len();
-            if bytes > WARM_BYTES_MAX {
-                return false;
-            }
-            // SAFETY: the extent lies within the slot's length, which is mapped; the rest is the caller's promise.
-            unsafe { self.base().add(extent.start).write_bytes(0, extent.len()) };
-            true
-        });
-        zeroed.unwrap_or(false)
-    }
-
-    /// Give the pages back, so that the slot reads as zeros.
-    ///
-    /// # Safety
-    ///
-    /// As for [`zero`](Self::zero).
-    unsafe fn clear(&self) {
-        let (file, len) = (self.arena.file.as_raw_fd(), self.len());
-        let mode = libc::FALLOC_FL_PUNCH_HOLE | libc::FALLOC_FL_KEEP_SIZE;
-        // SAFETY: a plain system call on an open file; the range is this slot's, and `len` fits as `offset` does.
-        if unsafe { libc::fallocate(file, mode, self.offset(), len as libc::off_t) } != 0 {
-            // SAFETY: the range is mapped; the rest is the caller's promise.
-            unsafe { self.base().write_bytes(0, len) };
-        }
-    }
-}
-
-impl Drop for Slot {
-    fn drop(&mut self) {
-        let len = self.len();
-        if self.private.load(Ordering::Relaxed) {
-            // SAFETY: the last owner goes, so nothing accesses the slot.
-            if unsafe { self.map(self.offset(), len, libc::MAP_SHARED) }.is_err() {
-                self.arena.lock().retired += 1;
-                return;
-            }
-        }
-        // A few more than the limit may be kept, if several come back at once.
-        let may_be_warm = self.arena.lock().warm.len() < WARM_SLOTS_MAX;
-        // SAFETY: the last owner goes, and the slot shows its own range, from the beginning or again.
-        let warm = may_be_warm && unsafe { self.zero() };
-        if !warm {
-            // SAFETY: as above.
-            unsafe { self.clear() };
-        }
-        let mut free = self.arena.lock();
-        let list = if warm { &mut free.warm } else { &mut free.returned };
-        list.push(self.index);
-    }
-}
-
-/// What the creator notes for [`Arena::house`], which runs on the same thread.
-struct Recording {
-    slots: Vec<Arc<Slot>>,
-    minimum_bytes: usize,
-    full: bool,
-}
-
-thread_local! {
-    static RECORDING: RefCell<Option<Recording>> = const { RefCell::new(None) };
-}
-
-/// Memories are created within a scope only; it ends even if instantiation panics.
-struct Scope;
-
-impl Scope {
-    fn enter(minimum_bytes: usize) -> Self {
-        RECORDING.set(Some(Recording {
-            slots: Vec::new(),
-            minimum_bytes,
-            full: false,
-        }));
-        Self
-    }
-
-    fn leave(self) -> Recording {
-        let none = || Recording {
-            slots: Vec::new(),
-            minimum_bytes: 0,
-            full: false,
-        };
-        RECORDING.take().unwrap_or_else(none)
-    }
-}
-
-impl Drop for Scope {
-    fn drop(&mut self) {
-        RECORDING.set(None);
-    }
-}
-
-struct Creator(Arc<Inner>);
-
-// SAFETY: `new_memory` returns memory that is zeroed (invariant 2), page aligned, of `slot_bytes` in reserve, and never moves.
-// Guards are 0 bytes by the engine's configuration, so that there is nothing to leave unmapped; a request for any is refused.
-unsafe impl MemoryCreator for Creator {
-    fn new_memory(
-        &self,
-        _: MemoryType,
-        minimum: usize,
-        _: Option<usize>,
-        reserved: Option<usize>,
-        guard: usize,
-    ) -> Result<Box<dyn LinearMemory>, String> {
-        if guard != 0 || reserved.is_some_and(|r| r > self.0.slot_bytes) {
-            return Err("the engine's guard or reservation does not fit the arena".into());
-        }
-        RECORDING.with_borrow_mut(|recording| {
-            let recording = recording
-                .as_mut()
-                .ok_or("a memory was made outside of the arena's `house`")?;
-            let minimum = minimum.max(std::mem::take(&mut recording.minimum_bytes));
-            if minimum > self.0.slot_bytes {
-                return Err(format!(
-                    "a memory of {minimum} bytes is over the limit of {}",
-                    self.0.slot_bytes
-                ));
-            }
-            let Some(index) = self.0.take() else {
-                recording.full = true;
-                return Err("all slots for memories are taken".into());
-            };
-            let arena = self.0.clone();
-            let slot = Arc::new(Slot {
-                arena,
-                index,
-                len: AtomicUsize::new(minimum),
-                private: AtomicBool::new(false),
-            });
-            recording.slots.push(slot.clone());
-            Ok(Box::new(Memory(slot)) as Box<dyn LinearMemory>)
-        })
-    }
-}
-
-struct Memory(Arc<Slot>);
-
-// SAFETY: the base never moves, all of `slot_bytes` is mapped, and `byte_size` never exceeds it.
-unsafe impl LinearMemory for Memory {
-    fn byte_size(&self) -> usize {
-        self.0.len()
-    }
-
-    fn byte_capacity(&self) -> usize {
-        self.0.arena.slot_bytes
-    }
-
-    fn grow_to(&mut self, new_size: usize) -> wasmtime::Result<()> {
-        if new_size > self.0.arena.slot_bytes {
-            return Err(wasmtime::format_err!(
-                "a memory of {new_size} bytes is over the limit of its slot"
-            ));
-        }
-        // Never shorter: what was used must be zeroed when the slot comes back.
-        self.0.len.fetch_max(new_size, Ordering::Relaxed);
-        Ok(())
-    }
-
-    fn as_ptr(&self) -> *mut u8 {
-        self.0.base().as_ptr()
-    }
+    // SAFETY: `fd` is open and owned by nobody else.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }

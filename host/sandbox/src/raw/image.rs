@@ -1,78 +1,97 @@
-//! Machine code on disk: only what this program has written, and only undamaged, is ever loaded.
+//! What memories begin with, kept once for all of them.
 
-use sha2::{Digest, Sha256};
-use wasmtime::Engine;
-use wasmtime::component::Component;
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::fs::FileExt;
+use std::ptr::NonNull;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Names the format; the digit counts its versions.
-const MAGIC: &[u8; 8] = b"LHcode1\n";
-const DIGEST_BYTES: usize = 32;
+use super::arena::{self, Arena, memory_file};
 
-/// Wrap machine code for a file: magic, SHA-256 of all that follows it, SHA-256 of the component, code.
-pub(crate) fn seal(component: &[u8; 32], code: &[u8]) -> Vec<u8> {
-    let mut file = Vec::with_capacity(MAGIC.len() + 2 * DIGEST_BYTES + code.len());
-    file.extend_from_slice(MAGIC);
-    file.extend_from_slice(&checksum(component, code));
-    file.extend_from_slice(component);
-    file.extend_from_slice(code);
-    file
+/// The beginning of a memory. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Image(pub(super) Arc<Inner>);
+
+pub(super) struct Inner {
+    pub(super) arena: Arc<arena::Inner>,
+    file: File,
+    /// In whole pages, and at most a slot's length.
+    pub(super) len: usize,
+    /// No other image has it.
+    pub(super) number: u64,
 }
 
-/// Check a file that [`seal`] made for this component, and load its code.
-pub(crate) fn load(engine: &Engine, component: &[u8; 32], file: &[u8]) -> Result<Component, String> {
-    let rest = file.strip_prefix(MAGIC).ok_or("it is not a file of this cache")?;
-    let (sum, rest) = rest.split_at_checked(DIGEST_BYTES).ok_or("it is too short")?;
-    let (of, code) = rest.split_at_checked(DIGEST_BYTES).ok_or("it is too short")?;
-    if of != component {
-        return Err("it belongs to another component".into());
-    }
-    if sum != checksum(component, code) {
-        return Err("its checksum does not match".into());
-    }
-    // SAFETY: `deserialize` asks for bytes that `Component::serialize` has returned, unaltered. The cache folder is written
-    // by this program only (whoever can write there could replace the program's own database as well), and the checksum
-    // shows that the file holds what was written. Wasmtime checks by itself that the code was made by the same version with
-    // the same settings for this processor.
-    unsafe { Component::deserialize(engine, code) }.map_err(|e| format!("{e:#}"))
-}
-
-fn checksum(component: &[u8; 32], code: &[u8]) -> [u8; 32] {
-    Sha256::new()
-        .chain_update(component)
-        .chain_update(code)
-        .finalize()
-        .into()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn loads_what_was_sealed_and_nothing_else() {
-        let engine = Engine::default();
-        let id = [7; 32];
-        let code = Component::new(&engine, wat::parse_str("(component)").unwrap())
-            .unwrap()
-            .serialize()
-            .unwrap();
-        let file = seal(&id, &code);
-        assert!(load(&engine, &id, &file).is_ok());
-        assert_eq!(
-            load(&engine, &[8; 32], &file).err().unwrap(),
-            "it belongs to another component"
-        );
-        assert_eq!(
-            load(&engine, &id, &code).err().unwrap(),
-            "it is not a file of this cache"
-        );
-        for cut in [0, MAGIC.len(), MAGIC.len() + 40, file.len() - 1] {
-            assert!(load(&engine, &id, &file[..cut]).is_err(), "cut at {cut}");
+impl Image {
+    /// An image of this memory, which is at most as long as a slot.
+    pub(crate) fn new(arena: &Arena, memory: &[u8]) -> io::Result<Self> {
+        static NUMBERS: AtomicU64 = AtomicU64::new(0);
+        let used = memory.iter().rposition(|&byte| byte != 0).map_or(0, |at| at + 1);
+        let page = arena.0.page_bytes;
+        let len = used.next_multiple_of(page);
+        if len > arena.0.slot_bytes {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "the memory is longer than a slot",
+            ));
         }
-        for at in (0..file.len()).step_by(997) {
-            let mut bad = file.clone();
-            bad[at] ^= 1;
-            assert!(load(&engine, &id, &bad).is_err(), "altered at {at}");
+        let file: OwnedFd = memory_file(c"longhaul-image", libc::MFD_ALLOW_SEALING)?;
+        let mut file = File::from(file);
+        file.write_all(&memory[..used])?;
+        file.set_len(len as u64)?;
+        let seals = libc::F_SEAL_WRITE | libc::F_SEAL_GROW | libc::F_SEAL_SHRINK | libc::F_SEAL_SEAL;
+        // SAFETY: a plain system call on an open file.
+        if unsafe { libc::fcntl(file.as_raw_fd(), libc::F_ADD_SEALS, seals) } != 0 {
+            return Err(io::Error::last_os_error());
         }
+        Ok(Self(Arc::new(Inner {
+            arena: arena.0.clone(),
+            file,
+            len,
+            number: NUMBERS.fetch_add(1, Ordering::Relaxed),
+        })))
+    }
+}
+
+impl Inner {
+    /// Let the addresses from `base` on be a private view of the image. True if they are.
+    ///
+    /// # Safety
+    ///
+    /// They are a slot's, and nothing accesses it meanwhile.
+    pub(super) unsafe fn map_at(&self, base: NonNull<u8>) -> bool {
+        if self.len == 0 {
+            return true;
+        }
+        // SAFETY: MAP_FIXED replaces only addresses of that slot, which is as long as the image at least.
+        let at = unsafe {
+            libc::mmap(
+                base.as_ptr().cast(),
+                self.len,
+                libc::PROT_READ | libc::PROT_WRITE,
+                libc::MAP_FIXED | libc::MAP_NORESERVE | libc::MAP_PRIVATE,
+                self.file.as_raw_fd(),
+                0,
+            )
+        };
+        at != libc::MAP_FAILED
+    }
+
+    /// Copy the image into a slot that holds zeros.
+    ///
+    /// # Safety
+    ///
+    /// The addresses from `base` on are that slot's, and nothing else accesses it meanwhile.
+    pub(super) unsafe fn copy_to(&self, base: NonNull<u8>) -> io::Result<()> {
+        // SAFETY: the slot is as long as the image at least, mapped, and initialised with zeros; the rest is the caller's promise.
+        let to = unsafe { std::slice::from_raw_parts_mut(base.as_ptr(), self.len) };
+        self.file.read_exact_at(to, 0)
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.arena.forget_image(self.number);
     }
 }

@@ -2,7 +2,10 @@
 #![allow(unsafe_code)]
 
 pub(crate) mod arena;
+pub(crate) mod code;
+mod creator;
 pub(crate) mod image;
+mod slot;
 pub(crate) mod tenant;
 #[cfg(test)]
 mod tests;

@@ -3,13 +3,12 @@
 use std::io;
 use std::marker::PhantomData;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use wasmtime::Store;
 
-use super::arena::Slot;
+use super::slot::Slot;
 
-/// What [`Arena::house`] returns.
+/// What [`Arena::house`](super::arena::Arena::house) returns.
 pub(crate) struct Housed<T: 'static, R> {
     /// What the closure returned.
     pub(crate) outcome: R,
@@ -89,11 +88,9 @@ impl<T> Spare<T> {
             ));
         }
         let shown = theirs.len();
-        // Before the attempt: a mapping that fails may leave a hole, and the slot has to be mended either way.
-        own.private.store(true, Ordering::Relaxed);
-        // SAFETY: the range is the fork's own slot, which nobody else uses and in which nothing runs now; it is replaced by a
-        // view of the same size, readable and writable as before.
-        unsafe { own.map(theirs.offset(), shown, libc::MAP_PRIVATE) }?;
+        // SAFETY: it is the fork's own slot, which nobody else uses and in which nothing runs now; the other one is borrowed as long as
+        // the view exists, and with it the store in which alone something could change it.
+        unsafe { own.show(theirs) }?;
         // The fork may have grown beyond the original while it was prepared: there it holds what growing gives, zeros.
         let rest = own.len() - shown;
         // SAFETY: `shown .. shown + rest` is within the fork's slot, which is mapped and in which nothing runs now.
@@ -139,8 +136,8 @@ impl<T> View<'_, T> {
     /// The view is over. The pages that were written to are given back.
     pub(crate) fn into_spare(self) -> Spare<T> {
         for slot in &self.tenant.slots {
-            // SAFETY: the range is the fork's own slot; its contents mean nothing from here on.
-            unsafe { libc::madvise(slot.base().as_ptr().cast(), slot.len(), libc::MADV_DONTNEED) };
+            // SAFETY: it is the fork's own slot, in which nothing runs; its contents mean nothing from here on.
+            unsafe { slot.drop_pages() };
         }
         Spare(self.tenant)
     }

@@ -3,6 +3,7 @@
 use wasmtime::{Config, Engine, Instance, Module, Store};
 
 use super::arena::Arena;
+use super::image::Image;
 use super::tenant::{Spare, Tenant};
 
 const SLOT: usize = 1 << 20;
@@ -12,11 +13,16 @@ struct Bed {
     arena: Arena,
     engine: Engine,
     module: Module,
+    /// What the memories begin with.
+    image: Option<Image>,
 }
 
 /// A module with one page of memory that can be read, written and grown.
 fn bed(slots: u32) -> Bed {
-    let arena = Arena::new(slots, SLOT).unwrap();
+    bed_in(Arena::new(slots, SLOT).unwrap())
+}
+
+fn bed_in(arena: Arena) -> Bed {
     let mut config = Config::new();
     arena.serve(&mut config);
     let engine = Engine::new(&config).unwrap();
@@ -38,6 +44,7 @@ fn bed(slots: u32) -> Bed {
         arena,
         engine,
         module,
+        image: None,
     }
 }
 
@@ -45,9 +52,12 @@ type Guest = (Instance, Tenant<()>);
 
 impl Bed {
     fn make(&self, minimum: usize) -> Result<Guest, bool> {
-        let housed = self.arena.house(Store::new(&self.engine, ()), minimum, |store| {
-            Instance::new(store, &self.module, &[])
-        });
+        let housed = self.arena.house(
+            Store::new(&self.engine, ()),
+            minimum,
+            self.image.as_ref(),
+            |store| Instance::new(store, &self.module, &[]),
+        );
         housed
             .outcome
             .map(|i| (i, housed.tenant))
@@ -270,4 +280,183 @@ fn a_spare_that_is_used_again_shows_nothing_of_before() {
     assert_eq!(get(&i, view.store_mut(), 100), 2);
     drop(view);
     assert!(second.memories().all(|m| m[100] == 2 && m[200] == 0));
+}
+
+/// What memories begin with in the tests of images: 5 kernel pages of 4 KiB, the second of which holds zeros.
+fn contents() -> Vec<u8> {
+    let mut contents = vec![0; PAGE];
+    for (at, byte) in [(0, 1), (4095, 2), (8192, 3), (17_000, 4)] {
+        contents[at] = byte;
+    }
+    contents
+}
+
+/// A bed whose memories begin so; this many of them share it at a time.
+fn imaged(slots: u32, images_max: usize) -> Bed {
+    let mut bed = bed_in(Arena::with_images(slots, SLOT, images_max).unwrap());
+    bed.image = Some(Image::new(&bed.arena, &contents()).unwrap());
+    bed
+}
+
+fn holds(tenant: &Tenant<()>, expected: &[u8]) -> bool {
+    tenant.memories().all(|m| {
+        let (begin, rest) = m.split_at(expected.len());
+        begin == expected && rest.iter().all(|b| *b == 0)
+    })
+}
+
+#[test]
+fn memories_share_an_image_and_keep_apart_what_they_write() {
+    for images_max in [9, 1, 0] {
+        let bed = imaged(3, images_max);
+        let (i, mut one) = bed.make(0).ok().unwrap();
+        let (j, mut other) = bed.make(0).ok().unwrap();
+        assert!(holds(&one, &contents()) && holds(&other, &contents()));
+        set(&i, one.store_mut(), 8192, 7);
+        set(&i, one.store_mut(), 5000, 8);
+        grow(&i, one.store_mut(), 1);
+        set(&i, one.store_mut(), PAGE as u32, 9);
+        let mut expected = contents();
+        (expected[8192], expected[5000]) = (7, 8);
+        expected.push(9);
+        assert!(holds(&one, &expected), "{images_max}");
+        assert!(holds(&other, &contents()), "{images_max}");
+        assert_eq!(get(&j, other.store_mut(), 8192), 3);
+
+        // Slots that are used again begin as all do, whichever way round they come back.
+        drop(one);
+        let (_, again) = bed.make(0).ok().unwrap();
+        assert!(holds(&again, &contents()), "{images_max}");
+        drop((other, again));
+        assert_eq!(bed.arena.taken(), 0);
+        let all: Vec<Guest> = (0..3).map(|_| bed.make(2 * PAGE).ok().unwrap()).collect();
+        assert!(all.iter().all(|(_, t)| holds(t, &contents())), "{images_max}");
+        assert!(bed.make(0).err().unwrap(), "the arena is full");
+    }
+}
+
+#[test]
+fn of_an_image_only_what_was_written_to_is_resident() {
+    let bed = imaged(2, 2);
+    let (i, mut t) = bed.make(0).ok().unwrap();
+    assert_eq!(t.resident_bytes(), 0);
+    for at in (0..20_480).step_by(512) {
+        let expected = contents()[at as usize];
+        assert_eq!(get(&i, t.store_mut(), at), u32::from(expected));
+    }
+    assert_eq!(t.resident_bytes(), 0, "to read costs nothing");
+    set(&i, t.store_mut(), 4096, 1);
+    set(&i, t.store_mut(), 8200, 1);
+    set(&i, t.store_mut(), 8201, 1);
+    assert_eq!(t.resident_bytes(), 2 * 4096);
+    set(&i, t.store_mut(), 32_768, 1);
+    assert_eq!(t.resident_bytes(), 3 * 4096, "behind the image as well");
+    let copied = imaged(1, 0);
+    assert_eq!(
+        copied.make(0).ok().unwrap().1.resident_bytes(),
+        5 * 4096,
+        "a copy is all its own"
+    );
+}
+
+#[test]
+fn a_private_view_of_a_memory_with_an_image_shows_all_of_it() {
+    // The live memory and its fork: both share the image, one of them, none.
+    for images_max in [3, 1, 0] {
+        let bed = imaged(3, images_max);
+        let (live_i, mut live) = bed.make(0).ok().unwrap();
+        set(&live_i, live.store_mut(), 1, 42);
+        set(&live_i, live.store_mut(), 17_000, 43);
+        grow(&live_i, live.store_mut(), 1);
+        set(&live_i, live.store_mut(), 2 * PAGE as u32 - 1, 44);
+        let mut expected = contents();
+        (expected[1], expected[17_000]) = (42, 43);
+        expected.resize(2 * PAGE, 0);
+        expected[2 * PAGE - 1] = 44;
+
+        let (fork_i, mut fork) = bed.make(live.memory_bytes()).ok().unwrap();
+        set(&fork_i, fork.store_mut(), 9000, 9);
+        let mut spare = Spare::new(fork);
+        for round in 0..3 {
+            let mut view = spare.show(&live).unwrap();
+            for (at, byte) in expected.iter().enumerate().filter(|(_, byte)| **byte != 0) {
+                assert_eq!(
+                    get(&fork_i, view.store_mut(), at as u32),
+                    u32::from(*byte),
+                    "{at}"
+                );
+            }
+            assert_eq!(get(&fork_i, view.store_mut(), 9000), 0);
+            for at in 0..2 * PAGE as u32 / 512 {
+                set(&fork_i, view.store_mut(), at * 512, 255);
+            }
+            assert!(holds(&live, &expected), "{images_max} {round}");
+            // The live one goes on between two queries.
+            spare = view.into_spare();
+            set(&live_i, live.store_mut(), 8192 + round, 50);
+            expected[8192 + round as usize] = 50;
+        }
+        drop(spare);
+        let rest: Vec<Guest> = (0..2).map(|_| bed.make(0).ok().unwrap()).collect();
+        assert!(rest.iter().all(|(_, t)| holds(t, &contents())), "{images_max}");
+        assert!(holds(&live, &expected));
+    }
+}
+
+#[test]
+fn slots_that_showed_an_image_hold_zeros_for_others() {
+    let mut bed = imaged(2, 2);
+    let image = bed.image.clone();
+    let used = |bed: &Bed| {
+        let (i, mut t) = bed.make(0).ok().unwrap();
+        set(&i, t.store_mut(), 100, 5);
+        set(&i, t.store_mut(), 60_000, 5);
+        t
+    };
+    drop((used(&bed), used(&bed)));
+    // Both stay dressed; one is needed for a memory without an image, while the image is still there.
+    bed.image = None;
+    let plain = used(&bed);
+    drop(plain);
+    let (_, plain) = bed.make(0).ok().unwrap();
+    assert!(holds(&plain, &[]));
+    // Nobody has the image any more.
+    drop(image);
+    let (_, other) = bed.make(0).ok().unwrap();
+    assert!(holds(&other, &[]));
+    assert_eq!(bed.arena.taken(), 2);
+    assert!(bed.arena.is_full());
+}
+
+#[test]
+fn slots_with_pages_of_zeros_can_show_an_image() {
+    let mut bed = bed(1);
+    let (i, mut t) = bed.make(0).ok().unwrap();
+    set(&i, t.store_mut(), 0, 9);
+    drop(t);
+    bed.image = Some(Image::new(&bed.arena, &contents()).unwrap());
+    let (i, mut t) = bed.make(0).ok().unwrap();
+    assert_eq!((get(&i, t.store_mut(), 0), get(&i, t.store_mut(), 4095)), (1, 2));
+    assert_eq!(t.resident_bytes(), 0);
+    drop(t);
+    // And another image after the first one.
+    bed.image = Some(Image::new(&bed.arena, &[6; 5000]).unwrap());
+    let (i, mut t) = bed.make(0).ok().unwrap();
+    assert_eq!(
+        (get(&i, t.store_mut(), 4999), get(&i, t.store_mut(), 5000)),
+        (6, 0)
+    );
+    assert_eq!(t.resident_bytes(), 0);
+}
+
+#[test]
+fn an_image_that_does_not_fit_is_refused() {
+    let mut bed = bed(1);
+    assert!(Image::new(&bed.arena, &vec![1; SLOT + 1]).is_err());
+    bed.image = Some(Image::new(&bed.arena, &vec![1; PAGE + 1]).unwrap());
+    assert!(!bed.make(0).err().unwrap(), "the memory is shorter");
+    let of_another = imaged(1, 1);
+    bed.image = of_another.image.clone();
+    assert!(!bed.make(0).err().unwrap(), "it is another arena's");
+    assert_eq!(bed.arena.taken(), 0);
 }
