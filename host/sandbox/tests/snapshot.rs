@@ -55,7 +55,7 @@ fn total(instance: &Instance) -> u64 {
 
 // W3
 #[test]
-fn a_copy_of_what_was_prepared_is_the_same_as_preparing() {
+fn to_begin_prepared_is_the_same_as_to_be_prepared() {
     let component = probe(START);
     let (copied, prepared) = (compiled(&component, true), compiled(&component, false));
     assert!(copied.begins_prepared());
@@ -135,6 +135,11 @@ fn guests_in_all_languages_are_the_same_either_way() {
         let new = |module: &Module| module.instantiate(setup()).unwrap();
         let (one, other) = (new(&with), new(&without));
         assert_eq!(one.memory_bytes(), other.memory_bytes(), "{name}");
+        if copied {
+            // What no instance writes to exists once.
+            let (shared, own) = (one.resident_bytes(), other.resident_bytes());
+            assert!(shared < own / 2, "{name}: {shared} of {own} bytes");
+        }
         assert_eq!(one.memory_hash(), other.memory_hash(), "{name}");
         let start = |mut instance: Instance| {
             instance.begin_task(task(1_000));
