@@ -7,7 +7,8 @@ use wasip2::http::outgoing_handler::handle;
 use wasip2::http::types::{Headers, Method, OutgoingBody, OutgoingRequest, RequestOptions, Scheme};
 use wasip2::io::streams::{OutputStream, StreamError};
 
-use super::{Error, Label, Response, waits::wait};
+use super::{Error, Label, Response};
+use crate::activities::wait;
 
 /// A request that is not sent yet.
 #[derive(Debug, Clone)]
