@@ -6,6 +6,10 @@
 //! made of that. That is the same state only where nothing but memory changes while an instance lives, as for forks
 //! ([`crate::eligibility`]), and it is looked at before it is used: the first instance of the second component must have the memory
 //! and the handles of the first one's.
+//!
+//! In practice these are the components that TinyGo makes. Handles that are open by then, such as standard output, must be opened again
+//! by the second component's start, which is written over the code of `_initialize` and so must fit there. TinyGo's sets its runtime up
+//! and is long enough; that of Rust is too short, so components in Rust are prepared instance by instance, which takes them little.
 
 use std::sync::Arc;
 
