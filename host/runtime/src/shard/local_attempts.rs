@@ -281,12 +281,6 @@ impl Shard {
         running.task = Some(self.core.attempts.spawn(attempt));
     }
 
-    /// It could not be written why it was to run.
-    pub(super) fn give_local_back(&mut self, dispatch: &LocalDispatch) {
-        self.local_attempts
-            .forget(dispatch.run_id, dispatch.seq, dispatch.start);
-    }
-
     /// An attempt has come to its end: tell the run, if its task is still open.
     pub(super) fn on_local_ended(
         &mut self,
