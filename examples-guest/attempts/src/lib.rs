@@ -10,6 +10,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use futures_util::future::{Either, select};
+use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use longhaul_sdk::activities::{ActivityContext, ActivityError};
 use longhaul_sdk::{
     ActivityCancellationType, ActivityDefinition, ActivityExecutionError, ActivityOptions,
@@ -39,6 +40,27 @@ impl Attempts {
     async fn stubborn(ctx: ActivityContext, _: String) -> Result<String, ActivityError> {
         let reason = beat_until_cancelled(&ctx).await?;
         Ok(format!("finished though {reason}"))
+    }
+
+    /// Wait until it should stop, without a heartbeat; then end as cancelled, with the reason as details.
+    #[activity(name = "Patient")]
+    async fn patient(ctx: ActivityContext, _: String) -> Result<String, ActivityError> {
+        ctx.cancelled().await;
+        let reason = ctx.cancellation_reason();
+        Err(ActivityError::cancelled_with_details(
+            reason.map_or_else(String::new, |reason| format!("{reason:?}")),
+        ))
+    }
+
+    /// As many futures as the argument says wait until it should stop; then end as cancelled, with how many were woken as details.
+    #[activity(name = "Crowd")]
+    async fn crowd(ctx: ActivityContext, count: String) -> Result<String, ActivityError> {
+        let mut waiting: FuturesUnordered<_> = (0..count.parse::<u32>()?).map(|_| ctx.cancelled()).collect();
+        let mut woken = 0_u32;
+        while waiting.next().await.is_some() {
+            woken += 1;
+        }
+        Err(ActivityError::cancelled_with_details(woken.to_string()))
     }
 
     /// Beat once with the argument and never return; from the second attempt on, return what that heartbeat said.

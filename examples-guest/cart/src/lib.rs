@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use longhaul_sdk::activities::ActivityError;
 use longhaul_sdk::{
-    ActivityOptions, ApplicationFailure, SyncWorkflowContext, WorkflowContext, WorkflowContextView,
-    WorkflowResult, activity_definitions, log, workflow, workflow_methods,
+    ActivityOptions, ApplicationFailure, SyncWorkflowContext, TimerResult, WorkflowContext,
+    WorkflowContextView, WorkflowResult, WorkflowTermination, activity_definitions, log, workflow,
+    workflow_methods,
 };
 use rust_decimal::Decimal;
 
@@ -79,7 +80,10 @@ impl ShoppingCartWorkflow {
 
     #[run]
     async fn run(ctx: &mut WorkflowContext<Self>) -> WorkflowResult<CheckedOut> {
-        ctx.timer(DAY).await;
+        // Of a cart that is given up nothing is checked out.
+        if ctx.timer(DAY).await == TimerResult::Cancelled {
+            return Err(WorkflowTermination::cancelled());
+        }
         // From here on no item is taken: what is checked out is what the result says.
         let checkout = ctx.state_mut(|cart| {
             cart.closed = true;

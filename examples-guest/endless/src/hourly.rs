@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use longhaul_sdk::{
-    ActivityExecutionError, ActivityOptions, ContinueAsNewOptions, WorkflowContext, WorkflowContextView,
-    WorkflowResult, log, workflow, workflow_methods,
+    ActivityExecutionError, ActivityOptions, ContinueAsNewOptions, TimerResult, WorkflowContext,
+    WorkflowContextView, WorkflowResult, WorkflowTermination, log, workflow, workflow_methods,
 };
 
 use crate::Activities;
@@ -51,7 +51,9 @@ impl LongRunningWorkflow {
                     ContinueAsNewOptions::default(),
                 )?;
             }
-            ctx.timer(HOUR).await;
+            if ctx.timer(HOUR).await == TimerResult::Cancelled {
+                return Err(WorkflowTermination::cancelled());
+            }
         }
     }
 

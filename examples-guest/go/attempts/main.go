@@ -27,6 +27,11 @@ func beatUntilCancelled(ctx context.Context) string {
 		activity.RecordHeartbeat(ctx, fmt.Sprintf("attempt %d", activity.GetInfo(ctx).Attempt))
 		time.Sleep(beat)
 	}
+	return reasonOf(ctx)
+}
+
+// reasonOf is why an attempt should stop that should.
+func reasonOf(ctx context.Context) string {
 	switch context.Cause(ctx) {
 	case activity.ErrCancelled:
 		return "Cancelled"
@@ -65,7 +70,7 @@ func main() {
 	})
 	define("Patient", "Wait until it should stop, without a heartbeat; then end as cancelled, with the reason as details.", func(ctx context.Context, _ string) (string, error) {
 		<-ctx.Done()
-		return "", temporal.NewCanceledError(context.Cause(ctx).Error())
+		return "", temporal.NewCanceledError(reasonOf(ctx))
 	})
 	define("Silent", "Beat once with the argument and never return; from the second attempt on, return what that heartbeat said.", func(ctx context.Context, details string) (string, error) {
 		if said, ok := earlier(ctx); ok {

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use longhaul_sdk::{
-    ApplicationFailure, SyncWorkflowContext, WorkflowContext, WorkflowContextView, WorkflowResult, log,
-    workflow, workflow_methods,
+    ApplicationFailure, SyncWorkflowContext, TimerResult, WorkflowContext, WorkflowContextView,
+    WorkflowResult, WorkflowTermination, log, workflow, workflow_methods,
 };
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -39,7 +39,9 @@ impl GreetingWorkflow {
 
     #[run]
     async fn run(ctx: &mut WorkflowContext<Self>) -> WorkflowResult<String> {
-        ctx.timer(DAY).await;
+        if ctx.timer(DAY).await == TimerResult::Cancelled {
+            return Err(WorkflowTermination::cancelled());
+        }
         // The validator has let known languages pass only.
         Ok(ctx.state(|state| greeting(&state.language).unwrap_or_default().to_owned()))
     }

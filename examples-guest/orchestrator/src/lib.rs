@@ -6,7 +6,7 @@ mod worker;
 use std::time::Duration;
 
 use longhaul_sdk::{SignalWorkflowOptions, WorkflowContext, WorkflowResult, log, workflow, workflow_methods};
-use longhaul_sdk::{WorkflowSignalError, WorkflowTermination};
+use longhaul_sdk::{TimerResult, WorkflowSignalError, WorkflowTermination};
 use serde::{Deserialize, Serialize};
 
 use collector::CollectorWorkflow;
@@ -57,7 +57,9 @@ impl OrchestratorWorkflow {
                 Err(error) => return Err(WorkflowTermination::from(error)),
             }
         }
-        ctx.timer(WORK_TIME).await;
+        if ctx.timer(WORK_TIME).await == TimerResult::Cancelled {
+            return Err(WorkflowTermination::cancelled());
+        }
         Ok(Coordinated {
             workers_coordinated: worker_ids.len() - unreachable.len(),
             unreachable,

@@ -7,8 +7,9 @@ use std::time::Duration;
 use longhaul_sdk::activities::ActivityError;
 use longhaul_sdk::workflows::Mutex;
 use longhaul_sdk::{
-    ActivityExecutionError, ActivityOptions, ApplicationFailure, SyncWorkflowContext, WorkflowContext,
-    WorkflowContextView, WorkflowResult, activity_definitions, log, workflow, workflow_methods,
+    ActivityExecutionError, ActivityOptions, ApplicationFailure, SyncWorkflowContext, TimerResult,
+    WorkflowContext, WorkflowContextView, WorkflowResult, WorkflowTermination, activity_definitions, log,
+    workflow, workflow_methods,
 };
 use rust_decimal::Decimal;
 
@@ -117,7 +118,9 @@ impl OrderWorkflow {
         }
 
         // The delivery is simulated.
-        ctx.timer(3 * DAY).await;
+        if ctx.timer(3 * DAY).await == TimerResult::Cancelled {
+            return Err(WorkflowTermination::cancelled());
+        }
         ctx.state_mut(|order| order.status = OrderStatus::Delivered);
         ctx.execute_activity(
             Activities::send_delivery_confirmation,

@@ -64,6 +64,8 @@ type host interface {
 	Info() wit.ActivityInfo
 	Heartbeat(details types.Payloads)
 	Cancellation() *wit.CancellationReason
+	// AwaitCancellation waits, in a goroutine, until there is a reason for the attempt to stop. False: the context has ended before.
+	AwaitCancellation(ctx context.Context) bool
 	Log(level types.LogLevel, message string, fields []abi.Pair[string, string])
 }
 

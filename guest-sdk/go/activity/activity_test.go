@@ -21,11 +21,24 @@ type fakeHost struct {
 	heartbeats   []types.Payloads
 	cancellation *wit.CancellationReason
 	logs         []string
+	// asked is how often the host was asked whether the attempt should stop.
+	asked int
+	// await, if there is one, is what those wait for who wait for the cancellation.
+	await chan wit.CancellationReason
 }
 
 func (h *fakeHost) Info() wit.ActivityInfo                { return h.info }
 func (h *fakeHost) Heartbeat(details types.Payloads)      { h.heartbeats = append(h.heartbeats, details) }
-func (h *fakeHost) Cancellation() *wit.CancellationReason { return h.cancellation }
+func (h *fakeHost) Cancellation() *wit.CancellationReason { h.asked++; return h.cancellation }
+func (h *fakeHost) AwaitCancellation(ctx context.Context) bool {
+	select {
+	case reason := <-h.await:
+		h.cancellation = &reason
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
 func (h *fakeHost) Log(_ types.LogLevel, message string, fields []abi.Pair[string, string]) {
 	for _, field := range fields {
 		message += " " + field.First + "=" + field.Second
@@ -151,6 +164,32 @@ func TestAHeartbeatBringsTheCancellation(t *testing.T) {
 	expect(t, execute(t, h, "copy"), "cancelled")
 	if len(h.heartbeats) != 1 || string(h.heartbeats[0][0].Data) != "40" {
 		t.Errorf("%v", h.heartbeats)
+	}
+}
+
+// A3
+func TestWhoeverWaitsForTheCancellationIsWokenAndDoesNotAsk(t *testing.T) {
+	for reason, cause := range map[wit.CancellationReason]error{
+		wit.CancellationReasonCancelled: ErrCancelled,
+		wit.CancellationReasonNotFound:  ErrNotFound,
+		wit.CancellationReasonTimedOut:  ErrTimedOut,
+		wit.CancellationReasonShutdown:  ErrShutdown,
+	} {
+		definitions = nil
+		h := &fakeHost{await: make(chan wit.CancellationReason)}
+		Register("wait", func(ctx context.Context, _ None) (None, error) {
+			done := ctx.Done()
+			h.await <- reason
+			<-done
+			if context.Cause(ctx) != cause {
+				t.Errorf("%v: %v", reason, context.Cause(ctx))
+			}
+			return None{}, ctx.Err()
+		})
+		expect(t, execute(t, h, "wait"), "cancelled")
+		if h.asked != 1 {
+			t.Errorf("%v: asked %d times", reason, h.asked)
+		}
 	}
 }
 

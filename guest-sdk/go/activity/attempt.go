@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"sync"
-	"time"
 
 	wit "longhaul/internal/wit/activitycontext"
 )
@@ -20,9 +19,6 @@ var (
 	// ErrShutdown: the server stops.
 	ErrShutdown = errors.New("the server stops")
 )
-
-// cancellationPoll is how often the host is asked whether an attempt that waits for its context's end should stop.
-const cancellationPoll = 100 * time.Millisecond
 
 // attempt is one attempt.
 type attempt struct {
@@ -49,27 +45,22 @@ func attemptOf(ctx context.Context) *attempt {
 	return a
 }
 
-// attemptContext is the context of an attempt. The host does not call when an attempt should stop; it is asked, from when somebody
-// first wants to wait for that. So it is also noticed while the attempt waits for something else, such as an HTTP response.
+// attemptContext is the context of an attempt. The host does not call when an attempt should stop; a goroutine waits for that, from when
+// somebody first wants to. So it is also noticed while the attempt waits for something else, such as an HTTP response.
 type attemptContext struct {
 	context.Context
 	attempt *attempt
 }
 
 func (c attemptContext) Done() <-chan struct{} {
-	done := c.Context.Done()
 	c.attempt.watching.Do(func() {
 		go func() {
-			for !c.attempt.stop() {
-				select {
-				case <-done:
-					return
-				case <-time.After(cancellationPoll):
-				}
+			if c.attempt.host.AwaitCancellation(c.Context) {
+				c.attempt.stop()
 			}
 		}()
 	})
-	return done
+	return c.Context.Done()
 }
 
 // stop asks whether the attempt should stop, and if so cancels its context.

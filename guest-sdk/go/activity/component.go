@@ -3,7 +3,10 @@
 package activity
 
 import (
+	"context"
+
 	"longhaul/internal/abi"
+	"longhaul/internal/poll"
 	"longhaul/internal/wit/activitycontext"
 	"longhaul/internal/wit/activitydefinition"
 	"longhaul/internal/wit/types"
@@ -20,6 +23,10 @@ func (imports) Heartbeat(details types.Payloads) { activitycontext.Heartbeat(det
 
 func (imports) Cancellation() *activitycontext.CancellationReason {
 	return activitycontext.Cancellation()
+}
+
+func (imports) AwaitCancellation(ctx context.Context) bool {
+	return poll.Wait(ctx, activitycontext.SubscribeCancellation()) == nil
 }
 
 func (imports) Log(level types.LogLevel, message string, fields []abi.Pair[string, string]) {

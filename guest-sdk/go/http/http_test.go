@@ -66,6 +66,23 @@ func TestWhatIsNoAddressIsRefusedBeforeAnythingIsSent(t *testing.T) {
 			t.Errorf("%q: %v", address, err)
 		}
 	}
+	for address, shown := range map[string]string{
+		"http://eve:xyzzy@a/b?c": "http://***@a/b?c",
+		"http://xyzzy@a":         "http://***@a",
+		"http://eve:xyz/zy@a":    "http://***@a",
+		"http://eve:xyz@zy@a":    "http://***@a",
+		"http://eve:xyz%zz@a":    "http://***@a",
+		"http://eve:xyz zy@a":    "http://***@a",
+		"ftp://eve:xyzzy@a":      "ftp://***@a",
+		"eve:xyzzy@a/b":          "***@a/b",
+		"eve:xyz://zy@a":         "***@a",
+		"http:eve:xyzzy@a":       "***@a",
+	} {
+		_, err := NewRequest(MethodGet, address, nil)
+		if err == nil || !strings.HasPrefix(err.Error(), `"`+shown+`"`) || strings.Contains(err.Error(), "eve") || strings.Contains(err.Error(), "xyz") {
+			t.Errorf("%q: %v", address, err)
+		}
+	}
 	if _, err := NewRequest("GET it", "http://a", nil); err == nil || !strings.Contains(err.Error(), `"GET it"`) {
 		t.Error(err)
 	}

@@ -53,7 +53,12 @@ func NewRequestWithContext(ctx context.Context, method, address string, body io.
 		if errors.As(err, &inner) {
 			err = inner.Err
 		}
-		return nil, noAddress(address, err.Error())
+		why := err.Error()
+		if strings.Contains(address, "@") {
+			// It may quote a part of a password.
+			why = "it cannot be read"
+		}
+		return nil, noAddress(address, why)
 	}
 	if method == "" {
 		method = MethodGet
@@ -126,17 +131,31 @@ func (r *Request) check() error {
 	}
 	switch {
 	case !strings.EqualFold(r.URL.Scheme, "http") && !strings.EqualFold(r.URL.Scheme, "https"):
-		return noAddress(r.URL.Redacted(), "it begins with `http://` or `https://`")
+		return noAddress(r.URL.String(), "it begins with `http://` or `https://`")
 	case r.URL.Host == "" || r.URL.Hostname() == "":
-		return noAddress(r.URL.Redacted(), "it has no host")
+		return noAddress(r.URL.String(), "it has no host")
 	case r.URL.User != nil:
-		return noAddress(r.URL.Redacted(), "a name and a password go into the header `authorization`")
+		return noAddress(r.URL.String(), "a name and a password go into the header `authorization`")
 	}
 	return nil
 }
 
 func noAddress(address, why string) error {
-	return fmt.Errorf("%q is no address for a request: %s", address, why)
+	return fmt.Errorf("%q is no address for a request: %s", withoutSecrets(address), why)
+}
+
+// withoutSecrets is an address for the eyes of people: without whatever may be a name and a password in it. As the address is none, that
+// is all before the last @.
+func withoutSecrets(address string) string {
+	at := strings.LastIndexByte(address, '@')
+	if at < 0 {
+		return address
+	}
+	scheme, _, found := strings.Cut(address[:at], "://")
+	if !found || strings.ContainsAny(scheme, ":@/") {
+		return "***" + address[at:]
+	}
+	return scheme + "://***" + address[at:]
 }
 
 func (r *Request) closeBody() {

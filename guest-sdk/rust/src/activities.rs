@@ -17,18 +17,21 @@
 //! ```
 //!
 //! An attempt runs in an instance of its own, on a single-threaded tokio with timers. While it waits for nothing but [`sleep`]s,
-//! [`timeout`]s and answers to its requests it does not run at all. Timers of tokio's own and tasks that it spawns work, too; but while a
-//! request waits it has to look after them now and then, and such a timer may be late, beside a request by up to a sixteenth of the time
-//! for which nothing else has happened.
+//! [`timeout`]s, answers to its requests and its [cancellation](ActivityContext::cancelled) it does not run at all. Timers of tokio's own
+//! and tasks that it spawns work, too; but while a request or the cancellation is waited for it has to look after them now and then, and
+//! such a timer may be late, by up to a sixteenth of the time for which nothing else has happened.
 
+mod attempt;
 mod timers;
+mod waits;
 
 use std::collections::{BTreeMap, HashMap};
 use std::future::Future;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
-use futures_util::future::LocalBoxFuture;
+use futures_util::future::{BoxFuture, LocalBoxFuture};
+use wasip2::io::poll::Pollable;
 
 use crate::bindings::activities::exports::longhaul::workflow::activity_definition::ExecuteError;
 use crate::bindings::activities::longhaul::workflow::activity_context as wit;
@@ -47,8 +50,9 @@ use crate::retry_policy::RetryPolicy;
 pub use longhaul_sdk_macros::{activities, activity, activity_definitions};
 pub use timers::{Elapsed, sleep, timeout};
 
-/// How often [`ActivityContext::cancelled`] asks the host.
-const CANCELLATION_POLL: Duration = Duration::from_millis(100);
+pub(crate) use attempt::attempt;
+#[cfg(feature = "http")]
+pub(crate) use waits::wait;
 
 /// How an activity ends without a result.
 #[derive(Debug)]
@@ -212,14 +216,20 @@ pub(crate) trait ActivityHost: Send + Sync {
     fn info(&self) -> wit::ActivityInfo;
     fn heartbeat(&self, details: &[Payload]);
     fn cancellation(&self) -> Option<CancellationReason>;
+    /// Ends when there is a reason to stop.
+    fn cancelled(&self) -> BoxFuture<'static, ()>;
 }
 
-struct Imports;
+#[derive(Default)]
+struct Imports {
+    /// One handle for all who wait: the host counts handles.
+    cancelled: OnceLock<Arc<Pollable>>,
+}
 
 /// The host of a component.
 pub(crate) fn imports() -> impl ActivityHost + use<> {
     crate::log::use_activity(|level, message| wit::log(level, message, &[]));
-    Imports
+    Imports::default()
 }
 
 impl ActivityHost for Imports {
@@ -238,6 +248,13 @@ impl ActivityHost for Imports {
             wit::CancellationReason::TimedOut => CancellationReason::TimedOut,
             wit::CancellationReason::Shutdown => CancellationReason::Shutdown,
         })
+    }
+
+    fn cancelled(&self) -> BoxFuture<'static, ()> {
+        let pollable = self
+            .cancelled
+            .get_or_init(|| Arc::new(wit::subscribe_cancellation()));
+        Box::pin(waits::wait(pollable.clone()))
     }
 }
 
@@ -302,10 +319,10 @@ impl ActivityContext {
         self.host.cancellation()
     }
 
-    /// Wait until the attempt should stop.
+    /// Wait until the attempt should stop. Whoever waits is woken then, and does not run before.
     pub async fn cancelled(&self) {
-        while !self.is_cancelled() {
-            sleep(CANCELLATION_POLL).await;
+        if !self.is_cancelled() {
+            self.host.cancelled().await;
         }
     }
 

@@ -26,7 +26,10 @@ pub mod activities {
         path: "../../wit",
         world: "activities",
         generate_all,
-        with: { "longhaul:workflow/types@0.1.0": super::workflow::longhaul::workflow::types },
+        with: {
+            "longhaul:workflow/types@0.1.0": super::workflow::longhaul::workflow::types,
+            "wasi:io/poll@0.2.12": wasip2::io::poll,
+        },
         pub_export_macro: true,
         export_macro_name: "export_activities_world",
         default_bindings_module: "longhaul_sdk::__private::bindings::activities",

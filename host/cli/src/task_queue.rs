@@ -83,9 +83,8 @@ pub(crate) struct Get {
 
 /// Set or unset the rate limit of a task queue
 ///
-/// The limit holds for all workers of the queue together, is stronger than the rate that they ask for themselves, and stays until it is
-/// unset, over restarts of the server as well. It does not hold for activities that a module serves within the server, which its
-/// activity_concurrency limits. Prints what is set then.
+/// The limit holds for all workers of the queue together, and with them for what modules serve within the server; it is stronger than the
+/// rate that workers ask for themselves, and stays until it is unset, over restarts of the server as well. Prints what is set then.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:

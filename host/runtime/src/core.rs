@@ -85,7 +85,7 @@ impl Core {
         (hasher.finish() % shards) as usize
     }
 
-    /// Tell the shards of attempts which polls they have met, and one shard when the queue may go on.
+    /// Tell the shards of attempts which polls they have met, or that it is their turn, and one shard when the queue may go on.
     pub(crate) fn bring(&self, key: &QueueKey, matches: Matches) {
         // Without mailboxes the server has not begun, and nothing waits.
         let Some(mailboxes) = self.mailboxes.get() else {
@@ -98,6 +98,9 @@ impl Core {
                 scheduled_event_id,
             } = waiting;
             mailboxes[self.shard_of(&place)].notice(Notice::poll(run_id, place, scheduled_event_id, poll));
+        }
+        for (waiting, token) in matches.called {
+            mailboxes[self.shard_of(&waiting.place)].notice(Notice::Called { waiting, token });
         }
         if let Some(at_ns) = matches.again_ns {
             let key = key.clone();

@@ -291,6 +291,8 @@ pub(crate) fn build(
         .enumerate()
         .map(|(index, mailbox)| Shard::new(core.clone(), index, mailbox.clone()))
         .collect();
+    // Before anything is restored: whoever waits for the rate of a task queue is told when it goes on.
+    core.mailboxes.get_or_init(|| mailboxes);
     recovery::each_alarm(&core, |due| {
         let shard = core.shard_of(&due.place);
         shards[shard].restore(due);
@@ -299,7 +301,6 @@ pub(crate) fn build(
         let shard = core.shard_of(&envelope.sender);
         shards[shard].restore_letter(envelope);
     })?;
-    core.mailboxes.get_or_init(|| mailboxes);
     for shard in &mut shards {
         shard.resume();
     }

@@ -6,9 +6,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use tokio::io::AsyncWrite;
+use wasmtime::component::Resource;
 use wasmtime::{ResourceLimiter, Store};
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
-use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
+use wasmtime_wasi::p2::{DynPollable, OutputStream, Pollable, StreamResult, subscribe};
 use wasmtime_wasi::{ResourceTable, ResourceTableError, WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
@@ -29,12 +30,17 @@ pub use crate::wit::activity_definition::ExecuteError;
 use crate::wit::types::{self, Payloads};
 
 /// What the host does for one attempt of an activity. Called on the thread that runs the guest: it must not block.
+#[async_trait]
 pub trait ActivityHost: Send + Sync {
     /// The attempt is alive and has come this far.
     fn heartbeat(&self, details: Payloads);
 
     /// Should the attempt stop?
     fn cancellation(&self) -> Option<CancellationReason>;
+
+    /// Wait until the attempt should stop: ends once [`Self::cancellation`] says so, and at once if it does already. The future may be
+    /// dropped at any time, and there may be several.
+    async fn cancelled(&self);
 }
 
 /// One attempt of an activity.
@@ -381,6 +387,24 @@ impl activity_context::Host for ActivityState {
     ) -> wasmtime::Result<()> {
         lock(&self.logs).log(level, message, fields);
         Ok(())
+    }
+
+    fn subscribe_cancellation(&mut self) -> wasmtime::Result<Resource<DynPollable>> {
+        let (_, host) = self.attempt("subscribe-cancellation")?;
+        let cancelled = Cancelled(host.clone());
+        // What is pollable is dropped with the handle.
+        let cancelled = self.table.push(cancelled)?;
+        subscribe(&mut self.table, cancelled)
+    }
+}
+
+/// Ready once the attempt should stop.
+struct Cancelled(Arc<dyn ActivityHost>);
+
+#[async_trait]
+impl Pollable for Cancelled {
+    async fn ready(&mut self) {
+        self.0.cancelled().await;
     }
 }
 

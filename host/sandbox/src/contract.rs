@@ -241,7 +241,13 @@ mod tests {
         assert_eq!(functions("activity-definition").unwrap(), ["describe", "execute"]);
         assert_eq!(
             functions("activity-context").unwrap(),
-            ["info", "heartbeat", "cancellation", "log"]
+            [
+                "info",
+                "heartbeat",
+                "cancellation",
+                "log",
+                "subscribe-cancellation"
+            ]
         );
         assert_eq!(functions("nothing"), None);
     }

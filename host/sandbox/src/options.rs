@@ -39,7 +39,8 @@ pub struct Options {
     /// the time. Default 16; 0: none.
     pub spare_forks: usize,
     /// Instances begin with the memory of one that was prepared, where the component allows it, rather than being prepared each by
-    /// itself. They share what they do not write to. Compiling takes twice as long. Default true; false: never, to compare.
+    /// itself: those that TinyGo makes do, those in Rust do not. They share what they do not write to. Compiling takes twice as long.
+    /// Default true; false: never, to compare.
     pub snapshots: bool,
     /// Commands of one activation. Default 100,000.
     pub commands_max: usize,

@@ -3,9 +3,13 @@
 //! What an instance does before its run begins is the same for all of them: the runtime of its language sets itself up, and the SDK
 //! registers what the component defines. For Go that takes longer than all the rest of a short run. So it is done once for each
 //! module: its memory is kept, a second component is made that expects to begin with it ([`crate::rewrite`]), and the instances are
-//! made of that; they share what they do not write to ([`crate::raw::image`]). That is the same state only where nothing but memory changes while an instance lives, as for forks
-//! ([`crate::eligibility`]), and it is looked at before it is used: the first instance of the second component must have the memory
-//! and the handles of the first one's.
+//! made of that; they share what they do not write to ([`crate::raw::image`]). That is the same state only where nothing but memory
+//! changes while an instance lives, as for forks ([`crate::eligibility`]), and it is looked at before it is used: the first instance
+//! of the second component must have the memory and the handles of the first one's.
+//!
+//! In practice these are the components that TinyGo makes. Handles that are open by then, such as standard output, must be opened again
+//! by the second component's start, which is written over the code of `_initialize` and so must fit there. TinyGo's sets its runtime up
+//! and is long enough; that of Rust is too short, so components in Rust are prepared instance by instance, which takes them little.
 
 use std::sync::Arc;
 

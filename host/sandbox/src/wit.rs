@@ -19,7 +19,10 @@ mod activities_world {
         imports: { default: trappable },
         exports: { default: async },
         additional_derives: [PartialEq],
-        with: { "longhaul:workflow/types": super::workflow_world::longhaul::workflow::types },
+        with: {
+            "longhaul:workflow/types": super::workflow_world::longhaul::workflow::types,
+            "wasi:io": wasmtime_wasi_io::bindings::wasi::io,
+        },
     });
 }
 

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use async_trait::async_trait;
 use longhaul_sandbox::wit::types::Payloads;
 use longhaul_sandbox::{
     ActivityCall, ActivityHost, CancellationReason, ExecuteError, Folder, Grants, Limits, Module, NoLog,
@@ -18,11 +19,13 @@ use support::{BASE, Lines, activity_info, component, json, options};
 const ACTOR: &str = r#"
     (import "longhaul:workflow/activity-context@0.1.0" "heartbeat" (func $heartbeat (param i32 i32)))
     (import "longhaul:workflow/activity-context@0.1.0" "cancellation" (func $cancellation (param i32)))
+    (import "longhaul:workflow/activity-context@0.1.0" "subscribe-cancellation" (func $subscribe_cancellation (result i32)))
     (import "longhaul:workflow/activity-context@0.1.0" "log" (func $log (param i32 i32 i32 i32 i32)))
     (import "longhaul:workflow/activity-context@0.1.0" "info" (func $info (param i32)))
     (import "longhaul:workflow/commands@0.1.0" "cancel-timer" (func $cancel_timer (param i32)))
     (import "wasi:clocks/monotonic-clock@0.2.3" "subscribe-duration" (func $subscribe (param i64) (result i32)))
     (import "wasi:io/poll@0.2.3" "[method]pollable.block" (func $block (param i32)))
+    (import "wasi:io/poll@0.2.3" "[resource-drop]pollable" (func $drop_pollable (param i32)))
     (import "wasi:io/streams@0.2.3" "[method]output-stream.blocking-write-and-flush" (func $write (param i32 i32 i32 i32)))
     (import "wasi:cli/stderr@0.2.3" "get-stderr" (func $stderr (result i32)))
     (import "wasi:cli/environment@0.2.3" "get-environment" (func $environment (param i32)))
@@ -47,6 +50,12 @@ const ACTOR: &str = r#"
             (if (i32.eqz (i32.load8_u (i32.const 128))) (then unreachable))
             (i32.store (i32.const 64) (i32.const 1)) (i32.store (i32.const 68) (i32.const 1))
             (i64.store (i32.const 72) (i64.const 0))))
+        ;; p: pollables for the cancellation, without end;  b: wait for one, beside a second one that is dropped before
+        (if (i32.eq (local.get $c) (i32.const 112)) (then (loop $more (drop (call $subscribe_cancellation)) (br $more))))
+        (if (i32.eq (local.get $c) (i32.const 98)) (then
+            (call $drop_pollable (call $subscribe_cancellation))
+            (call $block (call $subscribe_cancellation))
+            (call $block (call $subscribe_cancellation))))
         ;; h: two heartbeats
         (if (i32.eq (local.get $c) (i32.const 104)) (then
             (call $heartbeat (i32.const 0) (i32.const 0)) (call $heartbeat (local.get $input) (local.get $count))))
@@ -98,6 +107,7 @@ struct Host {
     cancelled: Option<CancellationReason>,
 }
 
+#[async_trait]
 impl ActivityHost for Host {
     fn heartbeat(&self, details: Payloads) {
         self.beats.lock().unwrap().push(details);
@@ -105,6 +115,12 @@ impl ActivityHost for Host {
 
     fn cancellation(&self) -> Option<CancellationReason> {
         self.cancelled
+    }
+
+    async fn cancelled(&self) {
+        if self.cancelled.is_none() {
+            std::future::pending().await
+        }
     }
 }
 
@@ -157,6 +173,41 @@ async fn heartbeats_and_cancellation_pass_between_host_and_guest() {
         .await
         .unwrap();
     assert_eq!(outcome, Err(ExecuteError::Cancelled(vec![])));
+}
+
+// A3
+#[tokio::test]
+async fn a_pollable_of_the_cancellation_is_ready_when_there_is_a_reason_and_stays_so() {
+    let module = actor(options());
+    let host = Arc::new(Host {
+        cancelled: Some(CancellationReason::Shutdown),
+        ..Host::default()
+    });
+    let blocks = |host: Arc<Host>| {
+        module.execute(ActivityCall {
+            host,
+            ..call("block")
+        })
+    };
+    blocks(host).await.unwrap().unwrap();
+    // Without a reason it blocks for as long as an attempt may take.
+    let limits = Limits {
+        activity_timeout: Some(Duration::from_millis(50)),
+        ..Limits::default()
+    };
+    let trap = trap(&module.with_limits(limits), "block").await;
+    assert_eq!(trap.kind, TrapKind::Timeout, "{trap}");
+}
+
+// A3
+#[tokio::test]
+async fn pollables_of_the_cancellation_count_as_handles() {
+    let trap = trap(&actor(options()), "pollables").await;
+    assert!(
+        trap.message.contains("the attempt holds 256 handles"),
+        "{}",
+        trap.message
+    );
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
+use async_trait::async_trait;
 use longhaul_sandbox::wit::types::Payloads;
 use longhaul_sandbox::{
     ActivityCall, ActivityHost, CancellationReason, ExecuteError, Folder, Grants, Limits, Module, NoLog,
@@ -59,6 +60,7 @@ fn caller(options: Options) -> Module {
 /// Whose heartbeats panic.
 struct Host;
 
+#[async_trait]
 impl ActivityHost for Host {
     fn heartbeat(&self, _: Payloads) {
         panic!("no heart");
@@ -66,6 +68,10 @@ impl ActivityHost for Host {
 
     fn cancellation(&self) -> Option<CancellationReason> {
         None
+    }
+
+    async fn cancelled(&self) {
+        std::future::pending().await
     }
 }
 

@@ -117,8 +117,5 @@ fn an_attempt_ends_with_its_function_and_hears_of_a_cancellation_where_it_waits_
     server.start_workflow("Trial", "p", &[&plan]).ok();
     while !runs(&server, "p") {}
     server.signal("p", "cancel", &[]).ok();
-    assert_eq!(
-        server.result("p").json()["result"],
-        "cancelled with the activity was cancelled"
-    );
+    assert_eq!(server.result("p").json()["result"], "cancelled with Cancelled");
 }

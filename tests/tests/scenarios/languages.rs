@@ -99,6 +99,8 @@ fn a_greeting() {
             .update("g", "set_language", &[r#""tlh""#])
             .refused(&["tlh"]);
         assert_eq!(completed(server, "g"), "Hallo");
+        start(server, "GreetingWorkflow", "cancelled", &[]);
+        cancel(server, "cancelled");
     });
 }
 
@@ -156,6 +158,18 @@ fn a_cart() {
         assert_eq!(completed(server, "c"), json!({"items": 2, "total": "11.70"}));
         start(server, "ShoppingCartWorkflow", "empty", &[]);
         completed(server, "empty");
+        start(server, "ShoppingCartWorkflow", "cancelled", &[]);
+        signal(
+            server,
+            "cancelled",
+            "add_item",
+            &[r#"{"name": "Tea", "price": 4.2}"#],
+        );
+        cancel(server, "cancelled");
+        assert!(
+            !server.history("cancelled").contains("ActivityTask"),
+            "nothing is checked out"
+        );
     });
 }
 
@@ -245,6 +259,12 @@ fn orders() {
             completed(server, "delivered"),
             "Order delivered completed - $1359.97 charged"
         );
+        start("returned");
+        let paid = payment("1359.97", CARD);
+        updated(server, "returned", "process_payment", &[&paid]);
+        settled(server, "returned");
+        signal(server, "returned", "mark_shipped", &[&shipping("UPS")]);
+        cancel(server, "returned");
         start("unpaid");
         signal(server, "unpaid", "cancel_order", &[r#""changed my mind""#]);
         completed(server, "unpaid");

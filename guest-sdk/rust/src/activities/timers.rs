@@ -7,16 +7,13 @@ use futures_util::future::{Either, select};
 
 /// Wait for so long, to the millisecond.
 ///
-/// As `tokio::time::sleep`, and with it underneath; but the end of this one is known to a request that waits at the same time.
+/// As `tokio::time::sleep`, and with it underneath; but the end of this one is known to whatever else waits at the same time.
 ///
 /// # Panics
 /// Outside of a runtime of tokio's. An activity runs in one.
 #[must_use = "only what is awaited sleeps"]
 pub fn sleep(duration: Duration) -> impl Future<Output = ()> + Send {
-    let sleep = tokio::time::sleep(duration);
-    #[cfg(feature = "http")]
-    let sleep = crate::http::until(sleep);
-    sleep
+    super::waits::until(tokio::time::sleep(duration))
 }
 
 /// There was no output in time: [`timeout`].

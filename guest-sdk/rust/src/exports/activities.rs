@@ -41,8 +41,7 @@ impl<M: ActivityModule> Guest for ExportedActivities<M> {
         runtime.enable_time();
         let context = ActivityContext::new(Arc::new(activities::imports()));
         let attempt = activities::run(&M::activities(), &activity_type, context, input);
-        #[cfg(feature = "http")]
-        let attempt = crate::http::attempt(&mut runtime, attempt);
+        let attempt = activities::attempt(&mut runtime, attempt);
         let runtime = runtime.build().map_err(|error| {
             let message = format!("the activity's runtime could not be started: {error}");
             ExecuteError::Failed(Failure::application("RuntimeError", message).into_wit())

@@ -31,16 +31,13 @@
 //! [`sleep`](crate::activities::sleep), within a [`timeout`](crate::activities::timeout) or until the attempt is
 //! [cancelled](crate::activities::ActivityContext::cancelled). An attempt in which every future waits does not run, and uses no fuel.
 
-mod attempt;
 mod request;
 mod response;
-mod waits;
 
 use wasip2::http::types::ErrorCode;
 
 pub use request::{Request, delete, get, post, put};
 pub use response::Response;
-pub(crate) use {attempt::attempt, waits::until};
 
 /// What the host's texts begin with where something was not granted.
 const DENIED: &str = "denied: ";

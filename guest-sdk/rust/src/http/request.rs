@@ -7,7 +7,8 @@ use wasip2::http::outgoing_handler::handle;
 use wasip2::http::types::{Headers, Method, OutgoingBody, OutgoingRequest, RequestOptions, Scheme};
 use wasip2::io::streams::{OutputStream, StreamError};
 
-use super::{Error, Label, Response, waits::wait};
+use super::{Error, Label, Response};
+use crate::activities::wait;
 
 /// A request that is not sent yet.
 #[derive(Debug, Clone)]
@@ -43,15 +44,21 @@ pub fn delete(url: &str) -> Request {
 impl Request {
     /// A request with any method. `url` begins with `http://` or `https://`.
     pub fn new(method: &str, url: &str) -> Self {
+        let wrong = Parts::of(url).err();
+        let url = match &wrong {
+            None => url.to_owned(),
+            // It is told and never sent.
+            Some(_) => without_secrets(url),
+        };
         Self {
             label: Label {
                 method: method.to_owned(),
-                url: url.to_owned(),
+                url,
             },
             headers: Vec::new(),
             body: None,
             timeout: None,
-            wrong: None,
+            wrong,
         }
     }
 
@@ -75,7 +82,8 @@ impl Request {
         match serde_json::to_vec(value) {
             Ok(body) => self.header("content-type", "application/json").body(body),
             Err(error) => {
-                self.wrong = Some(self.label.not_allowed(format!("the body ({error})")));
+                let wrong = self.label.not_allowed(format!("the body ({error})"));
+                self.wrong.get_or_insert(wrong);
                 self
             }
         }
@@ -122,7 +130,7 @@ impl Request {
             .and_then(|()| request.set_authority(Some(parts.authority)))
             .and_then(|()| request.set_path_with_query(Some(&parts.path)));
         set.map_err(|()| Error::Url {
-            url: label.url.clone(),
+            url: without_secrets(&label.url),
             why: "it has characters that an address must not have",
         })?;
         let options = RequestOptions::new();
@@ -187,6 +195,19 @@ async fn write(stream: &OutputStream, mut bytes: &[u8]) -> Result<(), StreamErro
     stream.check_write().map(|_| ())
 }
 
+/// An address for the eyes of people: without whatever may be a name and a password in it. Where it cannot be taken apart, that is all
+/// before the last `@`.
+fn without_secrets(url: &str) -> String {
+    let (scheme, rest) = match url.split_once("://") {
+        Some((scheme, rest)) if !scheme.contains([':', '@', '/']) => (format!("{scheme}://"), rest),
+        _ => (String::new(), url),
+    };
+    match rest.rsplit_once('@') {
+        Some((_, rest)) => format!("{scheme}***@{rest}"),
+        None => url.to_owned(),
+    }
+}
+
 /// An address, taken apart.
 #[derive(Debug, PartialEq, Eq)]
 struct Parts<'a> {
@@ -198,7 +219,7 @@ struct Parts<'a> {
 impl<'a> Parts<'a> {
     fn of(url: &'a str) -> Result<Self, Error> {
         let wrong = |why| Error::Url {
-            url: url.to_owned(),
+            url: without_secrets(url),
             why,
         };
         let (scheme, rest) = url
@@ -216,6 +237,10 @@ impl<'a> Parts<'a> {
         }
         if authority.contains('@') {
             return Err(wrong("a name and a password go into the header `authorization`"));
+        }
+        let port = authority.rsplit_once(':').map(|(_, port)| port);
+        if port.is_some_and(|port| !port.ends_with(']') && !port.bytes().all(|byte| byte.is_ascii_digit())) {
+            return Err(wrong("its port is no number"));
         }
         // What is behind `#` is for the reader of the answer, not for the server.
         let path = rest.split('#').next().unwrap_or_default();
@@ -242,6 +267,7 @@ mod tests {
             ("http://a", false, "a", "/"),
             ("HTTPS://a:8443/b?c=d#e", true, "a:8443", "/b?c=d"),
             ("http://[::1]:80?x", false, "[::1]:80", "/?x"),
+            ("http://[::1]", false, "[::1]", "/"),
         ] {
             let parts = Parts::of(url).unwrap();
             assert_eq!(
@@ -255,9 +281,46 @@ mod tests {
             ("ftp://a", "begins with"),
             ("http:///b", "no host"),
             ("http://user:word@a", "authorization"),
+            ("http://a:b", "port"),
+            ("http://[::1]:b", "port"),
         ] {
             let error = Parts::of(url).unwrap_err().to_string();
             assert!(error.contains(why), "{url}: {error}");
         }
+    }
+
+    /// Which has no JSON.
+    struct Unwritable;
+
+    impl Serialize for Unwritable {
+        fn serialize<S: serde::Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
+            Err(serde::ser::Error::custom("it has none"))
+        }
+    }
+
+    #[test]
+    fn nobody_is_told_a_name_or_a_password_that_stands_in_an_address() {
+        for (url, shown) in [
+            ("http://eve:xyzzy@a/b?c", "http://***@a/b?c"),
+            ("http://xyzzy@a", "http://***@a"),
+            ("http://eve:xyz/zy@a", "http://***@a"),
+            ("http://eve:xyz@zy@a", "http://***@a"),
+            ("http://eve:xyz#zy://@a", "http://***@a"),
+            ("ftp://eve:xyzzy@a", "ftp://***@a"),
+            ("eve:xyzzy@a/b", "***@a/b"),
+            ("eve:xyz://zy@a", "***@a"),
+            ("http:eve:xyzzy@a", "***@a"),
+        ] {
+            let request = get(url);
+            let error = request.wrong.as_ref().unwrap_or_else(|| panic!("{url} is taken"));
+            let told = format!("{error} {error:?} {request:?}");
+            assert!(told.contains(&format!("{shown:?}")), "{url}: {told}");
+            for secret in ["eve", "xyz", "zy"] {
+                assert!(!told.contains(secret), "{url}: {told}");
+            }
+        }
+        // What is wrong first is told.
+        let error = get("http://eve:xyzzy@a").json(&Unwritable).wrong.unwrap();
+        assert!(error.to_string().contains("authorization"), "{error}");
     }
 }

@@ -3,7 +3,8 @@
 use wasip2::http::types::{IncomingBody, IncomingResponse, http_error_code};
 use wasip2::io::streams::{InputStream, StreamError};
 
-use super::{Error, Label, waits::wait};
+use super::{Error, Label};
+use crate::activities::wait;
 
 /// Bytes that are read at once.
 const CHUNK_BYTES: u64 = 64 << 10;

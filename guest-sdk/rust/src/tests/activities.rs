@@ -3,6 +3,8 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use futures_util::future::{BoxFuture, pending, ready};
+
 use super::host::json;
 use crate::activities::{
     ActivityContext, ActivityDefinitions, ActivityError, ActivityHost, CancellationReason, sleep, timeout,
@@ -52,6 +54,14 @@ impl ActivityHost for FakeHost {
 
     fn cancellation(&self) -> Option<CancellationReason> {
         self.cancelled.then_some(CancellationReason::Cancelled)
+    }
+
+    fn cancelled(&self) -> BoxFuture<'static, ()> {
+        if self.cancelled {
+            Box::pin(ready(()))
+        } else {
+            Box::pin(pending())
+        }
     }
 }
 

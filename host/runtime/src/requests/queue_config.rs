@@ -19,9 +19,9 @@ use crate::{
 };
 
 impl Runtime {
-    /// Set or unset how many attempts of activities a task queue hands out in a second, to all its workers together. It is stronger than
-    /// what workers ask for with their polls, which counts again once it is unset; it stays over restarts. What modules serve within
-    /// the server is not handed out: that is limited by their `activity_concurrency`.
+    /// Set or unset how many attempts of activities a task queue hands out in a second, to all its workers together, and to the modules
+    /// and the code of the embedding program that serve it within the server. It is stronger than what workers ask for with their polls,
+    /// which counts again once it is unset; it stays over restarts. Local activities are in no task queue.
     ///
     /// # Errors
     ///

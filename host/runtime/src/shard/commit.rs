@@ -237,15 +237,16 @@ impl Shard {
             match held {
                 Held::Answer(answer) => answer(Err(error.clone())),
                 Held::Dispatch(dispatch) => self.attempts.give_back(&dispatch),
-                Held::DispatchLocal(dispatch) => self.give_local_back(&dispatch),
                 Held::HandOut(handed_out) => handed_out.forget(),
                 // A receiver that has gone needs no answer.
                 Held::Prove(_, _, moving) => drop(moving.reply.send(Err(error.clone()))),
                 Held::Read(_, reset) => drop(reset.reply.send(Err(error.clone()))),
                 // Of this run nothing is on its way any more.
                 Held::Load(run_id, place) => to_load.push((run_id, place)),
+                // All attempts of local activities end below.
+                Held::DispatchLocal(_)
                 // An attempt that was not to go on goes on: what says otherwise was not written.
-                Held::CancelAttempt(_)
+                | Held::CancelAttempt(_)
                 | Held::EndAttempt(_)
                 | Held::Wake(_)
                 | Held::Revive(_)
@@ -298,6 +299,7 @@ impl Shard {
             tracing::error!(%error, "pending messages to other executions could not be read again; they wait for a restart");
         }
         self.send_restored();
+        self.call_restored();
         self.sweep();
         for (run_id, place) in to_load {
             self.begin_load(run_id, &place);

@@ -9,6 +9,7 @@ use std::{
     time::Duration,
 };
 
+use async_trait::async_trait;
 use longhaul_engine::{Violation, execution::AttemptEnd, local::LocalActivity};
 use longhaul_sandbox::{ActivityCall, ActivityHost, ActivityInfo, CancellationReason, wit::types};
 use longhaul_store::RunId;
@@ -280,12 +281,6 @@ impl Shard {
         running.task = Some(self.core.attempts.spawn(attempt));
     }
 
-    /// It could not be written why it was to run.
-    pub(super) fn give_local_back(&mut self, dispatch: &LocalDispatch) {
-        self.local_attempts
-            .forget(dispatch.run_id, dispatch.seq, dispatch.start);
-    }
-
     /// An attempt has come to its end: tell the run, if its task is still open.
     pub(super) fn on_local_ended(
         &mut self,
@@ -408,11 +403,16 @@ async fn run_attempt(core: Arc<Core>, mailbox: Arc<ShardMailbox>, dispatch: Loca
 /// What the code of a local activity calls. Its heartbeats are of no use to anybody: a later attempt begins anew.
 struct LocalHost(Arc<Cancellation>);
 
+#[async_trait]
 impl ActivityHost for LocalHost {
     fn heartbeat(&self, _: types::Payloads) {}
 
     fn cancellation(&self) -> Option<CancellationReason> {
         self.0.reason()
+    }
+
+    async fn cancelled(&self) {
+        self.0.requested().await;
     }
 }
 

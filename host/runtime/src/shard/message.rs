@@ -24,7 +24,7 @@ use crate::{
     Description, Error, gates,
     guest::TaskError,
     registry::Service,
-    task_queues::{Poll, QueueKey},
+    task_queues::{Poll, QueueKey, Token, Waiting},
     updates::Stage,
 };
 
@@ -344,6 +344,8 @@ pub(crate) enum Notice {
     ModulesChanged(Arc<[Service]>),
     /// A task queue may hand out again then.
     QueueAgain { key: QueueKey, at_ns: u64 },
+    /// The turn of an attempt that this server runs has come, in its task queue. Without a token: the queue has no limit any more.
+    Called { waiting: Waiting, token: Option<Token> },
     /// There may be room for attempts of a module.
     GateOpen(gates::Key),
     /// Answered when everything that the shard decided before has been handed to the writer.

@@ -201,6 +201,7 @@ impl Shard {
     /// Everything was restored: go on with what needs no input.
     pub(crate) fn resume(&mut self) {
         self.send_restored();
+        self.call_restored();
         self.sweep();
     }
 

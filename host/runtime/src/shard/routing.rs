@@ -61,10 +61,12 @@ impl Shard {
             }
             Notice::ModulesChanged(services) => {
                 self.try_unserved(&services);
+                self.try_limited();
                 self.pass_all_gates();
                 self.try_typeless();
             }
             Notice::QueueAgain { key, at_ns } => self.throttled.set(key, at_ns),
+            Notice::Called { waiting, token } => self.on_called(waiting, token),
             Notice::GateOpen(key) => self.pass_gate(&key),
             Notice::Deliver { run_id, place, input } => self.deliver(run_id, &place, *input),
             Notice::Swept(swept) => self.on_swept(swept),

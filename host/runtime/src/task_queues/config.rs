@@ -97,7 +97,7 @@ impl TaskQueues {
             return Matches::default();
         };
         queue.limit_by_api(a_second, now_ns);
-        inner.meet(key, now_ns)
+        inner.meet(&self.inner, key, now_ns)
     }
 }
 

@@ -62,6 +62,16 @@ impl Limiter {
         true
     }
 
+    /// A token that was taken is there again.
+    pub(super) fn give_back(&mut self) {
+        self.full_ns = self.full_ns.saturating_sub(self.interval_ns.unwrap_or(0));
+    }
+
+    /// When all tokens are there, or were.
+    pub(super) fn full_ns(&self) -> u64 {
+        self.full_ns
+    }
+
     /// When there is a token next, or has been; none: never.
     pub(super) fn next_ns(&self) -> Option<u64> {
         let interval_ns = self.interval_ns?;

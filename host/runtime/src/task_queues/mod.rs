@@ -3,13 +3,15 @@
 //! What waits is in the store, as a row of its activity; a line here only says in which order. It is made anew after a restart, as
 //! the shards look at the rows again. Whoever finds both sides, an attempt that begins to wait or a poll that comes, brings them
 //! together at once, so nobody polls. While a poll waits in a queue an attempt does so only where the queue hands out as many in a
-//! second as it may, as an operator or its workers say: then a shard is told when it may go on.
+//! second as it may, as an operator or its workers say: then a shard is told when it may go on. Attempts that the server runs itself
+//! take their turns with the others there, and wait in no other queue.
 
 pub(crate) mod config;
 mod limiter;
 mod pollers;
 mod queue;
 mod rate;
+mod token;
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -28,6 +30,7 @@ use crate::shard::Delivery;
 pub(crate) use self::{
     config::Full,
     queue::{Matches, Poll, RateLimit, SetBy, Waiting},
+    token::{Admission, Token},
 };
 
 /// Queues that nobody uses are kept so long, for their pollers to be seen: 5 min, as Temporal's server keeps those.
@@ -66,9 +69,11 @@ pub(crate) enum Refusal {
 
 /// All task queues. Shared by the shards and the requests; each call takes a lock for a few map operations.
 pub(crate) struct TaskQueues {
-    inner: Mutex<Inner>,
+    inner: Shared,
     limits: Limits,
 }
+
+type Shared = Arc<Mutex<Inner>>;
 
 #[derive(Default)]
 struct Inner {
@@ -134,7 +139,7 @@ pub(crate) struct Described {
 impl TaskQueues {
     pub(crate) fn new(limits: Limits) -> Self {
         Self {
-            inner: Mutex::default(),
+            inner: Shared::default(),
             limits,
         }
     }
@@ -147,13 +152,9 @@ impl TaskQueues {
         if inner.places.contains_key(&id) {
             return Offered::default();
         }
-        inner.last_rank += 1;
-        let rank = (due_ns, inner.last_rank);
-        inner.places.insert(id, (key.clone(), rank));
-        let queue = inner.queue(key);
-        queue.added.count(now_ns);
-        queue.line.insert(rank, waiting);
-        let mut others = inner.meet(key, now_ns);
+        let rank = inner.stand(key, due_ns, id, now_ns);
+        inner.queue(key).line.insert(rank, waiting);
+        let mut others = inner.meet(&self.inner, key, now_ns);
         let mine = others
             .pairs
             .iter()
@@ -166,7 +167,9 @@ impl TaskQueues {
     pub(crate) fn withdraw(&self, run_id: RunId, scheduled_event_id: i64, now_ns: u64) {
         let mut inner = self.lock();
         if let Some((key, rank)) = inner.places.remove(&(run_id, scheduled_event_id)) {
-            inner.queue(&key).line.remove(&rank);
+            let queue = inner.queue(&key);
+            queue.line.remove(&rank);
+            queue.served.remove(&rank);
             inner.rest(&key, now_ns);
         }
     }
@@ -201,7 +204,7 @@ impl TaskQueues {
         Ok(Taken {
             number,
             answer,
-            matches: inner.meet(key, now_ns),
+            matches: inner.meet(&self.inner, key, now_ns),
         })
     }
 
@@ -212,7 +215,7 @@ impl TaskQueues {
             return Matches::default();
         };
         queue.wakes(now_ns);
-        inner.meet(key, now_ns)
+        inner.meet(&self.inner, key, now_ns)
     }
 
     /// A poll is answered, or given up.
@@ -274,8 +277,8 @@ impl TaskQueues {
         };
         Described {
             pollers: queue.pollers.since(now_ns.saturating_sub(KEPT_NS)),
-            backlog: queue.line.len(),
-            oldest_ns: queue.line.first_key_value().map(|((due_ns, _), _)| *due_ns),
+            backlog: queue.line.len() + queue.served.len(),
+            oldest_ns: queue.oldest_ns(),
             added: queue.added.a_second(now_ns),
             handed_out: queue.handed_out.a_second(now_ns),
             limit: queue.rate_limit(),
@@ -288,10 +291,19 @@ impl TaskQueues {
         inner.queues.get(key)?.holds_back(now_ns)
     }
 
-    fn lock(&self) -> MutexGuard<'_, Inner> {
-        // Whatever panics while it is held is a defect of this file; the lines are made anew from the store in any case.
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    /// How many a queue hands out.
+    pub(crate) fn rate_limit(&self, key: &QueueKey) -> Option<RateLimit> {
+        self.lock().queues.get(key)?.rate_limit()
     }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        lock(&self.inner)
+    }
+}
+
+fn lock(inner: &Mutex<Inner>) -> MutexGuard<'_, Inner> {
+    // Whatever panics while it is held is a defect of this file; the lines are made anew from the store in any case.
+    inner.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Inner {
@@ -306,15 +318,35 @@ impl Inner {
         queue
     }
 
-    /// Who can meet in a queue, meets.
-    fn meet(&mut self, key: &QueueKey, now_ns: u64) -> Matches {
-        let matches = match self.queues.get_mut(key) {
-            Some(queue) => queue.meet(now_ns),
-            None => Matches::default(),
+    /// An attempt begins to wait: its place in the line.
+    fn stand(&mut self, key: &QueueKey, due_ns: u64, id: (RunId, i64), now_ns: u64) -> Rank {
+        self.last_rank += 1;
+        let rank = (due_ns, self.last_rank);
+        self.places.insert(id, (key.clone(), rank));
+        self.queue(key).added.count(now_ns);
+        rank
+    }
+
+    /// Who can meet in a queue, meets. `shared` is what this is in.
+    fn meet(&mut self, shared: &Shared, key: &QueueKey, now_ns: u64) -> Matches {
+        let Some(queue) = self.queues.get_mut(key) else {
+            return Matches::default();
         };
-        for (waiting, _) in &matches.pairs {
+        let met = queue.meet(now_ns);
+        let called = met.called.into_iter().map(|(waiting, limited)| {
+            let token = limited.then(|| Token::new(key, shared));
+            (waiting, token)
+        });
+        let matches = Matches {
+            called: called.collect(),
+            pairs: met.pairs,
+            again_ns: met.again_ns,
+        };
+        let pairs = matches.pairs.iter().map(|(waiting, _)| waiting);
+        for waiting in pairs.chain(matches.called.iter().map(|(waiting, _)| waiting)) {
             self.places.remove(&(waiting.run_id, waiting.scheduled_event_id));
         }
+        self.rest(key, now_ns);
         matches
     }
 
@@ -322,12 +354,15 @@ impl Inner {
     fn rest(&mut self, key: &QueueKey, now_ns: u64) {
         if let Some(queue) = self.queues.get_mut(key)
             && queue.line.is_empty()
+            && queue.served.is_empty()
             && queue.taken == 0
         {
-            if let Some(since_ns) = queue.idle_since_ns.replace(now_ns) {
+            // What was handed out lately counts for as long as it makes a difference.
+            let idle_ns = queue.full_ns().max(now_ns);
+            if let Some(since_ns) = queue.idle_since_ns.replace(idle_ns) {
                 self.idle.remove(&(since_ns, key.clone()));
             }
-            self.idle.insert((now_ns, key.clone()));
+            self.idle.insert((idle_ns, key.clone()));
         }
         while let Some((since_ns, _)) = self.idle.first()
             && (self.idle.len() > IDLE_QUEUES_MAX || since_ns.saturating_add(KEPT_NS) <= now_ns)

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, mem};
 use longhaul_store::RunId;
 use tokio::sync::oneshot;
 
-use super::{limiter::Limiter, pollers::Pollers, rate::Rate};
+use super::{limiter::Limiter, pollers::Pollers, rate::Rate, token::Token};
 use crate::shard::{Delivery, Place};
 
 /// The order of a line: when the attempt fell due, then when it came.
@@ -14,6 +14,8 @@ pub(super) type Rank = (u64, u64);
 #[derive(Default)]
 pub(super) struct Queue {
     pub(super) line: BTreeMap<Rank, Waiting>,
+    /// Attempts that this server runs itself, and that wait for their turn. They need no poll.
+    pub(super) served: BTreeMap<Rank, Waiting>,
     /// By number, which is the order in which they came.
     pub(super) polls: BTreeMap<u64, Waits>,
     /// Polls that were taken and are not answered: those above, and those that have just been given an attempt.
@@ -74,8 +76,19 @@ pub(crate) struct Poll {
 pub(crate) struct Matches {
     /// The shard of each attempt is to give it to the poll.
     pub(crate) pairs: Vec<(Waiting, Poll)>,
+    /// The shard of each of these attempts may start it. Without a token: the queue has no limit any more.
+    pub(crate) called: Vec<(Waiting, Option<Token>)>,
     /// There are more, for which the queue may [go on](super::TaskQueues::go_on) then; whoever gets this sees to it.
     pub(crate) again_ns: Option<u64>,
+}
+
+/// The same, before anybody has been given anything.
+#[derive(Default)]
+pub(super) struct Met {
+    pub(super) pairs: Vec<(Waiting, Poll)>,
+    /// With whether a token was taken for it.
+    pub(super) called: Vec<(Waiting, bool)>,
+    pub(super) again_ns: Option<u64>,
 }
 
 impl Poll {
@@ -146,10 +159,11 @@ impl Queue {
         }
     }
 
-    /// The attempts that have waited longest meet the polls that have, as many as there are and as may be handed out.
-    pub(super) fn meet(&mut self, now_ns: u64) -> Matches {
-        let mut matches = Matches::default();
-        while !self.line.is_empty() {
+    /// The attempts that have waited longest meet the polls that have, or are called where the server runs them, as many as there are and
+    /// as may be handed out.
+    pub(super) fn meet(&mut self, now_ns: u64) -> Met {
+        let mut met = Met::default();
+        loop {
             while self
                 .polls
                 .first_key_value()
@@ -157,21 +171,49 @@ impl Queue {
             {
                 self.polls.pop_first();
             }
-            if self.polls.is_empty() {
+            let first = |line: &BTreeMap<Rank, Waiting>| line.first_key_value().map(|(rank, _)| *rank);
+            let polled = first(&self.line).filter(|_| !self.polls.is_empty());
+            let served = first(&self.served);
+            if polled.is_none() && served.is_none() {
                 break;
             }
             if let Some(limiter) = &mut self.limiter
                 && !limiter.take(now_ns)
             {
-                matches.again_ns = self.wake_again();
+                met.again_ns = self.wake_again();
                 break;
             }
-            if let (Some((_, waiting)), Some((_, waits))) = (self.line.pop_first(), self.polls.pop_first()) {
+            // Whoever fell due first goes first.
+            if served.is_some_and(|served| polled.is_none_or(|polled| served < polled)) {
+                let next = self.served.pop_first();
+                let limited = self.limiter.is_some();
+                met.called.extend(next.map(|(_, waiting)| (waiting, limited)));
+            } else if let (Some((_, waiting)), Some((_, waits))) =
+                (self.line.pop_first(), self.polls.pop_first())
+            {
                 self.handed_out.count(now_ns);
-                matches.pairs.push((waiting, waits.poll));
+                met.pairs.push((waiting, waits.poll));
             }
         }
-        matches
+        met
+    }
+
+    /// A token that was taken is not needed.
+    pub(super) fn give_back(&mut self) {
+        if let Some(limiter) = &mut self.limiter {
+            limiter.give_back();
+        }
+    }
+
+    /// When nothing that was handed out is missing any more.
+    pub(super) fn full_ns(&self) -> u64 {
+        self.limiter.as_ref().map_or(0, Limiter::full_ns)
+    }
+
+    /// Since when the attempt that has waited longest does.
+    pub(super) fn oldest_ns(&self) -> Option<u64> {
+        let first = |line: &BTreeMap<Rank, Waiting>| line.first_key_value().map(|((due_ns, _), _)| *due_ns);
+        first(&self.line).into_iter().chain(first(&self.served)).min()
     }
 
     /// When somebody is to look again, unless somebody does so before.

@@ -375,3 +375,83 @@ fn a_busy_queue_makes_no_other_forget_its_pollers() {
     let inner = queues.lock();
     assert_eq!((inner.idle.len(), inner.queues.len()), (1, 2));
 }
+
+/// An attempt of the server's own.
+fn admit(queues: &TaskQueues, key: &QueueKey, run: u128, now_ns: u64) -> (Admission, Matches) {
+    queues.admit(key, now_ns, waiting(run, 5), now_ns)
+}
+
+/// The runs that are called, with their tokens.
+fn called(matches: Matches) -> (Vec<u128>, Vec<Token>) {
+    let (waiting, tokens): (Vec<_>, Vec<_>) = matches.called.into_iter().unzip();
+    let runs = waiting.iter().map(|waiting| waiting.run_id.0).collect();
+    (runs, tokens.into_iter().flatten().collect())
+}
+
+#[test]
+fn a_token_that_is_not_spent_is_there_for_whoever_comes() {
+    // A2
+    let queues = queues();
+    let q = key("q");
+    assert!(
+        matches!(admit(&queues, &q, 1, 0).0, Admission::Free),
+        "nobody has limited it"
+    );
+    assert!(queues.lock().queues.is_empty(), "and nothing is kept of it");
+    queues.configure(&q, config(Some(1.0), 0), None, 0);
+    let (Admission::With(token), _) = admit(&queues, &q, 1, 0) else {
+        panic!("the first may start")
+    };
+    let (Admission::Waits, matches) = admit(&queues, &q, 2, 1) else {
+        panic!("the second waits")
+    };
+    assert_eq!(matches.again_ns, Some(SECOND));
+    assert!(matches!(admit(&queues, &q, 2, 1).0, Admission::Waits));
+    assert_eq!(queues.describe(&q, 1).backlog, 1, "it stands there once");
+    drop(token);
+    // Whoever stands in line goes before whoever comes.
+    let (Admission::Waits, matches) = admit(&queues, &q, 3, 2) else {
+        panic!("the third waits")
+    };
+    let (runs, tokens) = called(matches);
+    assert_eq!(runs, [2]);
+    for token in tokens {
+        token.spend(2);
+    }
+    assert_eq!(called(queues.go_on(&q, SECOND)).0, [0; 0], "it was spent");
+    let (runs, tokens) = called(queues.go_on(&q, SECOND + 2));
+    assert_eq!((runs, tokens.len()), (vec![3], 1));
+    drop(tokens);
+    // Without a limit nobody needs one.
+    let (Admission::With(_token), _) = admit(&queues, &q, 4, SECOND + 2) else {
+        panic!("the one that was given back is there")
+    };
+    assert!(matches!(admit(&queues, &q, 5, SECOND + 2).0, Admission::Waits));
+    let (runs, tokens) = called(queues.configure(&q, config(None, 1), None, SECOND + 2));
+    assert_eq!((runs, tokens.len()), (vec![5], 0));
+}
+
+#[test]
+fn a_slow_rate_is_not_forgotten_while_nobody_waits() {
+    // A2
+    let queues = queues();
+    let (q, other) = (key("q"), key("other"));
+    queues.configure(&q, config(Some(0.001), 0), None, 0);
+    let (Admission::With(token), _) = admit(&queues, &q, 1, 0) else {
+        panic!("the first may start")
+    };
+    token.spend(0);
+    let touch = |now_ns: u64| {
+        let poll = queues.poll(&other, poller("w", ""), now_ns).unwrap();
+        queues.leave(&other, poll.number, now_ns);
+    };
+    // Longer than idle queues are kept, and shorter than a token takes.
+    touch(2 * KEPT_NS);
+    assert!(matches!(admit(&queues, &q, 2, 2 * KEPT_NS).0, Admission::Waits));
+    queues.withdraw(RunId(2), 5, 2 * KEPT_NS);
+    touch(1_000 * SECOND + KEPT_NS);
+    assert!(
+        !queues.lock().queues.contains_key(&q),
+        "it makes no difference any more"
+    );
+}

@@ -21,8 +21,11 @@ use tokio::sync::oneshot;
 
 use crate::{common, worker::*, world::*};
 
-/// By which a test ends attempts of `Hold`, and what they know, in the order in which they began. Closed: the attempt is gone.
-pub(crate) type Held = Arc<Mutex<Vec<(oneshot::Sender<String>, Context)>>>;
+/// By which a test ends an attempt of `Hold`, and what it knows. Closed: the attempt is gone.
+pub(crate) type Attempt = (oneshot::Sender<String>, Context);
+
+/// Those that have begun, in this order.
+pub(crate) type Held = Arc<Mutex<Vec<Attempt>>>;
 
 /// An activity of the embedding program that runs until the test ends it.
 pub(crate) fn hold(world: &World) -> Held {
@@ -41,16 +44,37 @@ fn holding() -> Value {
     activity(json!({"type": "Hold", "start_to_close_ms": 600_000}))
 }
 
+impl World {
+    /// A run `w` with an attempt of `Hold`, which has begun.
+    async fn held(&mut self) -> Attempt {
+        self.held_by(json!({"steps": [holding()]})).await
+    }
+
+    async fn held_by(&mut self, program: Value) -> Attempt {
+        let held = hold(self);
+        self.start("w", "Lab", &[program]).await.unwrap();
+        self.sim.settle().await;
+        let attempt = held.lock().unwrap().remove(0);
+        attempt
+    }
+
+    /// A start that does not fit on the disk any more.
+    pub(crate) async fn refuses(&mut self, program: Value) {
+        let refused = self.start("ghost", "Lab", &[program]).await;
+        assert!(matches!(refused, Err(Error::Unavailable(_))), "{refused:?}");
+    }
+}
+
 /// Larger than what still fits on a disk that is full.
 fn large() -> Value {
     json!("x".repeat(1 << 20))
 }
 
-fn full(world: &World) {
+pub(crate) fn full(world: &World) {
     world.disk.set_free_pages(Some(0));
 }
 
-async fn free(world: &mut World) {
+pub(crate) async fn free(world: &mut World) {
     world.disk.set_free_pages(None);
     assert!(world.sim.look_for_space());
     world.sim.settle().await;
@@ -60,9 +84,7 @@ async fn free(world: &mut World) {
 async fn an_attempt_does_not_end_for_a_request_that_could_not_be_written() {
     // A1, E4
     let mut world = lab().await;
-    let held = hold(&world);
-    world.lab("w", &[holding()]).await;
-    world.sim.settle().await;
+    let (end, context) = world.held().await;
     full(&world);
     let request = wire::TerminateWorkflowExecutionRequest {
         namespace: "default".into(),
@@ -77,7 +99,6 @@ async fn an_attempt_does_not_end_for_a_request_that_could_not_be_written() {
     free(&mut world).await;
     let info = world.pending("w").await.unwrap();
     assert_eq!((info.state(), info.attempt), (State::Started, 1));
-    let (end, context) = held.lock().unwrap().remove(0);
     assert_eq!(
         context.cancellation(),
         None,
@@ -92,12 +113,9 @@ async fn an_attempt_does_not_end_for_a_request_that_could_not_be_written() {
 async fn an_attempt_ends_once_the_end_of_its_run_is_durable() {
     // A1, E4
     let mut world = lab().await;
-    let held = hold(&world);
-    world.lab("w", &[holding()]).await;
-    world.sim.settle().await;
+    let (end, context) = world.held().await;
     world.terminate("w").await.unwrap();
     world.sim.settle().await;
-    let (end, context) = held.lock().unwrap().remove(0);
     assert!(end.is_closed());
     assert_eq!(context.cancellation(), Some(CancellationReason::NotFound));
 }
@@ -107,18 +125,15 @@ async fn an_attempt_hears_of_a_cancellation_once_that_is_durable() {
     // A3, A4, E4
     for written in [true, false] {
         let mut world = lab().await;
-        let held = hold(&world);
         // The run stays open, so that nothing but the cancellation reaches the attempt.
         let program = json!({"steps": [holding()], "on_cancel": [{"op": "wait", "notes": 1}]});
-        world.start("w", "Lab", &[program]).await.unwrap();
-        world.sim.settle().await;
+        let (_end, context) = world.held_by(program).await;
         if !written {
             world.disk.fail_sync(world.disk.syncs() + 1);
         }
         let answer = world.cancel("w").await;
         assert_eq!(answer.is_ok(), written, "{answer:?}");
         world.sim.settle().await;
-        let (_end, context) = held.lock().unwrap().remove(0);
         let told = written.then_some(CancellationReason::Cancelled);
         assert_eq!(context.cancellation(), told);
     }
@@ -140,8 +155,7 @@ async fn nothing_is_left_of_a_start_that_could_not_be_written() {
         }
         full(&world);
         let program = json!({"steps": [activity(json!({"args": [large()]}))]});
-        let refused = world.start("ghost", "Lab", &[program]).await;
-        assert!(matches!(refused, Err(Error::Unavailable(_))), "{refused:?}");
+        world.refuses(program).await;
         free(&mut world).await;
         let stats = world.describe_queue().await.stats.unwrap();
         assert_eq!(stats.approximate_backlog_count, 0, "{polled}");
@@ -167,10 +181,7 @@ async fn what_waits_is_in_line_again_when_there_is_space() {
         world.pass(Duration::from_millis(1));
     }
     full(&world);
-    let refused = world
-        .start("ghost", "Lab", &[json!({"steps": [], "log": [large()]})])
-        .await;
-    assert!(matches!(refused, Err(Error::Unavailable(_))), "{refused:?}");
+    world.refuses(json!({"steps": [], "log": [large()]})).await;
     free(&mut world).await;
     for name in ["b", "a"] {
         let task = world.task("worker").await;
@@ -198,12 +209,9 @@ async fn evict(world: &mut World) {
 async fn the_end_of_an_attempt_waits_until_its_run_can_be_read() {
     // A1
     let mut world = small().await;
-    let held = hold(&world);
-    world.lab("w", &[holding()]).await;
-    world.sim.settle().await;
+    let (end, _) = world.held().await;
     evict(&mut world).await;
     world.sim.fail_read_of("w");
-    let (end, _) = held.lock().unwrap().remove(0);
     end.send("late".into()).unwrap();
     world.sim.settle().await;
     assert!(!world.history("w").contains("ActivityTaskCompleted"));
@@ -218,12 +226,9 @@ async fn the_end_of_an_attempt_waits_until_its_run_can_be_read() {
 async fn a_heartbeat_waits_until_its_run_can_be_read() {
     // A3
     let mut world = small().await;
-    let held = hold(&world);
-    world.lab("w", &[holding()]).await;
-    world.sim.settle().await;
+    let (_end, context) = world.held().await;
     evict(&mut world).await;
     world.sim.fail_read_of("w");
-    let (_end, context) = held.lock().unwrap().remove(0);
     context.heartbeat_json(&"half-way").unwrap();
     world.sim.settle().await;
     // Nobody asks for the run: it is read again after a while, and what it was told becomes durable.

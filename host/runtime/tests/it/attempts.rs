@@ -159,6 +159,30 @@ async fn the_cancellation_of_the_workflow_reaches_its_activity() {
     }
 }
 
+#[tokio::test]
+async fn an_attempt_that_does_nothing_but_wait_for_its_cancellation_is_woken_by_it() {
+    // A3, A4, E4
+    for module in ["attempts", "attempts-go"] {
+        for workflow in [false, true] {
+            let mut world = World::new();
+            world.upload(module, "attempts").await;
+            trial(&mut world, json!({"activity": "Patient", "cancellation": "wait"})).await;
+            world.sim.settle().await;
+            assert_eq!(pending(&mut world).await.unwrap().state(), State::Started);
+            if workflow {
+                world.cancel("t").await.unwrap();
+            } else {
+                world.signal("t", "cancel", &[]).await.unwrap();
+            }
+            assert_eq!(
+                world.result("t").await,
+                json!("cancelled with Cancelled"),
+                "{module}"
+            );
+        }
+    }
+}
+
 /// A world whose activities may use the network, an attempt that has connected to the test, and its connection.
 async fn held() -> (World, BufReader<TcpStream>) {
     let mut options = common::options();

@@ -36,6 +36,7 @@ mod reset;
 mod reset_children;
 mod retention;
 mod scenarios;
+mod served_rate;
 mod soak;
 mod stack;
 mod store_faults;

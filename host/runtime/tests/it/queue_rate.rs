@@ -19,7 +19,7 @@ use crate::{common, worker::*, world::*};
 const MS: Duration = Duration::from_millis(1);
 
 /// A poll that lets the queue hand out so many in a second. It waits for as long as anybody drives it.
-async fn poll_at(rt: Runtime, a_second: impl Into<Option<f64>>) -> Result<Task, Error> {
+pub(crate) async fn poll_at(rt: Runtime, a_second: impl Into<Option<f64>>) -> Result<Task, Error> {
     let request = wire::PollActivityTaskQueueRequest {
         namespace: "default".into(),
         task_queue: queue(QUEUE),
@@ -33,7 +33,7 @@ async fn poll_at(rt: Runtime, a_second: impl Into<Option<f64>>) -> Result<Task, 
 }
 
 /// What the poll has got by now.
-async fn now<F: Future>(world: &mut World, poll: &mut std::pin::Pin<&mut F>) -> Option<F::Output> {
+pub(crate) async fn now<F: Future>(world: &mut World, poll: &mut std::pin::Pin<&mut F>) -> Option<F::Output> {
     // What was met goes to the shard and to the disk and back.
     for _ in 0..3 {
         let mut context = task::Context::from_waker(task::Waker::noop());
@@ -159,7 +159,7 @@ async fn a_rate_that_is_none_is_refused() {
     }
 }
 
-fn update(a_second: impl Into<Option<f32>>, reason: &str) -> wire::UpdateTaskQueueConfigRequest {
+pub(crate) fn update(a_second: impl Into<Option<f32>>, reason: &str) -> wire::UpdateTaskQueueConfigRequest {
     let limit = |requests_per_second| RateLimit { requests_per_second };
     wire::UpdateTaskQueueConfigRequest {
         namespace: "default".into(),
@@ -174,7 +174,7 @@ fn update(a_second: impl Into<Option<f32>>, reason: &str) -> wire::UpdateTaskQue
     }
 }
 
-async fn configure(
+pub(crate) async fn configure(
     world: &mut World,
     request: wire::UpdateTaskQueueConfigRequest,
 ) -> Result<TaskQueueConfig, Error> {

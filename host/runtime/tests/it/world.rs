@@ -233,6 +233,16 @@ impl World {
         self.drive(rt.upload_module(upload)).await.unwrap();
     }
 
+    /// As [`World::upload`], as a version of the module of this name.
+    pub(crate) async fn upload_as(&mut self, name: &str, component: &str, queue: &str) {
+        let upload = Upload {
+            name: name.into(),
+            ..common::upload(component, queue)
+        };
+        let rt = self.rt();
+        self.drive(rt.upload_module(upload)).await.unwrap();
+    }
+
     /// As [`World::upload`], for a component whose live state no fork can carry.
     pub(crate) async fn upload_unforkable(&mut self, module: &str, queue: &str) {
         let mut upload = common::upload(module, queue);

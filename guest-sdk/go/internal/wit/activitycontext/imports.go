@@ -8,6 +8,7 @@ import (
 	"unsafe"
 
 	"longhaul/internal/abi"
+	"longhaul/internal/wit/iopoll"
 	"longhaul/internal/wit/types"
 )
 
@@ -57,4 +58,14 @@ func Log(level types.LogLevel, message string, fields []abi.Pair[string, string]
 	v1 := abi.LowerList(fields, 16, func(p unsafe.Pointer, v abi.Pair[string, string]) { abi.StorePair(p, v, 8, abi.StoreString, abi.StoreString) })
 	importLog(uint32(level), abi.StringAddress(message), uint32(len(message)), v1, uint32(len(fields)))
 	abi.Release(mark)
+}
+
+//go:wasmimport longhaul:workflow/activity-context@0.1.0 subscribe-cancellation
+func importSubscribeCancellation() uint32
+
+// SubscribeCancellation: Ready as soon as the attempt should stop, and from then on: `cancellation` says why. So an attempt can wait for that, beside
+// whatever else it waits for, and need not ask again and again.
+func SubscribeCancellation() iopoll.Pollable {
+	answer := importSubscribeCancellation()
+	return iopoll.Pollable(answer)
 }

@@ -5,6 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use async_trait::async_trait;
 use longhaul_engine::{activity::Activity, execution::AttemptEnd};
 use longhaul_history::{proto::common::v1::Payloads, time};
 use longhaul_sandbox::{ActivityHost, CancellationReason, wit::types};
@@ -30,6 +31,12 @@ impl Cancellation {
     /// None: it should go on.
     pub(in crate::shard) fn reason(&self) -> Option<CancellationReason> {
         *self.0.borrow()
+    }
+
+    /// Wait until it should stop.
+    pub(in crate::shard) async fn requested(&self) {
+        // That there is no sender any more cannot be: it is borrowed.
+        let _ = self.subscribe().wait_for(Option::is_some).await;
     }
 
     /// Follow it.
@@ -157,6 +164,7 @@ impl Host {
     }
 }
 
+#[async_trait]
 impl ActivityHost for Host {
     fn heartbeat(&self, details: types::Payloads) {
         let details = guest::payloads_out(details);
@@ -187,5 +195,9 @@ impl ActivityHost for Host {
 
     fn cancellation(&self) -> Option<CancellationReason> {
         self.cancel.reason()
+    }
+
+    async fn cancelled(&self) {
+        self.cancel.requested().await;
     }
 }

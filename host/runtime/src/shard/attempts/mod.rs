@@ -5,6 +5,7 @@
 
 mod alarm;
 mod host;
+mod limited;
 mod restored;
 mod running;
 mod starting;
@@ -20,7 +21,7 @@ use std::{
 use longhaul_sandbox::CancellationReason;
 use longhaul_store::RunId;
 
-use self::{unserved::Unserved, wanting::Wanting};
+use self::{limited::Limited, unserved::Unserved, wanting::Wanting};
 use super::{
     Place,
     gated::{Gated, Which},
@@ -42,6 +43,8 @@ pub(crate) struct Attempts {
     /// Activities whose module runs as many attempts as it may.
     pub(super) gated: Gated,
     unserved: Unserved,
+    /// Activities whose task queue hands out as many as it may.
+    limited: Limited,
     /// Attempts that workers outside of the server have.
     outside: BTreeSet<(RunId, i64)>,
 }
@@ -75,6 +78,7 @@ impl Attempts {
             promised: HashSet::new(),
             gated: Gated::default(),
             unserved: Unserved::default(),
+            limited: Limited::default(),
             outside: BTreeSet::new(),
         }
     }
@@ -85,6 +89,7 @@ impl Attempts {
             && self.wanting.is_empty()
             && self.gated.is_empty()
             && self.unserved.is_empty()
+            && self.limited.is_empty()
             && self.outside.is_empty()
     }
 
@@ -131,7 +136,7 @@ impl Attempts {
     pub(crate) fn withdraw(&mut self, core: &Core, run_id: RunId, scheduled_event_id: i64) {
         self.outside.remove(&(run_id, scheduled_event_id));
         self.served(core, run_id, scheduled_event_id);
-        self.gated.withdraw(run_id, Which::Scheduled(scheduled_event_id));
+        self.leave_lines(core, run_id, scheduled_event_id);
         self.wanting.remove(run_id, scheduled_event_id);
         self.promised.remove(&(run_id, scheduled_event_id));
     }
@@ -142,6 +147,20 @@ impl Attempts {
             core.task_queues
                 .withdraw(run_id, scheduled_event_id, core.clock.now_ns());
         }
+    }
+
+    /// An activity that the server serves does not wait for its queue any more.
+    pub(super) fn leave_queue(&mut self, core: &Core, run_id: RunId, scheduled_event_id: i64) {
+        if self.limited.remove(run_id, scheduled_event_id) {
+            core.task_queues
+                .withdraw(run_id, scheduled_event_id, core.clock.now_ns());
+        }
+    }
+
+    /// The same for a place in its module as well.
+    fn leave_lines(&mut self, core: &Core, run_id: RunId, scheduled_event_id: i64) {
+        self.leave_queue(core, run_id, scheduled_event_id);
+        self.gated.withdraw(run_id, Which::Scheduled(scheduled_event_id));
     }
 
     /// An attempt runs no more. None: it did not.
@@ -182,6 +201,9 @@ impl Attempts {
         for scheduled_event_id in self.unserved.of_run(run_id) {
             self.served(core, run_id, scheduled_event_id);
         }
+        for scheduled_event_id in self.limited.of_run(run_id) {
+            self.leave_queue(core, run_id, scheduled_event_id);
+        }
         let of_run = (run_id, i64::MIN)..=(run_id, i64::MAX);
         let outside: Vec<_> = self.outside.range(of_run).copied().collect();
         for key in outside {
@@ -194,6 +216,9 @@ impl Attempts {
         let now_ns = core.clock.now_ns();
         for (run_id, scheduled_event_id) in self.unserved.take_all() {
             core.task_queues.withdraw(run_id, scheduled_event_id, now_ns);
+        }
+        for (run_id, scheduled_event_id) in self.limited.all() {
+            self.leave_queue(core, run_id, scheduled_event_id);
         }
         self.wanting = Wanting::default();
         self.promised.clear();

@@ -1,4 +1,4 @@
-//! Activities that the store says wait for a worker stand in line without their runs being read.
+//! Activities that the store says wait for a worker, or for the rate of their task queue, stand in line without their runs being read.
 
 use crate::{
     recovery::WaitsInLine,
@@ -7,7 +7,8 @@ use crate::{
 };
 
 impl Shard {
-    /// Put an activity in its task queue's line, if it may start now and nobody in the server serves it. False: its run has to look.
+    /// Put an activity in its task queue's line, if it may start now and nobody in the server serves it, or its queue's rate does not let it.
+    /// False: its run has to look.
     pub(in crate::shard) fn line_up_unread(
         &mut self,
         alarm: Alarm,
@@ -20,15 +21,24 @@ impl Shard {
             task_queue,
             activity_type,
         } = waits;
-        let registry = &self.core.registry;
-        if *due_ns > now_ns
-            || registry
-                .server_of(place.namespace, task_queue, activity_type)
-                .is_some()
-        {
+        if *due_ns > now_ns {
             return false;
         }
         let (run_id, scheduled_event_id) = (alarm.run_id, alarm.id);
+        let registry = &self.core.registry;
+        if registry
+            .server_of(place.namespace, task_queue, activity_type)
+            .is_some()
+        {
+            let service = (place.namespace, task_queue.clone(), activity_type.clone());
+            return self.restore_limited(
+                (run_id, scheduled_event_id),
+                place.clone(),
+                *due_ns,
+                service,
+                now_ns,
+            );
+        }
         let key = QueueKey {
             namespace: place.namespace,
             name: task_queue.as_str().into(),

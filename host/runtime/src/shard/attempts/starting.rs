@@ -8,6 +8,7 @@ use longhaul_engine::{
 };
 use longhaul_history::time;
 use longhaul_sandbox::{ActivityCall, ActivityInfo};
+use longhaul_store::RunId;
 
 use super::{AttemptKey, Running, host::Host, running::run_attempt};
 use crate::{
@@ -60,6 +61,8 @@ impl Shard {
             self.note_outside(run, scheduled_event_id);
             // If it waits it lines up anew: it may be paused, or be for another queue.
             self.attempts.served(&self.core, run.run_id, scheduled_event_id);
+            self.attempts
+                .leave_queue(&self.core, run.run_id, scheduled_event_id);
             self.attempts.try_later(run.run_id, scheduled_event_id);
         }
         // Also behind one for which there is no slot: others may be for workers outside.
@@ -92,21 +95,16 @@ impl Shard {
     ) -> bool {
         let id = (run.run_id, scheduled_event_id);
         let promised = self.attempts.promised.remove(&id);
-        let Some(activity) = run.execution.activities().get(&scheduled_event_id) else {
+        let ready = run.execution.activities().get(&scheduled_event_id);
+        let Some(activity) = ready.filter(|activity| activity.is_ready(turn.now_ns) && !self.stopping) else {
             self.attempts
-                .gated
-                .withdraw(run.run_id, Which::Scheduled(scheduled_event_id));
+                .leave_lines(&self.core, run.run_id, scheduled_event_id);
             return true;
         };
-        if !activity.is_ready(turn.now_ns) || self.stopping {
-            self.attempts
-                .gated
-                .withdraw(run.run_id, Which::Scheduled(scheduled_event_id));
-            return true;
-        }
-        let (queue, activity_type) = (
+        let (queue, activity_type, due_ns) = (
             activity.task_queue().to_owned(),
             activity.activity_type().to_owned(),
+            activity.attempt.due_ns,
         );
         let Some(server) = self
             .core
@@ -114,8 +112,7 @@ impl Shard {
             .server_of(run.namespace, &queue, &activity_type)
         else {
             self.attempts
-                .gated
-                .withdraw(run.run_id, Which::Scheduled(scheduled_event_id));
+                .leave_lines(&self.core, run.run_id, scheduled_event_id);
             let service = (run.namespace, queue, activity_type);
             self.attempts
                 .unserved
@@ -129,8 +126,15 @@ impl Shard {
             running.followed = Some(run.place());
             return true;
         }
+        if self.attempts.limited.waits(run.run_id, scheduled_event_id) {
+            // Its queue calls it.
+            return true;
+        }
         // Whoever came first goes first, also where a slot is free by now.
         if !promised && (self.free_slots() == 0 || self.attempts.wanting.has_line()) {
+            // Whatever it was given it cannot use.
+            self.attempts
+                .leave_queue(&self.core, run.run_id, scheduled_event_id);
             return false;
         }
         let entrance = self.enter_gate(
@@ -140,6 +144,13 @@ impl Shard {
             Which::Scheduled(scheduled_event_id),
         );
         let Ok(permit) = entrance.permit() else {
+            self.attempts
+                .leave_queue(&self.core, run.run_id, scheduled_event_id);
+            return true;
+        };
+        // Last, when there is a place for it: what is handed out runs. Whoever has to wait holds no place.
+        let service = (run.namespace, queue, activity_type);
+        let Ok(token) = self.enter_queue(run, scheduled_event_id, due_ns, service, turn.now_ns) else {
             return true;
         };
         let starter = Starter {
@@ -149,6 +160,9 @@ impl Shard {
         };
         if !run.execution.start_attempt(turn, scheduled_event_id, starter) {
             return true;
+        }
+        if let Some(token) = token {
+            token.spend(turn.now_ns);
         }
         let Some(activity) = run.execution.activities().get(&scheduled_event_id) else {
             return true;
@@ -206,13 +220,15 @@ impl Shard {
             .promised
             .retain(|(run_id, _)| due.contains(run_id) || loading.contains_key(run_id));
         let runs = &self.runs;
-        self.attempts.gated.keep_permits(|run_id| {
+        let awaited = |run_id: RunId| {
             // One that holds its inbox back, for a replay or a verdict, has not had its turn.
             let holds = |run: &Run| !run.inbox.is_empty() || !run.early.is_empty();
             due.contains(&run_id)
                 || loading.contains_key(&run_id)
                 || runs.get(&run_id).is_some_and(|run| holds(run))
-        });
+        };
+        self.attempts.gated.keep_permits(awaited);
+        self.attempts.limited.keep_tokens(awaited);
         while self.free_slots() > 0
             && let Some((run_id, place, scheduled_event_id)) = self.attempts.wanting.next()
         {

@@ -5,7 +5,7 @@ use longhaul_engine::activity::Activity;
 use crate::{
     activities::Server,
     shard::{Shard, gated::Which, run::Run},
-    task_queues::{QueueKey, SetBy},
+    task_queues::{QueueKey, RateLimit, SetBy},
 };
 
 impl Shard {
@@ -31,6 +31,14 @@ impl Shard {
                 "module {module} has no place for another attempt: its activity_concurrency is {limit}, and all are taken"
             ));
         }
+        if self.attempts.limited.waits(run_id, id) {
+            let queue = activity.task_queue();
+            let key = QueueKey {
+                namespace: run.namespace,
+                name: queue.into(),
+            };
+            return Some(handed_out(queue, self.core.task_queues.rate_limit(&key)?));
+        }
         let slots = self.core.options.activity_slots;
         self.attempts.wanting.contains(run_id, id).then(|| {
             format!("the server has no place for another attempt: its activity_slots are {slots}, and all are taken")
@@ -45,15 +53,7 @@ impl Shard {
         let now_ns = self.core.clock.now_ns();
         if self.core.task_queues.is_polled(&key, now_ns) {
             let limit = self.core.task_queues.holds_back(&key, now_ns)?;
-            // Operators say it in fewer digits, which are those to show.
-            let a_second = limit.a_second as f32;
-            let (who, where_from) = match limit.by {
-                SetBy::Api => ("its rate limit allows", "UpdateTaskQueueConfig"),
-                SetBy::Worker => ("its workers allow", "max_task_queue_activities_per_second"),
-            };
-            return Some(format!(
-                "task queue {queue} has handed out as many attempts as {who}: {a_second} a second ({where_from})"
-            ));
+            return Some(handed_out(queue, limit));
         }
         let places = self.core.registry.elsewhere(run.namespace, activity_type);
         let elsewhere = match places.first() {
@@ -62,4 +62,14 @@ impl Shard {
         };
         Some(format!("no worker polls {queue}{elsewhere}"))
     }
+}
+
+fn handed_out(queue: &str, limit: RateLimit) -> String {
+    // Operators say it in fewer digits, which are those to show.
+    let a_second = limit.a_second as f32;
+    let (who, where_from) = match limit.by {
+        SetBy::Api => ("its rate limit allows", "UpdateTaskQueueConfig"),
+        SetBy::Worker => ("its workers allow", "max_task_queue_activities_per_second"),
+    };
+    format!("task queue {queue} has handed out as many attempts as {who}: {a_second} a second ({where_from})")
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use longhaul_store::faults::Loss;
 
 use super::*;
+use crate::operations::move_to;
 
 /// An update with a validator, which of a component that cannot be forked takes a replay: until that is there, no task is open.
 async fn while_none_is_open(
@@ -153,10 +154,11 @@ async fn a_turn_that_is_lost_between_two_tasks_frees_the_slot() {
     assert_eq!(world.result("l").await, json!(["gate=7"]));
 }
 
-#[tokio::test]
-async fn a_run_that_owes_a_task_for_nothing_else_is_parked_when_its_code_cannot_be_replayed() {
-    // A5, E11
-    let (mut world, mut gate) = gated().await;
+/// A run that owes a task for nothing but its local activity.
+async fn owes_a_task(module: &str) -> (World, Gate) {
+    let mut world = World::new();
+    world.upload_as("lab", module, QUEUE).await;
+    let (mut world, gate) = gated_in(world);
     // More than it takes to make an instance.
     let mut steps = vec![json!({"op": "log", "text": "so far"}); 500];
     steps.push(long_gate());
@@ -164,9 +166,21 @@ async fn a_run_that_owes_a_task_for_nothing_else_is_parked_when_its_code_cannot_
     gate.until_begun(&mut world, 1).await;
     world.advance(Duration::from_secs(8)).await;
     world.until_history("l", "WorkflowTaskCompleted").await;
+    (world, gate)
+}
+
+/// With too little fuel to replay it.
+fn little(fuel: u64) -> longhaul_runtime::Options {
     let mut little = common::options();
-    little.sandbox.fuel_per_activation = 100_000;
-    world.reopen(Loss::All, SECOND, little);
+    little.sandbox.fuel_per_activation = fuel;
+    little
+}
+
+#[tokio::test]
+async fn a_run_that_owes_a_task_for_nothing_else_is_parked_when_its_code_cannot_be_replayed() {
+    // A5, E11
+    let (mut world, mut gate) = owes_a_task("lab").await;
+    world.reopen(Loss::All, SECOND, little(100_000));
     gate.serve(&world);
     // Nobody asks for it.
     world.until_history("l", "WorkflowTaskFailed").await;
@@ -184,5 +198,30 @@ async fn a_run_that_owes_a_task_for_nothing_else_is_parked_when_its_code_cannot_
     gate.let_one_end();
     let log = world.result("l").await;
     assert_eq!((&log[499], &log[500]), (&json!("so far"), &json!("gate=7")));
+    assert_eq!(world.parked("l").await, None);
+}
+
+/// With this the lab in Rust reads its program, and that in Go does not.
+const ENOUGH_IN_RUST: u64 = 10_000_000;
+
+#[tokio::test]
+async fn a_move_to_code_that_replays_goes_on_with_what_the_run_owes() {
+    // A5, E11, E12
+    let (mut world, mut gate) = owes_a_task("lab-go").await;
+    // Nobody serves the activity any more: the run is parked, and so the store has no note of the task.
+    world.reopen(Loss::All, SECOND, common::options());
+    world.until_history("l", "WorkflowTaskFailed").await;
+    world.reopen(Loss::All, SECOND, little(ENOUGH_IN_RUST));
+    gate.serve(&world);
+    world.upload_as("lab", "lab", QUEUE).await;
+    let rt = world.rt();
+    world
+        .drive(rt.update_workflow_options(move_to("l", "lab", "2")))
+        .await
+        .unwrap();
+    gate.until_begun(&mut world, 2).await;
+    gate.let_one_end();
+    let log = world.result("l").await;
+    assert_eq!(log[500], json!("gate=7"));
     assert_eq!(world.parked("l").await, None);
 }

@@ -1,6 +1,7 @@
 //! Places for local activities: the server's slots and a module's gate.
 
 use super::*;
+use crate::attempt_faults::{free, full};
 
 #[tokio::test]
 async fn tasks_that_wait_for_it_stay_in_memory_and_slots_are_shared() {
@@ -116,4 +117,50 @@ async fn a_place_that_was_kept_for_a_run_that_cannot_be_read_goes_to_the_next() 
     assert!(!world.history("second").contains("ActivityTaskStarted"));
     world.advance(10 * SECOND).await;
     assert_eq!(world.result("second").await, json!(["echo=\"second\""]));
+}
+
+#[tokio::test]
+async fn one_that_could_not_be_written_takes_no_slot() {
+    // A5, A7
+    let mut options = common::options();
+    options.activity_slots = 1;
+    let mut world = World::with(options);
+    world.upload("lab", QUEUE).await;
+    let (mut world, gate) = gated_in(world);
+    full(&world);
+    let program = json!({"steps": [long_gate()], "log": ["x".repeat(1 << 20)]});
+    world.refuses(program).await;
+    free(&mut world).await;
+    assert_eq!(gate.begun(), 0, "the run was never there");
+    world.lab("l", &[long_gate()]).await;
+    gate.until_begun(&mut world, 1).await;
+    gate.let_one_end();
+    assert_eq!(world.result("l").await, json!(["gate=7"]));
+}
+
+#[tokio::test]
+async fn one_that_only_waits_for_its_cancellation_is_woken_by_it_and_leaves_its_slot() {
+    // A3, A5
+    for module in ["attempts", "attempts-go"] {
+        let mut options = common::options();
+        options.activity_slots = 1;
+        let mut world = World::with(options);
+        world.upload("lab", QUEUE).await;
+        world.upload(module, QUEUE).await;
+        let (mut world, gate) = gated_in(world);
+        let patient = local_with("Patient", json!({"args": [""], "start_to_close_ms": 600_000}));
+        let race = json!({"op": "race", "branches": [[patient], [{"op": "sleep", "ms": 1}]]});
+        world.lab("l", &[race]).await;
+        world.sim.settle().await;
+        // A task ends before the activity, the next one shows that the timer has fired, and whoever has lost is cancelled.
+        for _ in 0..2 {
+            world.advance(8 * SECOND).await;
+        }
+        world.until_history("l", "TimerFired").await;
+        assert_eq!(world.result("l").await, json!(["slept"]), "{module}");
+        world.lab("next", &[long_gate()]).await;
+        gate.until_begun(&mut world, 1).await;
+        gate.let_one_end();
+        assert_eq!(world.result("next").await, json!(["gate=7"]));
+    }
 }

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::pin::{Pin, pin};
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -29,7 +30,8 @@ struct Waits {
 
 /// Something that the host will have.
 struct Answer {
-    pollable: Pollable,
+    /// Several may wait for the same one.
+    pollable: Arc<Pollable>,
     waker: Waker,
 }
 
@@ -41,16 +43,16 @@ impl Waits {
 }
 
 /// Wait until the host has it. Nothing is asked before the attempt has nothing else to do.
-pub(super) fn wait(pollable: Pollable) -> impl Future<Output = ()> + Send {
+pub(crate) fn wait(pollable: impl Into<Arc<Pollable>>) -> impl Future<Output = ()> + Send + 'static {
     Waiting {
-        pollable: Some(pollable),
+        pollable: Some(pollable.into()),
         id: None,
     }
 }
 
 struct Waiting {
     /// Until it is in the list.
-    pollable: Option<Pollable>,
+    pollable: Option<Arc<Pollable>>,
     /// Of its place in the list, which it loses when the host has it.
     id: Option<u64>,
 }
@@ -92,7 +94,7 @@ impl Drop for Waiting {
 }
 
 /// A sleep of tokio's that does not end late because the attempt waits for an answer: its moment is known here.
-pub(crate) async fn until(sleep: Sleep) {
+pub(super) async fn until(sleep: Sleep) {
     let mut sleep = pin!(sleep);
     let mut moment = Moment(None);
     std::future::poll_fn(|cx| {
@@ -167,15 +169,29 @@ pub(super) fn look(limit: Option<Duration>) {
             let ns = u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX);
             monotonic_clock::subscribe_duration(ns)
         });
-        let ids: Vec<u64> = waits.answers.keys().copied().collect();
-        let answers = waits.answers.values().map(|answer| &answer.pollable);
-        let list: Vec<&Pollable> = answers.chain(&end).collect();
+        // Each once, however many wait for it: in the host's list every entry counts as a handle.
+        let mut waiting: BTreeMap<*const Pollable, (&Pollable, Vec<u64>)> = BTreeMap::new();
+        for (id, answer) in &waits.answers {
+            let (_, ids) = waiting
+                .entry(Arc::as_ptr(&answer.pollable))
+                .or_insert_with(|| (&*answer.pollable, Vec::new()));
+            ids.push(*id);
+        }
+        let (mut list, ids): (Vec<&Pollable>, Vec<Vec<u64>>) = waiting.into_values().unzip();
+        list.extend(&end);
         let ready = poll(&list);
         // The end is the last of the list and has no id.
-        let ready = ready
+        let mut ready: Vec<u64> = ready
             .into_iter()
-            .filter_map(|index| ids.get(usize::try_from(index).ok()?));
-        ready.filter_map(|id| waits.answers.remove(id)).collect()
+            .filter_map(|index| ids.get(usize::try_from(index).ok()?))
+            .flatten()
+            .copied()
+            .collect();
+        ready.sort_unstable();
+        ready
+            .into_iter()
+            .filter_map(|id| waits.answers.remove(&id))
+            .collect()
     });
     // Not before the lists are free: whoever is woken may change them.
     for Answer { pollable, waker } in ready {

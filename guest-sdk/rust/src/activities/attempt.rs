@@ -1,4 +1,4 @@
-//! The executor of an attempt that may send requests: tokio's, made to wait for the host.
+//! The executor of an attempt: tokio's, made to wait for the host.
 //!
 //! A component has one thread, and what blocks it blocks all futures. tokio itself would sleep until the next of its timers, and an
 //! answer of the host would not wake it. But before that, when no future has anything to do, it calls [`Root::park`]: there the attempt
