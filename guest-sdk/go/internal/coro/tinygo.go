@@ -11,6 +11,9 @@ import (
 // Handle names a goroutine.
 type Handle struct{ task unsafe.Pointer }
 
+// Key tells goroutines that have not ended apart, as the key of a map.
+func (h Handle) Key() uintptr { return uintptr(h.task) }
+
 // Current is the goroutine that runs; the zero Handle on the system stack, where nothing can pause.
 func Current() Handle { return Handle{currentTask()} }
 
