@@ -22,7 +22,10 @@ func Pause() { pauseTask() }
 
 // Start runs a function in a new goroutine, and whatever that makes runnable, until all of it waits. Only on the system stack.
 func Start(body func()) {
-	go body()
+	go func() {
+		publish()
+		body()
+	}()
 	runScheduler(true)
 }
 
