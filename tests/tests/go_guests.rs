@@ -41,8 +41,20 @@ fn a_mistake_parks_the_run_and_says_what_and_where() {
         ("goroutine", "panicked: in a goroutine", "hostile/main.go:"),
         ("loop", "the fuel of this call is spent", ""),
         ("recursion", "stack", "hostile/main.go:"),
-        // What it writes over decides how that shows: here it is an access out of bounds.
-        ("overflow", "", "hostile/main.go:"),
+        // Whatever it writes over, and however that shows.
+        (
+            "overflow",
+            "the stack of a goroutine has overflowed",
+            "hostile/main.go:",
+        ),
+        (
+            "quiet overflow",
+            "the stack of a goroutine has overflowed",
+            "hostile/main.go:",
+        ),
+        ("endless overflow", "recurses too deeply", "hostile/main.go:"),
+        // This is what it says, and not a stack's.
+        ("wild", "out of bounds memory access", ""),
         ("condition", "index out of range", "hostile/main.go:"),
         (
             "blocked condition",

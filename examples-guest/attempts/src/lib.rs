@@ -147,7 +147,7 @@ impl Attempts {
         }
     }
 
-    /// Use up what there is: `memory`, `time`, `fuel`, `handles FILE` or `response URL`. Nothing ends it but a limit.
+    /// Use up what there is: `memory`, `time`, `fuel`, `handles FILE`, `sockets ADDRESS` or `response URL`. Nothing ends it but a limit.
     #[activity(name = "Exhaust")]
     async fn exhaust(_: ActivityContext, what: String) -> Result<String, ActivityError> {
         Ok(reach::exhaust(&what).await?)

@@ -246,6 +246,12 @@ pub(crate) async fn exhaust(what: &str) -> Result<String> {
                 open.push(File::open(object)?);
             }
         }
+        "sockets" => {
+            let mut open = Vec::new();
+            loop {
+                open.push(TcpStream::connect(object)?);
+            }
+        }
         "response" => {
             let response = http::get(object).send().await.map_err(Error::other)?;
             let bytes = response.bytes(usize::MAX).await.map_err(Error::other)?;

@@ -1,5 +1,4 @@
-// A test subject: activities that are slow, silent or curious, and a workflow that runs one of them. As `attempts` in Rust, without its
-// sockets.
+// A test subject: activities that are slow, silent or curious, and a workflow that runs one of them. As `attempts` in Rust.
 package main
 
 import (
@@ -94,6 +93,7 @@ func main() {
 		}
 		return "", errors.Join(err, errors.New("out of breath"))
 	})
+	define("Hold", "Connect to the argument, write a line, and read until it should stop; then end as cancelled, with the reason as details.", hold)
 	define("Later", "Leave the end to somebody else, who finds the task token, in hexadecimal, in the details of the heartbeat.", func(ctx context.Context, _ string) (string, error) {
 		activity.RecordHeartbeat(ctx, hex.EncodeToString(activity.GetInfo(ctx).TaskToken))
 		return "", activity.ErrResultPending
@@ -112,5 +112,5 @@ func main() {
 		}
 		return told, err
 	})
-	define("Exhaust", "Use up what there is: memory, time, fuel, `handles FILE` or `response URL`. Nothing ends it but a limit.", exhaust)
+	define("Exhaust", "Use up what there is: memory, time, fuel, `handles FILE`, `sockets ADDRESS` or `response URL`. Nothing ends it but a limit.", exhaust)
 }

@@ -67,6 +67,9 @@ func reach(ctx context.Context, what string) (string, error) {
 }
 
 func act(ctx context.Context, verb string, w *words) (string, error) {
+	if told, known, err := sockets(ctx, verb, w); known {
+		return told, err
+	}
 	done := func(what string, err error) (string, error) { return what, err }
 	switch verb {
 	// HTTP.
@@ -361,6 +364,8 @@ func exhaust(ctx context.Context, what string) (string, error) {
 			}
 			open = append(open, file)
 		}
+	case "sockets":
+		return exhaustSockets(ctx, object)
 	case "response":
 		request, err := http.NewRequestWithContext(ctx, http.MethodGet, object, nil)
 		if err != nil {

@@ -6,6 +6,7 @@ import (
 	"os"
 	"sync"
 	"time"
+	"unsafe"
 
 	"longhaul/workflow"
 )
@@ -94,6 +95,16 @@ func (s *state) run(ctx workflow.Context) (string, error) {
 			_ = workflow.Sleep(ctx, time.Second)
 		}()
 		return "", workflow.Sleep(ctx, time.Hour)
+	case "quiet overflow":
+		// It ends without a wait. What it returns keeps the compiler from leaving it out.
+		go func() { s.items = append(s.items, wider(130)) }()
+		return "", workflow.Sleep(ctx, time.Hour)
+	case "endless overflow":
+		go func() { s.items = append(s.items, deeper(1)) }()
+		return "", workflow.Sleep(ctx, time.Hour)
+	case "wild":
+		// No memory is that long.
+		return fmt.Sprint(*(*int)(unsafe.Pointer(^uintptr(15)))), nil
 	case "condition":
 		return "", workflow.Await(ctx, func() bool { return s.items[7] > 0 })
 	case "blocked condition":

@@ -148,9 +148,36 @@ func empty(v reflect.Value) bool {
 	return v.IsZero()
 }
 
+// zero tells whether `omitzero` leaves a value out: by its method, also where that has a pointer as its receiver.
 func zero(v reflect.Value) bool {
+	type zeroer interface{ IsZero() bool }
+	switch v.Kind() {
+	case reflect.Pointer:
+		// The method of what it points to is one of the pointer's too, and must not be called without that.
+		if v.IsNil() {
+			return true
+		}
+	case reflect.Interface:
+		if v.IsNil() || v.NumMethod() == 0 {
+			return v.IsNil()
+		}
+		if in := v.Elem(); in.Kind() == reflect.Pointer && in.IsNil() {
+			return true
+		}
+	default:
+		if !v.CanAddr() && v.CanInterface() {
+			boxed := reflect.New(v.Type()).Elem()
+			boxed.Set(v)
+			v = boxed
+		}
+		if v.CanAddr() && v.CanInterface() {
+			if z, ok := v.Addr().Interface().(zeroer); ok {
+				return z.IsZero()
+			}
+		}
+	}
 	if v.CanInterface() {
-		if z, ok := v.Interface().(interface{ IsZero() bool }); ok {
+		if z, ok := v.Interface().(zeroer); ok {
 			return z.IsZero()
 		}
 	}

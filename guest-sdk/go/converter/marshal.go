@@ -174,22 +174,25 @@ func (e *encoder) own(v reflect.Value) (bool, error) {
 	if v.Kind() == reflect.Interface || v.Kind() == reflect.Pointer && v.IsNil() || !v.CanInterface() {
 		return false, nil
 	}
-	value := v.Interface()
+	// Where the value has an address a method may have a pointer as its receiver; one of the value itself is one of its pointer's too.
+	// JSON goes before text.
+	value, of := v.Interface(), any(nil)
 	if v.Kind() != reflect.Pointer && v.CanAddr() {
-		// A method may have a pointer as its receiver.
-		if m, ok := v.Addr().Interface().(json.Marshaler); ok {
+		of = v.Addr().Interface()
+	}
+	for _, have := range [...]any{of, value} {
+		if m, ok := have.(json.Marshaler); ok {
 			return e.marshaler(m)
 		}
 	}
-	if m, ok := value.(json.Marshaler); ok {
-		return e.marshaler(m)
-	}
-	if m, ok := value.(encoding.TextMarshaler); ok {
-		text, err := m.MarshalText()
-		if err == nil {
-			e.string(string(text))
+	for _, have := range [...]any{of, value} {
+		if m, ok := have.(encoding.TextMarshaler); ok {
+			text, err := m.MarshalText()
+			if err == nil {
+				e.string(string(text))
+			}
+			return true, err
 		}
-		return true, err
 	}
 	return false, nil
 }

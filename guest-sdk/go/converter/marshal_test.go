@@ -36,6 +36,78 @@ type method struct{ value int }
 
 func (m *method) MarshalJSON() ([]byte, error) { return json.Marshal(m.value) }
 
+// both has the one by its value and the other by its pointer.
+type both struct{ value int }
+
+func (b both) MarshalText() ([]byte, error) { return []byte("text"), nil }
+
+func (b *both) MarshalJSON() ([]byte, error) { return json.Marshal(b.value) }
+
+// number is no struct, and has a text by its pointer.
+type number int
+
+func (n *number) MarshalText() ([]byte, error) { return []byte("number"), nil }
+
+type holder struct {
+	Text    text
+	Method  method
+	Both    both
+	Number  number
+	Pointer *text
+	List    []text
+	Array   [2]method
+	Map     map[string]text
+	Any     any
+}
+
+func TestMethodsOfPointersAreHonouredWhereEncodingJSONDoes(t *testing.T) {
+	h := holder{
+		Text: text{"a"}, Method: method{1}, Both: both{2}, Number: 3, Pointer: &text{"b"}, List: []text{{"c"}}, Array: [2]method{{4}, {5}},
+		Map: map[string]text{"k": {"d"}}, Any: text{"e"},
+	}
+	n := number(1)
+	// As a pointer it has an address, and so have its fields; what is in a map or an interface has none.
+	for _, value := range []any{h, &h, []holder{h}, [1]holder{h}, map[string]*holder{"h": &h}, &n, n, []*number{&n}, &[]any{&h, h}, both{6}, &both{6}} {
+		want, err := json.Marshal(value)
+		if err != nil {
+			t.Fatal(err)
+		}
+		have, err := Marshal(value)
+		if err != nil || normal(t, have) != normal(t, want) {
+			t.Errorf("%T: have %s, want %s (%v)", value, have, want, err)
+		}
+	}
+}
+
+// span is zero by its pointer's method where it is shorter than 1.
+type span int
+
+func (s *span) IsZero() bool { return *s < 1 }
+
+func TestWhatIsZeroIsLeftOutAsEncodingJSONDoes(t *testing.T) {
+	type spans struct {
+		Span    span       `json:"span,omitzero"`
+		Pointer *span      `json:"pointer,omitzero"`
+		When    time.Time  `json:"when,omitzero"`
+		Then    *time.Time `json:"then,omitzero"`
+		Any     any        `json:"any,omitzero"`
+	}
+	long, short := span(5), span(-5)
+	for _, value := range []any{
+		spans{}, &spans{}, spans{Span: short}, &spans{Span: short}, &spans{Span: long, Pointer: &long}, spans{Pointer: &short, Then: &time.Time{}},
+		spans{Any: time.Time{}, When: time.Unix(1, 0)}, []spans{{Span: short}, {Span: long, Any: &short}},
+	} {
+		want, err := json.Marshal(value)
+		if err != nil {
+			t.Fatal(err)
+		}
+		have, err := Marshal(value)
+		if err != nil || normal(t, have) != normal(t, want) {
+			t.Errorf("%#v: have %s, want %s (%v)", value, have, want, err)
+		}
+	}
+}
+
 func TestWritesWhatEncodingJSONWrites(t *testing.T) {
 	one := 1
 	values := []any{

@@ -21,19 +21,23 @@ type permits struct {
 	run     *run
 	free    int64
 	waiting []*permitWait
+	// How many of those do not wait any more.
+	gone int
 }
 
 type permitWait struct {
 	wait    *executor.Wait
 	wants   int64
 	granted bool
+	// It has given up.
+	gone bool
 }
 
 // acquire takes permits. The error is a *temporal.CanceledError if the context is cancelled first.
 func (p *permits) acquire(c *contextState, n int64, awaits string) error {
 	r := c.run.runtime
 	r.MustWrite("a wait for a " + awaits)
-	if len(p.waiting) == 0 && p.free >= n {
+	if !p.anyWaits() && p.free >= n {
 		p.free -= n
 		return nil
 	}
@@ -48,7 +52,7 @@ func (p *permits) acquire(c *contextState, n int64, awaits string) error {
 	}
 	r.Leave(w.wait)
 	if !w.granted {
-		p.waiting = slices.DeleteFunc(p.waiting, func(other *permitWait) bool { return other == w })
+		p.giveUp(w)
 		// What was behind it may fit now.
 		p.grant()
 		return canceled()
@@ -56,9 +60,21 @@ func (p *permits) acquire(c *contextState, n int64, awaits string) error {
 	return nil
 }
 
+func (p *permits) anyWaits() bool { return len(p.waiting) > p.gone }
+
+// giveUp takes a wait out of the line, together with others: so thousands of them do not move thousands each.
+func (p *permits) giveUp(w *permitWait) {
+	w.gone = true
+	p.gone++
+	if 2*p.gone > len(p.waiting) {
+		p.waiting = slices.DeleteFunc(p.waiting, func(w *permitWait) bool { return w.gone })
+		p.gone = 0
+	}
+}
+
 func (p *permits) tryAcquire(n int64) bool {
 	p.run.runtime.Proceed()
-	if len(p.waiting) > 0 || p.free < n {
+	if p.anyWaits() || p.free < n {
 		return false
 	}
 	p.free -= n
@@ -72,9 +88,14 @@ func (p *permits) release(n int64) {
 
 // grant hands free permits to those who wait.
 func (p *permits) grant() {
-	for len(p.waiting) > 0 && p.waiting[0].wants <= p.free {
+	for len(p.waiting) > 0 && (p.waiting[0].gone || p.waiting[0].wants <= p.free) {
 		first := p.waiting[0]
+		p.waiting[0] = nil
 		p.waiting = p.waiting[1:]
+		if first.gone {
+			p.gone--
+			continue
+		}
 		p.free -= first.wants
 		first.granted = true
 		p.run.runtime.Wake(first.wait)

@@ -284,7 +284,7 @@ impl Instance {
             |store| call(guest, store),
         );
         self.trapped = outcome.is_err();
-        outcome
+        outcome.map_err(|trap| trap.seen_in(self.tenant.memories()))
     }
 }
 

@@ -27,6 +27,7 @@ mod log;
 mod module;
 mod network;
 mod options;
+mod overflow;
 mod places;
 mod random;
 mod raw;

@@ -120,7 +120,7 @@ impl<'a> Reader<'a> {
         });
         store.data_mut().logs.end();
         self.trapped = outcome.is_err();
-        outcome
+        outcome.map_err(|trap| trap.seen_in(asked.view.memories()))
     }
 }
 

@@ -5,7 +5,11 @@ use std::fmt;
 use wasmtime::{Trap as Code, WasmBacktrace};
 
 use crate::log::Tails;
+use crate::overflow::overflowed;
 
+/// What a stack is that is no larger than `tinygo build` was told.
+const GOROUTINE_OVERFLOW: &str = "the stack of a goroutine has overflowed: the code recurses too deeply, or needs more than \
+                                  `-stack-size` gives it";
 /// Functions of a call stack that are kept, innermost first.
 pub(crate) const BACKTRACE_FRAMES_MAX: usize = 32;
 
@@ -76,6 +80,16 @@ impl Trap {
             backtrace: Vec::new(),
             stderr: String::new(),
         }
+    }
+
+    /// The same, if these memories of the instance do not tell that it came of a stack that has overflowed, and else that.
+    pub(crate) fn seen_in<'a>(mut self, memories: impl Iterator<Item = &'a [u8]>) -> Self {
+        let caused = !matches!(self.kind, TrapKind::AtCommand(_) | TrapKind::StackOverflow);
+        if caused && overflowed(memories) {
+            self.kind = TrapKind::StackOverflow;
+            self.message = format!("{GOROUTINE_OVERFLOW}; what came of it: {}", self.message);
+        }
+        self
     }
 
     /// Where in the user's code it happened: the innermost frame of it, if possible one whose line is known, or the innermost of all.
@@ -166,6 +180,10 @@ fn trapped(code: Code, tails: &Tails, memory_refused: Option<usize>) -> (TrapKin
 
 fn panicked(tails: &Tails) -> Option<(TrapKind, String)> {
     let (message, place) = tails.panic()?;
+    // TinyGo's runtime looks for it where a goroutine waits or ends.
+    if message.starts_with("runtime error") && message.ends_with(": stack overflow") {
+        return Some((TrapKind::StackOverflow, GOROUTINE_OVERFLOW.into()));
+    }
     let text = match place.as_str() {
         "" => format!("panicked: {message}"),
         at => format!("panicked at {at}: {message}"),

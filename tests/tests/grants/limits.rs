@@ -13,6 +13,7 @@ use super::{assert_ends, exhaust, folder, upload, upload_in};
 in_each_language! {
     an_attempt_that_uses_something_up_fails_and_nothing_else_does,
     a_trap_fails_its_attempt_with_the_guests_own_place,
+    a_module_runs_no_more_attempts_at_once_than_it_says_and_others_do_not_wait_for_it,
 }
 
 // C4
@@ -93,13 +94,13 @@ fn a_trap_fails_its_attempt_with_the_guests_own_place(language: Language) {
 }
 
 // C5
-#[test]
-fn a_module_runs_no_more_attempts_at_once_than_it_says_and_others_do_not_wait_for_it() {
+fn a_module_runs_no_more_attempts_at_once_than_it_says_and_others_do_not_wait_for_it(language: Language) {
     // The attempts of `Hold` connect and stay until they are cancelled; each connection is one that runs.
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let server = Server::start_with(&["--allow-grants"]);
-    upload(
+    upload_in(
+        language,
         &server,
         &format!("[limits]\nactivity_concurrency = 2\n[grants.sockets]\nconnect = [\"{address}\"]\n"),
     )

@@ -9,6 +9,7 @@ mod network;
 mod requests;
 mod settings;
 mod shared;
+mod sockets;
 
 use std::fs;
 

@@ -1,10 +1,6 @@
 //! HTTP and sockets: what is granted, and what leads elsewhere.
 
-use std::{
-    io::{BufRead as _, BufReader},
-    net::{TcpListener, UdpSocket},
-    sync::{Arc, Barrier},
-};
+use std::sync::{Arc, Barrier};
 
 use longhaul_tests::{
     Language, Server, Web, in_each_language,
@@ -205,69 +201,4 @@ fn a_server_that_answers_badly_fails_the_request_only(language: Language) {
         );
     }
     assert_ends(&server, &[(&format!("get {}", web.url("/")), "200 good")]);
-}
-
-// C3
-#[test]
-fn sockets_go_to_granted_addresses_and_nowhere_else() {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let (granted, port) = (
-        listener.local_addr().unwrap(),
-        listener.local_addr().unwrap().port(),
-    );
-    let other = TcpListener::bind("127.0.0.1:0").unwrap();
-    other.set_nonblocking(true).unwrap();
-    let datagrams = UdpSocket::bind("127.0.0.1:0").unwrap();
-    let server = Server::start_with(&["--allow-grants"]);
-    let settings = |connect: &[String], private: bool| {
-        format!("[grants.sockets]\nconnect = {connect:?}\nprivate = {private}\n")
-    };
-    let udp = datagrams.local_addr().unwrap().to_string();
-    upload(&server, &settings(&[granted.to_string(), udp.clone()], false)).ok();
-    assert_ends(
-        &server,
-        &[
-            (&format!("connect {granted}"), "connected"),
-            (&format!("send {udp}"), "sent"),
-            (&format!("connect {}", other.local_addr().unwrap()), "failed: ..."),
-            (&format!("send {granted}"), "sent"),
-            ("send 127.0.0.1:9", "failed: ..."),
-            ("lookup localhost", "failed: ..."),
-            (&format!("connect localhost:{port}"), "failed: ..."),
-            ("listen 0.0.0.0:0", "failed: ..."),
-            (&format!("listen {udp}"), "failed: ..."),
-        ],
-    );
-    let (peer, _) = listener.accept().unwrap();
-    let mut line = String::new();
-    BufReader::new(peer).read_line(&mut line).unwrap();
-    assert_eq!(line, "reached\n");
-    let mut datagram = [0; 16];
-    assert_eq!(datagrams.recv(&mut datagram).unwrap(), 7);
-    assert!(other.accept().is_err(), "nobody has connected");
-    let log = server.log();
-    for text in [
-        "denied: the module may not connect to 127.0.0.1:9",
-        "denied: the module may not look up",
-        "denied: an activity may not listen",
-    ] {
-        assert!(log.contains(text), "{text:?} is missing: {log}");
-    }
-
-    // A granted name leads to the addresses that it stands for, and only with its port.
-    let name = format!("localhost:{port}");
-    upload(&server, &settings(std::slice::from_ref(&name), false)).ok();
-    assert_ends(&server, &[("lookup localhost", "failed: ...")]);
-    upload(&server, &settings(std::slice::from_ref(&name), true)).ok();
-    assert_ends(
-        &server,
-        &[
-            (&format!("connect {name}"), "connected"),
-            (
-                &format!("connect localhost:{}", other.local_addr().unwrap().port()),
-                "failed: ...",
-            ),
-            (&format!("connect {granted}"), "failed: ..."),
-        ],
-    );
 }

@@ -204,3 +204,29 @@ func StorePair[A, B any](p unsafe.Pointer, v Pair[A, B], offset uintptr, first f
 func LoadPair[A, B any](p unsafe.Pointer, offset uintptr, first func(unsafe.Pointer) A, second func(unsafe.Pointer) B) Pair[A, B] {
 	return Pair[A, B]{first(p), second(unsafe.Add(p, offset))}
 }
+
+// StoreTriple stores three values, the second and the third so many bytes behind the first.
+func StoreTriple[A, B, C any](p unsafe.Pointer, v Triple[A, B, C], two, three uintptr, first func(unsafe.Pointer, A), second func(unsafe.Pointer, B), third func(unsafe.Pointer, C)) {
+	first(p, v.First)
+	second(unsafe.Add(p, two), v.Second)
+	third(unsafe.Add(p, three), v.Third)
+}
+
+// LoadTriple loads three values.
+func LoadTriple[A, B, C any](p unsafe.Pointer, two, three uintptr, first func(unsafe.Pointer) A, second func(unsafe.Pointer) B, third func(unsafe.Pointer) C) Triple[A, B, C] {
+	return Triple[A, B, C]{first(p), second(unsafe.Add(p, two)), third(unsafe.Add(p, three))}
+}
+
+// StoreArray stores values that take so many bytes each, one behind the other.
+func StoreArray[T any](p unsafe.Pointer, v []T, size uintptr, store func(unsafe.Pointer, T)) {
+	for i := range v {
+		store(unsafe.Add(p, uintptr(i)*size), v[i])
+	}
+}
+
+// LoadArray loads as many values as there is room for.
+func LoadArray[T any](p unsafe.Pointer, v []T, size uintptr, load func(unsafe.Pointer) T) {
+	for i := range v {
+		v[i] = load(unsafe.Add(p, uintptr(i)*size))
+	}
+}

@@ -8,6 +8,13 @@ type Pair[A, B any] struct {
 	Second B
 }
 
+// Triple is a tuple of three.
+type Triple[A, B, C any] struct {
+	First  A
+	Second B
+	Third  C
+}
+
 // Result is a value, or where Err is not nil an error.
 type Result[T, E any] struct {
 	Value T

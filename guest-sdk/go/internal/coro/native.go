@@ -2,8 +2,13 @@
 
 package coro
 
+import "unsafe"
+
 // Handle names a goroutine.
 type Handle struct{ routine *routine }
+
+// Key tells goroutines that have not ended apart, as the key of a map.
+func (h Handle) Key() uintptr { return uintptr(unsafe.Pointer(h.routine)) }
 
 type routine struct {
 	resume chan struct{}

@@ -18,8 +18,14 @@ func WithStack(bytes int, call func()) {
 	// Of pointers, so that the collector looks for some in it.
 	memory := make([]unsafe.Pointer, bytes/int(unsafe.Sizeof(uintptr(0))))
 	function := *(*functionValue)(unsafe.Pointer(&body))
+	lowest := (*uint32)(unsafe.Pointer(&memory[0]))
+	*lowest = canary
 	launch(&stack{entry: function.code, args: function.context, top: unsafe.Add(unsafe.Pointer(&memory[0]), bytes)})
+	intact := *lowest == canary
 	runtime.KeepAlive(memory)
+	if !intact {
+		panic("longhaul: stack overflow: a method of a value that is read from JSON or written as JSON needs more stack than it may have")
+	}
 	if !ended {
 		panic("longhaul: something waits while a value is read from JSON or written as JSON; it must not")
 	}
@@ -31,7 +37,7 @@ type functionValue struct {
 	code    unsafe.Pointer
 }
 
-// stack is what the runtime needs to begin a goroutine: `internal/task.state`.
+// stack is what the runtime needs to begin a goroutine: the beginning of `internal/task.state`.
 type stack struct {
 	entry unsafe.Pointer
 	args  unsafe.Pointer

@@ -11,6 +11,9 @@ import (
 // Handle names a goroutine.
 type Handle struct{ task unsafe.Pointer }
 
+// Key tells goroutines that have not ended apart, as the key of a map.
+func (h Handle) Key() uintptr { return uintptr(h.task) }
+
 // Current is the goroutine that runs; the zero Handle on the system stack, where nothing can pause.
 func Current() Handle { return Handle{currentTask()} }
 
@@ -19,7 +22,10 @@ func Pause() { pauseTask() }
 
 // Start runs a function in a new goroutine, and whatever that makes runnable, until all of it waits. Only on the system stack.
 func Start(body func()) {
-	go body()
+	go func() {
+		publish()
+		body()
+	}()
 	runScheduler(true)
 }
 

@@ -53,7 +53,8 @@ func (s *stage) resolve(outcome definition.Outcome) []*Wait {
 	}
 	s.over = true
 	s.outcome = outcome
-	return s.waits
+	// A copy, which is put in order.
+	return slices.Clone(s.waits.waits)
 }
 
 // Operation is something that this run has started.
@@ -89,7 +90,7 @@ func (r *Runtime) Start(kind Kind, endsAtOnce bool, token *Token, send func(oper
 	r.operations[operation.Seq] = operation
 	send(operation)
 	if kind == Child {
-		r.children = append(r.children, operation)
+		r.children.add(uint64(operation.Seq), operation)
 	}
 	if token != nil {
 		if token.Cancelled() {
@@ -161,7 +162,7 @@ func (r *Runtime) CancelOperation(o *Operation, reason string) []*Wait {
 func (r *Runtime) forget(o *Operation) {
 	delete(r.operations, o.Seq)
 	if o.kind == Child {
-		r.children = remove(r.children, o)
+		r.children.remove(uint64(o.Seq))
 	}
 	if o.token != nil {
 		o.token.drop()
@@ -191,7 +192,7 @@ func (r *Runtime) cancelledFailure(o *Operation) types.Failure {
 // RunningChildren are the children that have started and not ended, in the order in which they were started.
 func (r *Runtime) RunningChildren() []*Operation {
 	var running []*Operation
-	for _, child := range r.children {
+	for child := range r.children.all {
 		if child.started.over && !child.ended.over {
 			running = append(running, child)
 		}

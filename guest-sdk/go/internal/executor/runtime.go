@@ -28,24 +28,29 @@ type Runtime struct {
 	Root *Token
 
 	// The last of each kind of number that was given out.
-	seq  uint32
-	wait uint64
-	id   uint64
+	seq     uint32
+	wait    uint64
+	id      uint64
+	handler uint64
 	// The workflow task that is being worked on, by the length of history when it began. Asked for when needed.
 	workflowTask      uint64
 	workflowTaskKnown bool
 
-	ready      []*Task
-	tasks      []*Task
+	ready []*Task
+	tasks list[Task]
+	// Of those whose goroutine is known: which task a goroutine is.
+	byGoroutine map[uintptr]*Task
+	// How many of them wait in Block.
+	parked     int
 	idle       []*worker
 	current    *Task
 	operations map[uint32]*Operation
-	children   []*Operation
-	conditions []*Wait
+	children   list[Operation]
+	conditions list[Wait]
 	// Waits whose operation has ended since the last Advance.
 	ended           []*Wait
 	cancelRequested *string
-	handlers        []*Handler
+	handlers        list[Handler]
 	closed          bool
 	// Why nothing may wait and no command may be given now; empty where both are fine.
 	readOnly string
@@ -59,7 +64,7 @@ type Runtime struct {
 
 // New is a run that has not begun.
 func New(h host.Host, info types.ExecutionInfo) *Runtime {
-	r := &Runtime{Host: h, Info: info, operations: map[uint32]*Operation{}}
+	r := &Runtime{Host: h, Info: info, operations: map[uint32]*Operation{}, byGoroutine: map[uintptr]*Task{}}
 	r.Root = NewToken(nil)
 	return r
 }
@@ -201,12 +206,12 @@ func (r *Runtime) follow() bool {
 
 // tryConditions tries the conditions in order. True if one of them holds.
 func (r *Runtime) tryConditions() bool {
-	if len(r.conditions) == 0 {
+	if r.conditions.len() == 0 {
 		return false
 	}
 	var held *Wait
 	r.ReadOnly("the condition of an Await", func() {
-		for _, wait := range r.conditions {
+		for wait := range r.conditions.all {
 			if wait.condition() {
 				held = wait
 				return

@@ -1,7 +1,6 @@
 package executor
 
 import (
-	"slices"
 	"strconv"
 
 	"longhaul/internal/coro"
@@ -22,7 +21,7 @@ type Task struct {
 	ended  bool
 	// A goroutine of the workflow's own, which is a task only while it waits.
 	own   bool
-	waits []*Wait
+	waits list[Wait]
 }
 
 // worker is a goroutine that runs one task after the other.
@@ -56,7 +55,7 @@ func (r *Runtime) newTask(name string, body func()) *Task {
 	if name == "" {
 		task.name = "task " + strconv.FormatUint(task.id, 10)
 	}
-	r.tasks = append(r.tasks, task)
+	r.tasks.add(task.id, task)
 	return task
 }
 
@@ -91,7 +90,7 @@ func (r *Runtime) work(w *worker) {
 	for {
 		task := w.next
 		w.next = nil
-		task.handle = w.handle
+		r.setHandle(task, w.handle)
 		task.body()
 		r.end(task)
 		if len(r.idle) >= idleWorkers {
@@ -109,7 +108,15 @@ func (r *Runtime) end(task *Task) {
 		// Its goroutine may go on: one of the workflow's own is another task when it waits again.
 		r.current = nil
 	}
-	r.tasks = slices.DeleteFunc(r.tasks, func(t *Task) bool { return t == task })
+	r.tasks.remove(task.id)
+	if key := task.handle.Key(); r.byGoroutine[key] == task {
+		delete(r.byGoroutine, key)
+	}
+}
+
+func (r *Runtime) setHandle(task *Task, handle coro.Handle) {
+	task.handle = handle
+	r.byGoroutine[handle.Key()] = task
 }
 
 // running is the task that runs: the one whose turn it is, or one for a goroutine of the workflow's own.
@@ -118,13 +125,12 @@ func (r *Runtime) running() *Task {
 	if r.current != nil && r.current.handle == handle {
 		return r.current
 	}
-	for _, task := range r.tasks {
-		if task.handle == handle {
-			return task
-		}
+	if task := r.byGoroutine[handle.Key()]; task != nil {
+		return task
 	}
-	task := &Task{id: r.nextID(), name: "goroutine", handle: handle, started: true, own: true}
-	r.tasks = append(r.tasks, task)
+	task := &Task{id: r.nextID(), name: "goroutine", started: true, own: true}
+	r.setHandle(task, handle)
+	r.tasks.add(task.id, task)
 	return task
 }
 
@@ -138,32 +144,27 @@ func (r *Runtime) Block() {
 	}
 	task := r.running()
 	task.parked = true
+	r.parked++
 	coro.Pause()
 	task.parked = false
+	r.parked--
 }
 
 // Stuck tells whether no task waits through the SDK, so that no outcome can make one go on.
-func (r *Runtime) Stuck() bool {
-	for _, task := range r.tasks {
-		if task.parked {
-			return false
-		}
-	}
-	return true
-}
+func (r *Runtime) Stuck() bool { return r.parked == 0 }
 
 // Waiting tells where every task waits.
 func (r *Runtime) Waiting() []definition.WaitingTask {
 	var waiting []definition.WaitingTask
-	for _, task := range r.tasks {
-		if len(task.waits) == 0 {
+	for task := range r.tasks.all {
+		if task.waits.len() == 0 {
 			awaits := "a channel or a lock that is not of this SDK"
 			if !task.started {
 				awaits = "its start"
 			}
 			waiting = append(waiting, definition.WaitingTask{Task: task.name, Awaits: awaits})
 		}
-		for _, wait := range task.waits {
+		for wait := range task.waits.all {
 			var seq *uint32
 			if wait.seq != 0 {
 				seq = &wait.seq

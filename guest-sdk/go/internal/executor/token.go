@@ -11,7 +11,7 @@ type Token struct {
 	// operations do not cost a thousand times a thousand steps.
 	operations []*Operation
 	over       int
-	waits      []*Wait
+	waits      waitSet
 	// Those among its children that have something to cancel, in no order: a run may make contexts without end.
 	children []*Token
 	// Where it is among its parent's children, from 1; 0: it is not there.
@@ -52,7 +52,7 @@ func (t *Token) attach() {
 
 // detach makes it unknown to its parent, if there is nothing left to cancel.
 func (t *Token) detach() {
-	for ; t.place > 0 && len(t.operations)+len(t.waits)+len(t.children) == 0; t = t.parent {
+	for ; t.place > 0 && len(t.operations)+len(t.waits.waits)+len(t.children) == 0; t = t.parent {
 		siblings := t.parent.children
 		last := siblings[len(siblings)-1]
 		siblings[t.place-1], last.place = last, t.place
@@ -77,13 +77,13 @@ func (t *Token) drop() {
 
 // Add adds a wait that the token's cancellation ends.
 func (t *Token) Add(wait *Wait) {
-	t.waits = append(t.waits, wait)
+	t.waits.add(wait)
 	t.attach()
 }
 
 // Remove removes a wait.
 func (t *Token) Remove(wait *Wait) {
-	t.waits = remove(t.waits, wait)
+	t.waits.remove(wait)
 	t.detach()
 }
 
@@ -110,7 +110,7 @@ func (t *Token) collect(reason string, operations *[]*Operation, waits *[]*Wait)
 	t.cancelled = true
 	t.reason = reason
 	*operations = append(*operations, t.operations...)
-	*waits = append(*waits, t.waits...)
+	*waits = append(*waits, t.waits.waits...)
 	children := t.children
 	t.children = nil
 	for _, child := range children {

@@ -16,19 +16,19 @@ type Wait struct {
 }
 
 // Waiters are the waits that something will end.
-type Waiters struct{ waits []*Wait }
+type Waiters struct{ waits waitSet }
 
 // Add adds a wait.
-func (w *Waiters) Add(wait *Wait) { w.waits = append(w.waits, wait) }
+func (w *Waiters) Add(wait *Wait) { w.waits.add(wait) }
 
 // Len is how many waits there are.
-func (w *Waiters) Len() int { return len(w.waits) }
+func (w *Waiters) Len() int { return len(w.waits.waits) }
 
 // Remove removes a wait.
-func (w *Waiters) Remove(wait *Wait) { w.waits = remove(w.waits, wait) }
+func (w *Waiters) Remove(wait *Wait) { w.waits.remove(wait) }
 
 // Wake wakes all, in the order in which their waits began.
-func (w *Waiters) Wake(r *Runtime) { r.WakeInOrder(slices.Clone(w.waits)) }
+func (w *Waiters) Wake(r *Runtime) { r.WakeInOrder(slices.Clone(w.waits.waits)) }
 
 // Park begins a wait of the task that runs, for something in words, and for an operation if seq is not 0.
 func (r *Runtime) Park(awaits string, seq uint32) *Wait {
@@ -36,7 +36,7 @@ func (r *Runtime) Park(awaits string, seq uint32) *Wait {
 	r.wait++
 	task := r.running()
 	wait := &Wait{number: r.wait, task: task, awaits: awaits, seq: seq}
-	task.waits = append(task.waits, wait)
+	task.waits.add(wait.number, wait)
 	return wait
 }
 
@@ -49,7 +49,7 @@ func (w *Wait) Watch(token *Token) {
 // TryAs makes the wait a condition, which is tried whenever no task is ready.
 func (r *Runtime) TryAs(w *Wait, condition func() bool) {
 	w.condition = condition
-	r.conditions = append(r.conditions, w)
+	r.conditions.add(w.number, w)
 }
 
 // Held tells whether the condition holds: it was tried and nothing else has run since.
@@ -63,24 +63,14 @@ func (w *Wait) Held() bool {
 func (r *Runtime) Leave(w *Wait) {
 	task := w.task
 	w.task = nil
-	task.waits = remove(task.waits, w)
+	task.waits.remove(w.number)
 	if w.token != nil {
 		w.token.Remove(w)
 	}
 	if w.condition != nil {
-		r.conditions = remove(r.conditions, w)
+		r.conditions.remove(w.number)
 	}
-	if len(task.waits) == 0 && task.own {
+	if task.waits.len() == 0 && task.own {
 		r.end(task)
 	}
-}
-
-func remove[T comparable](from []T, what T) []T {
-	if at := slices.Index(from, what); at >= 0 {
-		from = slices.Delete(from, at, at+1)
-		if len(from) == 0 {
-			return nil
-		}
-	}
-	return from
 }

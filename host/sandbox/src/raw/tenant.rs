@@ -133,6 +133,11 @@ impl<T> View<'_, T> {
         self.tenant.memory_bytes()
     }
 
+    /// As [`Tenant::memories`]: what this view shows, and what was written to it.
+    pub(crate) fn memories(&self) -> impl Iterator<Item = &[u8]> {
+        self.tenant.memories()
+    }
+
     /// The view is over. The pages that were written to are given back.
     pub(crate) fn into_spare(self) -> Spare<T> {
         for slot in &self.tenant.slots {

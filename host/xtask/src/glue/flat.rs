@@ -154,6 +154,13 @@ impl<'a> Interface<'a> {
                 flats.extend(self.lower(code, indent, &tuple.types[1], &format!("{value}.Second"))?);
                 Ok(flats)
             }
+            TypeDefKind::Tuple(tuple) if let Some(element) = self.array(tuple) => {
+                let mut flats = Vec::new();
+                for index in 0..tuple.types.len() {
+                    flats.extend(self.lower(code, indent, element, &format!("{value}[{index}]"))?);
+                }
+                Ok(flats)
+            }
             TypeDefKind::Enum(_) | TypeDefKind::Handle(_) => Ok(vec![format!("uint32({value})")]),
             TypeDefKind::Option(_) | TypeDefKind::Result(_) | TypeDefKind::Variant(_) => {
                 let joined = self.flats(&Type::Id(id))?;
@@ -232,6 +239,14 @@ impl<'a> Interface<'a> {
                 let one = self.lift(code, indent, &tuple.types[0], &numbers[..to])?;
                 let two = self.lift(code, indent, &tuple.types[1], &numbers[to..])?;
                 Ok(format!("{go}{{{one}, {two}}}"))
+            }
+            TypeDefKind::Tuple(tuple) if let Some(element) = self.array(tuple) => {
+                let each = self.flats(element)?.len();
+                let mut values = Vec::new();
+                for numbers in numbers.chunks(each) {
+                    values.push(self.lift(code, indent, element, numbers)?);
+                }
+                Ok(format!("{go}{{{}}}", values.join(", ")))
             }
             TypeDefKind::Enum(_) | TypeDefKind::Handle(_) => Ok(format!("{go}({first})")),
             TypeDefKind::Option(_) | TypeDefKind::Result(_) | TypeDefKind::Variant(_) => {

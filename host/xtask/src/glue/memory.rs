@@ -195,6 +195,22 @@ impl Interface<'_> {
                     self.store(&tuple.types[1])?
                 ))
             }
+            TypeDefKind::Tuple(tuple) if let Some(element) = self.array(tuple) => function(format!(
+                "abi.StoreArray(p, v[:], {}, {})",
+                self.size(element),
+                self.store(element)?
+            )),
+            TypeDefKind::Tuple(tuple) if tuple.types.len() == 3 => {
+                let offsets = self.offsets(&tuple.types);
+                function(format!(
+                    "abi.StoreTriple(p, v, {}, {}, {}, {}, {})",
+                    offsets[1],
+                    offsets[2],
+                    self.store(&tuple.types[0])?,
+                    self.store(&tuple.types[1])?,
+                    self.store(&tuple.types[2])?
+                ))
+            }
             other => return Err(self.unsupported(other.as_str())),
         })
     }
@@ -236,6 +252,22 @@ impl Interface<'_> {
                     offsets[1],
                     self.load(&tuple.types[0])?,
                     self.load(&tuple.types[1])?
+                ))
+            }
+            TypeDefKind::Tuple(tuple) if let Some(element) = self.array(tuple) => format!(
+                "func(p unsafe.Pointer) (v {go}) {{ abi.LoadArray(p, v[:], {}, {}); return v }}",
+                self.size(element),
+                self.load(element)?
+            ),
+            TypeDefKind::Tuple(tuple) if tuple.types.len() == 3 => {
+                let offsets = self.offsets(&tuple.types);
+                function(format!(
+                    "abi.LoadTriple(p, {}, {}, {}, {}, {})",
+                    offsets[1],
+                    offsets[2],
+                    self.load(&tuple.types[0])?,
+                    self.load(&tuple.types[1])?,
+                    self.load(&tuple.types[2])?
                 ))
             }
             other => return Err(self.unsupported(other.as_str())),

@@ -18,7 +18,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use wit_parser::{InterfaceId, Resolve, SizeAlign, Type, TypeDefKind, TypeId};
+use wit_parser::{InterfaceId, Resolve, SizeAlign, Tuple, Type, TypeDefKind, TypeId};
 
 use crate::{error::Error, process::say, workspace::Workspace};
 
@@ -30,9 +30,21 @@ const EXPORTED: [&str; 2] = ["definition", "activity-definition"];
 
 /// Packages of WASI in the order in which one uses another, and the interfaces of each that the SDK calls itself. (TinyGo's runtime
 /// has glue of its own for what it calls.)
-const WASI: [(&str, &[&str]); 3] = [
+const WASI: [(&str, &[&str]); 4] = [
     ("io", &["error", "poll", "streams"]),
     ("clocks", &["monotonic-clock"]),
+    (
+        "sockets",
+        &[
+            "network",
+            "instance-network",
+            "ip-name-lookup",
+            "tcp",
+            "tcp-create-socket",
+            "udp",
+            "udp-create-socket",
+        ],
+    ),
     ("http", &["types", "outgoing-handler"]),
 ];
 
@@ -318,6 +330,12 @@ impl Interface<'_> {
         self.sizes.size(ty).size_wasm32()
     }
 
+    /// The type of a tuple's elements, which is an array in Go: more than two, all of one type. Others are pairs and triples.
+    fn array(self, tuple: &Tuple) -> Option<&Type> {
+        let first = tuple.types.first()?;
+        (tuple.types.len() > 2 && tuple.types.iter().all(|ty| ty == first)).then_some(first)
+    }
+
     fn unsupported(self, what: &str) -> Error {
         Error::Glue {
             interface: self.name.to_owned(),
@@ -385,6 +403,34 @@ mod tests {
             "func (self Pipe) Drop() { importPipeDrop(uint32(self)) }",
             "//go:wasmimport a:b/io [method]pipe.read",
             "//go:wasmimport a:b/io [resource-drop]pipe",
+        ] {
+            assert!(imports.contains(line), "{line:?} is missing: {imports}");
+        }
+    }
+
+    #[test]
+    fn a_tuple_of_one_type_is_an_array() {
+        let wit = "package a:b;\ninterface net { type address = tuple<u8, u8, u8, u8>; reach: func(to: address) -> address; \
+                   open: func() -> tuple<u8, string, u64>; }";
+        let files = of(wit).unwrap();
+        let text = |name: &str| {
+            let file = files.iter().find(|file| file.path.ends_with(name)).unwrap();
+            file.text.clone()
+        };
+        assert!(
+            text("types.go").contains("type Address = [4]uint8"),
+            "{}",
+            text("types.go")
+        );
+        let (memory, imports) = (text("memory.go"), text("imports.go"));
+        assert!(
+            memory.contains("abi.LoadArray(p, v[:], 1, abi.LoadU8)"),
+            "{memory}"
+        );
+        for line in [
+            "importReach(uint32(to[0]), uint32(to[1]), uint32(to[2]), uint32(to[3]), abi.Address(result))",
+            "abi.LoadTriple(p, 4, 16, abi.LoadU8, abi.LoadString, abi.LoadU64)",
+            "func Open() abi.Triple[uint8, string, uint64] {",
         ] {
             assert!(imports.contains(line), "{line:?} is missing: {imports}");
         }

@@ -126,6 +126,17 @@ impl Interface<'_> {
                     self.go(&tuple.types[1])?
                 )
             }
+            TypeDefKind::Tuple(tuple) if let Some(element) = self.array(tuple) => {
+                format!("[{}]{}", tuple.types.len(), self.go(element)?)
+            }
+            TypeDefKind::Tuple(tuple) if tuple.types.len() == 3 => {
+                let types: Vec<String> = tuple
+                    .types
+                    .iter()
+                    .map(|ty| self.go(ty))
+                    .collect::<Result<_, _>>()?;
+                format!("abi.Triple[{}]", types.join(", "))
+            }
             other => return Err(self.unsupported(other.as_str())),
         })
     }
