@@ -34,6 +34,7 @@ mod reader;
 mod resolver;
 mod rewrite;
 mod sandbox;
+mod side_effect;
 mod snapshot;
 mod sockets;
 mod spares;
