@@ -487,7 +487,7 @@ fn json_that_is_nested_deeply_is_read_and_written_or_refused() {
     assert_eq!(server.result("w").json()["result"], 1 + 127 * 6 + tree(126).len());
 }
 
-// W3
+// W3, W7
 #[test]
 fn go_habits_are_the_same_in_every_replay() {
     let mut server = Server::skipping_time();

@@ -25,12 +25,23 @@ func newDiary(ctx workflow.Context, _ workflow.None) (*diary, error) {
 
 func (d *diary) run(ctx workflow.Context) ([]string, error) {
 	d.write()
+	// A replay does not run it, and goes on as if it had.
+	workflow.SideEffect(ctx, draw)
 	if err := workflow.Sleep(ctx, time.Second); err != nil {
 		return nil, err
 	}
 	d.write()
 	err := workflow.Await(ctx, func() bool { return len(d.lines) > 0 && d.lines[len(d.lines)-1] == "end" })
 	return d.lines, err
+}
+
+// draw takes from the random numbers of the order of maps, and from those of math/rand.
+func draw(workflow.Context) string {
+	var order []string
+	for word := range map[string]bool{"a": true, "b": true, "c": true, "d": true} {
+		order = append(order, word)
+	}
+	return fmt.Sprint(order, rand.Int63())
 }
 
 // write notes what differs from run to run in a Go program.

@@ -29,6 +29,9 @@ func newState(ctx workflow.Context, deed string) (*state, error) {
 		workflow.NewTimer(ctx, time.Second)
 		return workflow.None{}, nil
 	})
+	workflow.HandleQuery(ctx, "side effect", func() (int, error) {
+		return workflow.SideEffect(ctx, func(workflow.Context) int { return 1 }), nil
+	})
 	workflow.HandleQuery(ctx, "changes", func() (int, error) {
 		s.items = append(s.items, 1)
 		return len(s.items), nil
@@ -132,6 +135,12 @@ func (s *state) run(ctx workflow.Context) (string, error) {
 			go func() { <-make(chan int) }()
 		}
 		return "done", nil
+	case "side-effect-command":
+		return workflow.SideEffect(ctx, func(ctx workflow.Context) string { return fmt.Sprint(workflow.Sleep(ctx, time.Second)) }), nil
+	case "side-effect-panic":
+		return workflow.SideEffect(ctx, func(workflow.Context) string { panic("no value") }), nil
+	case "side-effect-wait":
+		return workflow.SideEffect(ctx, func(workflow.Context) string { return fmt.Sprint(blockForEver()) }), nil
 	case "channel":
 		return "", fmt.Errorf("a value without JSON: %w", fail(ctx))
 	}

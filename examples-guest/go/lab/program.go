@@ -57,6 +57,13 @@ type (
 		Then []step
 		Else []step
 	}
+	// sideEffectStep is a side effect.
+	sideEffectStep struct {
+		// Value is its value. Default: the name of the language.
+		Value any
+		// Bytes makes the value a text of so many bytes.
+		Bytes *int
+	}
 	failStep struct {
 		Message      string
 		Type         string
@@ -134,6 +141,8 @@ func (s *step) UnmarshalJSON(data []byte) error {
 		s.do = &continueStep{}
 	case "patch":
 		s.do = &patchStep{}
+	case "side_effect":
+		s.do = &sideEffectStep{}
 	case "fail":
 		s.do = &failStep{Type: "LabError"}
 	case "return":

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"longhaul/temporal"
@@ -284,6 +285,25 @@ func (s *failStep) run(*task) error {
 }
 
 func (s *returnStep) run(*task) error { return &stop{s.Value} }
+
+func (s *sideEffectStep) run(t *task) error {
+	when := ""
+	made := workflow.SideEffect(t.ctx, func(ctx workflow.Context) any {
+		if workflow.IsReplaying(ctx) {
+			when = " again"
+		}
+		switch {
+		case s.Bytes != nil:
+			return strings.Repeat("x", *s.Bytes)
+		case s.Value == nil:
+			return "Go"
+		default:
+			return s.Value
+		}
+	})
+	t.log("side" + when + "=" + dump(made))
+	return nil
+}
 
 func (s *memoStep) run(t *task) error { return workflow.UpsertMemo(t.ctx, s.Memo) }
 

@@ -78,6 +78,19 @@ impl Hostile {
                 drop(both);
                 Ok("both at once".to_owned())
             }
+            "side-effect-command" => Ok(ctx.side_effect(|| {
+                drop(ctx.timer(Duration::from_secs(1)));
+                "a timer was started".to_owned()
+            })),
+            "side-effect-maps" => {
+                let maps = ctx.side_effect(|| {
+                    let maps = (0..HASH_KEYS).map(|key| HashMap::from([(key, key.to_string())]));
+                    maps.collect::<Vec<_>>()
+                });
+                ctx.wait_condition(|hostile| hostile.finished).await?;
+                Ok(format!("{} maps", maps.len()))
+            }
+            "side-effect-panic" => Ok(ctx.side_effect(|| -> String { panic!("no value") })),
             what => Ok(act(what)?),
         }
     }
@@ -163,6 +176,7 @@ impl Hostile {
                 drop(context.timer(Duration::from_secs(1)));
                 Ok("a timer was started".to_owned())
             }
+            ("side-effect", Some(context)) => Ok(context.side_effect(|| "made".to_owned())),
             ("random", Some(context)) => Ok(context.random::<u64>().to_string()),
             _ => act(what),
         }

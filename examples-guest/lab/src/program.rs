@@ -71,6 +71,14 @@ pub(crate) enum Step {
         #[serde(default)]
         r#else: Vec<Step>,
     },
+    SideEffect {
+        /// Default: the name of the language.
+        #[serde(default)]
+        value: Value,
+        /// The value is a text of so many bytes.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        bytes: Option<usize>,
+    },
     Fail {
         message: String,
         #[serde(default = "lab_error")]

@@ -112,6 +112,7 @@ async fn run_step(ctx: &Context, token: &Token, step: &Step) -> Result<(), Stop>
             let side = if ctx.patched(id) { then } else { r#else };
             run_steps(ctx, token, side).await?;
         }
+        Step::SideEffect { value, bytes } => side_effect(ctx, value, *bytes),
         Step::Fail {
             message,
             r#type,
@@ -340,6 +341,21 @@ async fn signal(ctx: &Context, token: &Token, id: &str, name: &str, args: &[Valu
         },
     }
     Ok(())
+}
+
+fn side_effect(ctx: &Context, value: &Value, bytes: Option<usize>) {
+    let mut when = "";
+    let made = ctx.side_effect(|| {
+        if ctx.is_replaying() {
+            when = " again";
+        }
+        match (bytes, value) {
+            (Some(bytes), _) => "x".repeat(bytes).into(),
+            (None, Value::Null) => "Rust".into(),
+            (None, value) => value.clone(),
+        }
+    });
+    log(ctx, format!("side{when}={}", dump(&made)));
 }
 
 fn set_memo(ctx: &Context, memo: &Map<String, Value>) -> WorkflowResult<()> {

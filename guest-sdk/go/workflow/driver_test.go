@@ -24,6 +24,7 @@ type fakeHost struct {
 	historyLength uint64
 	random        byte
 	patches       map[string]bool
+	sideEffects   map[uint32]types.Payload
 	replaying     bool
 }
 
@@ -82,6 +83,18 @@ func (h *fakeHost) CancelExternal(seq uint32, target commands.ExternalExecution,
 func (h *fakeHost) Patched(id string, deprecated bool) bool {
 	h.add("patched %s %t", id, deprecated)
 	return !h.replaying || h.patches[id]
+}
+func (h *fakeHost) SideEffect(seq uint32) *types.Payload {
+	value, known := h.sideEffects[seq]
+	if !known {
+		h.add("side-effect %d", seq)
+		return nil
+	}
+	h.add("side-effect %d %s", seq, values(types.Payloads{value}))
+	return &value
+}
+func (h *fakeHost) RecordSideEffect(seq uint32, value types.Payload, summary *string) {
+	h.add("record %d %s %s", seq, values(types.Payloads{value}), or(summary))
 }
 func (h *fakeHost) UpsertMemo(fields []host.Field) { h.add("memo %d", len(fields)) }
 func (h *fakeHost) UpsertSearchAttributes(fields []host.Field) {

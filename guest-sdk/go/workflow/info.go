@@ -131,7 +131,3 @@ func FailTask(ctx Context, err error) {
 	r.MustWrite("workflow.FailTask")
 	r.Host.FailTask(temporal.Failure(err))
 }
-
-// SideEffect is what a function returns. Workflow code has no source of anything that differs in a replay (clocks, random numbers and
-// the order of maps and select are the host's), so nothing is recorded: the function runs again, with the same result.
-func SideEffect[R any](ctx Context, f func(ctx Context) R) R { return f(ctx) }

@@ -20,7 +20,7 @@ func Random(ctx Context, stream string) *RandomStream {
 
 // Bytes are the next n bytes; at most 64 KiB.
 func (s *RandomStream) Bytes(n int) []byte {
-	s.runtime.MustWrite("a random number")
+	s.runtime.MustDraw()
 	return s.runtime.Host.Random(s.name, uint32(n))
 }
 
@@ -39,7 +39,7 @@ func (s *RandomStream) Float64() float64 { return float64(s.Uint64()>>11) / (1 <
 // NewUUID is a random UUID (version 4) that is the same in every replay. Not for secrets.
 func NewUUID(ctx Context) string {
 	r := ctx.state().run.runtime
-	r.MustWrite("a random number")
+	r.MustDraw()
 	return uuid(r, "")
 }
 

@@ -36,6 +36,8 @@ pub(crate) trait Host {
     fn cancel_signal_external(&self, seq: u32);
     fn cancel_external(&self, seq: u32, target: &ExternalExecution, reason: &str);
     fn patched(&self, id: &str, deprecated: bool) -> bool;
+    fn side_effect(&self, seq: u32) -> Option<Payload>;
+    fn record_side_effect(&self, seq: u32, value: &Payload, summary: Option<&str>);
     fn upsert_memo(&self, fields: &Changes);
     fn upsert_search_attributes(&self, attributes: &Changes);
     fn set_current_details(&self, details: &str);
@@ -97,6 +99,12 @@ impl Host for Imports {
     }
     fn patched(&self, id: &str, deprecated: bool) -> bool {
         commands::patched(id, deprecated)
+    }
+    fn side_effect(&self, seq: u32) -> Option<Payload> {
+        commands::side_effect(seq)
+    }
+    fn record_side_effect(&self, seq: u32, value: &Payload, summary: Option<&str>) {
+        commands::record_side_effect(seq, value, summary);
     }
     fn upsert_memo(&self, fields: &Changes) {
         commands::upsert_memo(fields);

@@ -106,7 +106,7 @@ pub use memo::{Memo, MemoValue, MemoValues};
 pub use options::{
     ActivityCancellationType, ActivityCloseTimeouts, ActivityOptions, ChildWorkflowCancellationType,
     ChildWorkflowOptions, ContinueAsNewOptions, FamilySignalOptions, LocalActivityOptions, ParentClosePolicy,
-    SignalWorkflowOptions, TimerOptions, WaitConditionOptions, WorkflowIdReusePolicy,
+    SideEffectOptions, SignalWorkflowOptions, TimerOptions, WaitConditionOptions, WorkflowIdReusePolicy,
 };
 pub use retry_policy::RetryPolicy;
 pub use search_attributes::{

@@ -392,6 +392,15 @@ impl From<Duration> for TimerOptions {
     }
 }
 
+/// Options of a side effect.
+#[derive(Clone, Debug, Default, bon::Builder)]
+#[non_exhaustive]
+pub struct SideEffectOptions {
+    /// One line for tools to show.
+    #[builder(into)]
+    pub summary: Option<String>,
+}
+
 /// Options of a wait for a condition.
 #[derive(Clone, Debug, Default, bon::Builder)]
 #[non_exhaustive]

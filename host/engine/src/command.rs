@@ -62,6 +62,8 @@ pub enum Command {
     },
     /// A local activity has ended, or its code has cancelled it. Not a call of the guest, but its place among the calls counts.
     RecordLocalActivity(Box<LocalMarker>),
+    /// A side effect has its value.
+    SideEffect(Box<LocalMarker>),
     /// Start a child workflow.
     StartChild {
         /// The operation's number.

@@ -225,6 +225,7 @@ fn difference(intent: &Intent, event: &HistoryEvent) -> Option<String> {
         (Intent::RecordLocalActivity(ours), A::MarkerRecordedEventAttributes(_)) => LocalMarker::of(event)
             .is_some_and(|marker| {
                 marker.seq == ours.seq
+                    && marker.side_effect == ours.side_effect
                     && marker.activity_id == ours.activity_id
                     && marker.activity_type == ours.activity_type
             }),
@@ -324,6 +325,9 @@ fn describe(intent: &Intent) -> String {
             describe_target(target)
         ),
         Intent::Patched { id, .. } => format!("MarkerRecorded of patch {id}"),
+        Intent::RecordLocalActivity(marker) if marker.side_effect => {
+            format!("MarkerRecorded of side effect {}", marker.seq)
+        }
         Intent::RecordLocalActivity(marker) => format!(
             "MarkerRecorded of local activity {} (id={} seq={})",
             marker.activity_type, marker.activity_id, marker.seq

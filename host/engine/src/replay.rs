@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use longhaul_history::{
     proto::{
+        common::v1::Payload,
         enums::v1::SuggestContinueAsNewReason,
         history::v1::{HistoryEvent, WorkflowTaskStartedEventAttributes, history_event::Attributes},
     },
@@ -64,12 +65,19 @@ impl TaskSlice<'_> {
         self.outcome.iter().filter_map(|event| Some(Patch::of(event)?.id))
     }
 
+    /// The side effects whose values it has recorded, by their number: in a replay their functions do not run.
+    pub fn side_effects(&self) -> impl Iterator<Item = (u32, Payload)> {
+        self.outcome
+            .iter()
+            .filter_map(|event| LocalMarker::of(event)?.into_side_effect())
+    }
+
     /// How the local activities ended of whose end it has told the code, in that order.
     pub fn local_ends(&self) -> impl Iterator<Item = LocalMarker> {
         self.outcome
             .iter()
             .filter_map(|event| LocalMarker::of(event))
-            .filter(|marker| marker.complete_time_ns.is_some())
+            .filter(|marker| !marker.side_effect && marker.complete_time_ns.is_some())
     }
 
     fn started_attributes(&self) -> Option<&WorkflowTaskStartedEventAttributes> {

@@ -18,7 +18,7 @@ use longhaul_history::proto::{
     history::v1::{ActivityTaskScheduledEventAttributes, HistoryEvent, history_event::Attributes},
 };
 
-use self::checks::{check_activity, check_size, check_timer};
+use self::checks::{check_activity, check_side_effect, check_size, check_timer};
 use crate::{
     ActivityOptions, Call, CancellationType, ChildCancellationType, Command, InFlight, LocalActivityOptions,
     Violation,
@@ -422,6 +422,11 @@ impl Session {
                     }
                 }
                 Command::RecordLocalActivity(marker) => {
+                    intents.push(Some((index, Intent::RecordLocalActivity(marker))));
+                }
+                Command::SideEffect(marker) => {
+                    check_side_effect(&marker, limits)?;
+                    self.seqs.take(marker.seq)?;
                     intents.push(Some((index, Intent::RecordLocalActivity(marker))));
                 }
                 // `local_calls` has taken them out.

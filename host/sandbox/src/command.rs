@@ -1,5 +1,6 @@
 //! Commands: what a workflow asks of the world, collected while an activation runs.
 
+use crate::side_effect;
 use crate::state::{Phase, State};
 use crate::trap::Refusal;
 use crate::wit::commands::{
@@ -70,6 +71,13 @@ pub enum Command {
     },
     /// The run takes the new side of a change: issued at the first `patched` of this id that is true.
     Patched { id: String, deprecated: bool },
+    /// A side effect has its value: issued when history had it or the guest has made it, at `time_ns` of the workflow's time.
+    SideEffect {
+        seq: u32,
+        value: Payload,
+        summary: Option<String>,
+        time_ns: u64,
+    },
     /// Set or remove memo fields.
     UpsertMemo { fields: Vec<(String, Option<Payload>)> },
     /// Set or remove search attributes.
@@ -165,6 +173,7 @@ impl Command {
                     name, input, header, ..
                 } => name.len() + list(input) + named(header),
                 Self::Patched { id, .. } => id.len(),
+                Self::SideEffect { value, summary, .. } => payload(value) + text(summary),
                 Self::UpsertMemo { fields: f } | Self::UpsertSearchAttributes { attributes: f } => options(f),
                 Self::SetCurrentDetails { details } => details.len(),
                 Self::CompleteUpdate { id, outcome } => {
@@ -209,6 +218,7 @@ impl State {
         if let Some(why) = why {
             return Err(Refusal::call(format!("commands.{name}"), why));
         }
+        self.side_effects.check(name)?;
         let index = self.activation.calls;
         self.activation.calls += 1;
         if self.activation.trap_at == Some(index) {
@@ -231,6 +241,15 @@ impl State {
         }
         self.activation.issued.push(Issued { index, command });
         Ok(())
+    }
+
+    fn made(&self, seq: u32, value: Payload, summary: Option<String>) -> Command {
+        Command::SideEffect {
+            seq,
+            value,
+            summary,
+            time_ns: self.task.now_ns,
+        }
     }
 
     fn issue(&mut self, name: &'static str, command: Command) -> wasmtime::Result<()> {
@@ -353,6 +372,29 @@ impl Host for State {
         }
         self.patches.answered.insert(id, answer);
         Ok(answer)
+    }
+
+    fn side_effect(&mut self, seq: u32) -> wasmtime::Result<Option<Payload>> {
+        let index = self.enter_command(side_effect::BEGIN)?;
+        let Some(value) = self.side_effects.recorded.remove(&seq) else {
+            self.side_effects.begin(seq, &mut self.random);
+            return Ok(None);
+        };
+        let command = self.made(seq, value.clone(), None);
+        self.keep(side_effect::BEGIN, index, command)?;
+        Ok(Some(value))
+    }
+
+    fn record_side_effect(
+        &mut self,
+        seq: u32,
+        value: Payload,
+        summary: Option<String>,
+    ) -> wasmtime::Result<()> {
+        let index = self.enter_command(side_effect::END)?;
+        self.side_effects.end(seq, &mut self.random)?;
+        let command = self.made(seq, value, summary);
+        self.keep(side_effect::END, index, command)
     }
 
     fn upsert_memo(&mut self, fields: Vec<(String, Option<Payload>)>) -> wasmtime::Result<()> {

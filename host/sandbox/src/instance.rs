@@ -13,11 +13,12 @@ use crate::module::{self, Module, set_fuel};
 use crate::raw::tenant::{Spare, Tenant, View};
 use crate::reader::Reader;
 use crate::sandbox;
+use crate::side_effect::SideEffects;
 use crate::state::{Activation, Fields, Phase, State, Task};
 use crate::trap::Trap;
 use crate::wit::Workflow;
 use crate::wit::definition::{Guest, MessageMeta, Outcome};
-use crate::wit::types::{ExecutionInfo, Failure, Payloads};
+use crate::wit::types::{ExecutionInfo, Failure, Payload, Payloads};
 
 /// What a new instance needs to know.
 #[derive(Clone)]
@@ -70,6 +71,7 @@ impl Instance {
         let state = store.data_mut();
         state.logs.begin(task.replaying);
         state.task = task;
+        state.side_effects = SideEffects::default();
         state.activation = Activation {
             trap_at: state.activation.trap_at,
             ..Activation::default()
@@ -151,6 +153,12 @@ impl Instance {
     /// Patches whose markers are in history; adds to what is known already.
     pub fn set_patches(&mut self, known: impl IntoIterator<Item = String>) {
         self.tenant.store_mut().data_mut().patches.known.extend(known);
+    }
+
+    /// What history has for the side effects of the present task, by `seq`. For the others their functions run.
+    pub fn set_side_effects(&mut self, recorded: impl IntoIterator<Item = (u32, Payload)>) {
+        let state = self.tenant.store_mut().data_mut();
+        state.side_effects.recorded = recorded.into_iter().collect();
     }
 
     /// The memo that the execution starts with. The guest's own changes are applied to it from then on.
@@ -281,7 +289,11 @@ impl Instance {
             self.tenant.store_mut(),
             &mut self.ticks,
             phase,
-            |store| call(guest, store),
+            |store| {
+                let returned = call(guest, store)?;
+                store.data().side_effects.check_returned()?;
+                Ok(returned)
+            },
         );
         self.trapped = outcome.is_err();
         outcome.map_err(|trap| trap.seen_in(self.tenant.memories()))

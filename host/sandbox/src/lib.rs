@@ -35,6 +35,7 @@ mod reader;
 mod resolver;
 mod rewrite;
 mod sandbox;
+mod side_effect;
 mod snapshot;
 mod sockets;
 mod spares;

@@ -9,6 +9,9 @@ use sha2::{Digest, Sha256};
 /// Stands before the name of the stream that WASI draws from. No guest can name it: it is not UTF-8.
 const WASI: &[u8] = b"\xffwasi";
 
+/// Stands before the number of a side effect whose streams are seeded. No guest can name it either.
+const SIDE_EFFECT: &[u8] = b"\xffside-effect";
+
 /// The streams of one instance. Stream `name` is ChaCha12 (RFC 8439's cipher with 12 rounds, 64-bit counter, nonce zero)
 /// with the key SHA-256(seed || name); each draw consumes whole 32-bit words.
 pub(crate) struct Random {
@@ -50,6 +53,15 @@ impl Random {
     /// Begin anew from another seed, as a run does that was reset.
     pub(crate) fn reseed(&mut self, seed: [u8; 32]) {
         *self = Self::new(seed);
+    }
+
+    /// The streams of a side effect's function: its own, and others for each of a run's.
+    pub(crate) fn of_side_effect(&self, seq: u32) -> Self {
+        let seed = Sha256::new()
+            .chain_update(self.seed)
+            .chain_update(SIDE_EFFECT)
+            .chain_update(seq.to_le_bytes());
+        Self::new(seed.finalize().into())
     }
 
     /// From now on `wasi:random` answers from the fixed stream: of what is done before a run begins, and of read-only calls.
@@ -104,6 +116,17 @@ mod tests {
         let wasi_after = reset.wasi().next_u64();
         assert_ne!(wasi_after, wasi_before);
         assert_eq!(wasi_after, other.wasi().next_u64());
+    }
+
+    #[test]
+    fn each_side_effect_has_streams_of_its_own() {
+        let run = Random::new([1; 32]);
+        let draw = |mut random: Random| random.draw("", 16, 8).unwrap();
+        let first = draw(run.of_side_effect(1));
+        assert_eq!(draw(run.of_side_effect(1)), first);
+        assert_ne!(draw(run.of_side_effect(2)), first);
+        assert_ne!(draw(Random::new([1; 32])), first);
+        assert_ne!(draw(Random::new([2; 32]).of_side_effect(1)), first);
     }
 
     /// The bytes are part of every history's meaning: they may never change.

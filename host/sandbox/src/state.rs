@@ -9,6 +9,7 @@ use crate::command::Issued;
 use crate::log::{LogSink, Logs};
 use crate::options::Options;
 use crate::random::Random;
+use crate::side_effect::SideEffects;
 use crate::wasi::Handles;
 use crate::wit::context::ContinueAsNewReason;
 use crate::wit::types::{ExecutionInfo, Payload};
@@ -63,6 +64,7 @@ pub(crate) struct State {
     pub(crate) search_attributes: Arc<Fields>,
     pub(crate) activation: Activation,
     pub(crate) patches: Patches,
+    pub(crate) side_effects: SideEffects,
     pub(crate) random: Random,
     pub(crate) logs: Logs,
     pub(crate) handles: Handles,
@@ -120,6 +122,7 @@ impl State {
             search_attributes: Arc::default(),
             activation: Activation::default(),
             patches: Patches::default(),
+            side_effects: SideEffects::default(),
             random: Random::new(seed),
             logs,
             handles: Handles::default(),

@@ -118,6 +118,19 @@ func (r *Runtime) ReadOnly(what string, call func()) {
 	r.resume(&Task{name: what, body: guarded})
 }
 
+// sideEffect is what runs in Make.
+const sideEffect = "the function of a SideEffect"
+
+// Make calls the function of a side effect. It may do what a read-only function may, and draw random numbers.
+func (r *Runtime) Make(call func()) { r.ReadOnly(sideEffect, call) }
+
+// MustDraw stops code that draws a random number where it must not.
+func (r *Runtime) MustDraw() {
+	if r.readOnly != sideEffect {
+		r.MustWrite("a random number")
+	}
+}
+
 // MustWrite stops code that gives a command where it must not.
 func (r *Runtime) MustWrite(what string) {
 	if r.readOnly != "" {

@@ -39,6 +39,8 @@ type Host interface {
 	CancelSignalExternal(seq uint32)
 	CancelExternal(seq uint32, target commands.ExternalExecution, reason string)
 	Patched(id string, deprecated bool) bool
+	SideEffect(seq uint32) *types.Payload
+	RecordSideEffect(seq uint32, value types.Payload, summary *string)
 	UpsertMemo(fields []Field)
 	UpsertSearchAttributes(attributes []Field)
 	SetCurrentDetails(details string)

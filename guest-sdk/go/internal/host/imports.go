@@ -52,6 +52,12 @@ func (Imports) CancelExternal(seq uint32, target commands.ExternalExecution, rea
 
 func (Imports) Patched(id string, deprecated bool) bool { return commands.Patched(id, deprecated) }
 
+func (Imports) SideEffect(seq uint32) *types.Payload { return commands.SideEffect(seq) }
+
+func (Imports) RecordSideEffect(seq uint32, value types.Payload, summary *string) {
+	commands.RecordSideEffect(seq, value, summary)
+}
+
 func (Imports) UpsertMemo(fields []Field) { commands.UpsertMemo(fields) }
 
 func (Imports) UpsertSearchAttributes(attributes []Field) {

@@ -15,6 +15,7 @@ use super::child::ChildWorkflowStartFuture;
 use super::external::ExternalWorkflowHandle;
 use super::family::{FamilySignal, FamilySignalFuture};
 use super::random::{WorkflowRandomStream, WorkflowRandomValue, uuid4};
+use super::side_effect::side_effect;
 use super::signals::{SignalBox, WaitSignal};
 use super::timer::TimerFuture;
 use super::view::WorkflowContextView;
@@ -28,7 +29,8 @@ use crate::failure::Failure;
 use crate::host::{Header, MessageMeta, Sender};
 use crate::memo::{Memo, MemoValue};
 use crate::options::{
-    ActivityOptions, ChildWorkflowOptions, FamilySignalOptions, LocalActivityOptions, TimerOptions,
+    ActivityOptions, ChildWorkflowOptions, FamilySignalOptions, LocalActivityOptions, SideEffectOptions,
+    TimerOptions,
 };
 use crate::runtime::Runtime;
 use crate::search_attributes::{SearchAttributeUpdate, SearchAttributes};
@@ -416,6 +418,34 @@ impl BaseWorkflowContext {
     /// Only the new side of a change is left.
     pub fn deprecate_patch(&self, patch_id: &str) -> bool {
         self.runtime.host.patched(patch_id, true)
+    }
+
+    /// Run a function once, and record its value: every replay gets that one, whatever the function would make then.
+    ///
+    /// The value is what comes of it when it is written and read again. The function must do nothing else that stays, because it does
+    /// not run in a replay: it changes no state, and the host refuses commands in it. Random values from this context are its own:
+    /// drawing them changes nothing outside.
+    ///
+    /// # Panics
+    /// Which fails the workflow task: if the value cannot be written, or what history has is of another type.
+    #[track_caller]
+    pub fn side_effect<T>(&self, make: impl FnOnce() -> T) -> T
+    where
+        T: TemporalSerializable + TemporalDeserializable + 'static,
+    {
+        side_effect(&self.runtime, &SideEffectOptions::default(), make)
+    }
+
+    /// [`side_effect`](Self::side_effect) with options.
+    ///
+    /// # Panics
+    /// As `side_effect`.
+    #[track_caller]
+    pub fn side_effect_with_options<T>(&self, options: SideEffectOptions, make: impl FnOnce() -> T) -> T
+    where
+        T: TemporalSerializable + TemporalDeserializable + 'static,
+    {
+        side_effect(&self.runtime, &options, make)
     }
 
     /// Set or remove search attributes.

@@ -7,6 +7,7 @@ mod condition;
 mod external;
 mod family;
 mod random;
+mod side_effect;
 mod signals;
 mod timer;
 mod view;

@@ -1,6 +1,7 @@
 //! A host that records commands as text, and an execution that is driven by hand.
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use crate::bindings::workflow::longhaul::workflow::types::NamespacedExecution;
@@ -21,6 +22,8 @@ struct Record {
     logs: RefCell<Vec<String>>,
     history_length: Cell<u64>,
     random: Cell<u8>,
+    /// What history has.
+    side_effects: RefCell<BTreeMap<u32, Payload>>,
 }
 
 impl Record {
@@ -107,6 +110,18 @@ impl Host for FakeHost {
     fn patched(&self, id: &str, deprecated: bool) -> bool {
         self.0.add(format!("patched {id} {deprecated}"));
         true
+    }
+    fn side_effect(&self, seq: u32) -> Option<Payload> {
+        let recorded = self.0.side_effects.borrow_mut().remove(&seq);
+        self.0.add(match &recorded {
+            Some(value) => format!("side-effect {seq} {}", text(std::slice::from_ref(value))),
+            None => format!("side-effect {seq}"),
+        });
+        recorded
+    }
+    fn record_side_effect(&self, seq: u32, value: &Payload, summary: Option<&str>) {
+        let (value, summary) = (text(std::slice::from_ref(value)), summary.unwrap_or("-"));
+        self.0.add(format!("record {seq} {value} {summary}"));
     }
     fn upsert_memo(&self, fields: &Changes) {
         self.0.add(format!("memo {}", fields.len()));
@@ -253,6 +268,12 @@ impl Driver {
             sender: Sender::Client("tester".to_owned()),
             header: vec![("tenant".to_owned(), encode(&"acme".to_owned()).unwrap())],
         }
+    }
+
+    /// What history has for a side effect.
+    pub(super) fn recorded(&self, seq: u32, value: &str) -> &Self {
+        self.record.side_effects.borrow_mut().insert(seq, json(value));
+        self
     }
 
     pub(super) fn signal(&self, name: &str, input: &[&str]) -> &Self {

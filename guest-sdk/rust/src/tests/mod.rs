@@ -9,5 +9,6 @@ mod host;
 mod messages;
 mod operations;
 mod own_cancellation;
+mod side_effects;
 mod sync;
 mod wait_signal;

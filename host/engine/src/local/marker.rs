@@ -23,7 +23,10 @@ const DATA: &str = "data";
 /// Where it has the result.
 const RESULT: &str = "result";
 
-/// How a local activity ended.
+/// The type of activity as which a side effect is recorded.
+const SIDE_EFFECT: &str = "SideEffect";
+
+/// How a local activity ended, or the value of a side effect: to Temporal's tools that is one, of a type of its own.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LocalMarker {
     /// Its number.
@@ -40,8 +43,11 @@ pub struct LocalMarker {
     pub original_schedule_ns: Option<u64>,
     /// The wait that the code has to make before the next attempt, in nanoseconds.
     pub backoff_ns: Option<u64>,
-    /// In which activation of its task the code was told, counted from 0.
+    /// In which activation of its task the code was told, counted from 0. Where there are side effects, Temporal's Core SDK would have
+    /// made one for each.
     pub round: u64,
+    /// It is of a side effect.
+    pub side_effect: bool,
     /// The result, or what went wrong.
     pub result: Result<common::Payloads, Box<Failure>>,
     /// For tools to show.
@@ -49,6 +55,37 @@ pub struct LocalMarker {
 }
 
 impl LocalMarker {
+    /// The marker of a side effect that got its value at `time_ns`, in nanoseconds since 1970.
+    pub fn of_side_effect(
+        seq: u32,
+        value: common::Payload,
+        summary: Option<String>,
+        time_ns: u64,
+        round: u64,
+    ) -> Self {
+        Self {
+            seq,
+            activity_id: seq.to_string(),
+            activity_type: SIDE_EFFECT.into(),
+            attempt: 1,
+            complete_time_ns: Some(time_ns),
+            original_schedule_ns: Some(time_ns),
+            backoff_ns: None,
+            round,
+            side_effect: true,
+            result: Ok(common::Payloads {
+                payloads: vec![value],
+            }),
+            summary,
+        }
+    }
+
+    /// A side effect's number and its value. None: it is of a local activity.
+    pub(crate) fn into_side_effect(self) -> Option<(u32, common::Payload)> {
+        let value = self.result.ok()?.payloads.into_iter().next()?;
+        self.side_effect.then_some((self.seq, value))
+    }
+
     /// None: the event is no such marker, or one that cannot be read.
     pub fn of(event: &HistoryEvent) -> Option<Self> {
         let Some(Attributes::MarkerRecordedEventAttributes(marker)) = &event.attributes else {
@@ -73,6 +110,7 @@ impl LocalMarker {
             original_schedule_ns: ns_of(data.get("original_schedule_time")),
             backoff_ns: ns_of(data.get("backoff")),
             round: number("activation_index").unwrap_or(0),
+            side_effect: data.get("side_effect") == Some(&Value::Bool(true)),
             result,
             summary: None,
         })
@@ -84,7 +122,7 @@ impl LocalMarker {
             let time = time::timestamp_from_ns(ns);
             json!({"seconds": time.seconds, "nanos": time.nanos})
         };
-        let data = payload::json_payload(&json!({
+        let mut data = json!({
             "seq": self.seq,
             "attempt": self.attempt,
             "activity_id": self.activity_id,
@@ -93,7 +131,11 @@ impl LocalMarker {
             "backoff": self.backoff_ns.map(seconds),
             "original_schedule_time": self.original_schedule_ns.map(seconds),
             "activation_index": self.round,
-        }));
+        });
+        if self.side_effect {
+            data["side_effect"] = true.into();
+        }
+        let data = payload::json_payload(&data);
         let mut details = HashMap::from([(DATA.to_owned(), common::Payloads { payloads: vec![data] })]);
         let failure = match self.result {
             Ok(mut result) => {
@@ -188,6 +230,7 @@ mod tests {
             original_schedule_ns: Some(1_700_000_000_000_000_001),
             backoff_ns: None,
             round: 3,
+            side_effect: false,
             result,
             summary: None,
         }
@@ -221,6 +264,7 @@ mod tests {
                 complete_time_ns: None,
                 ..marker(Ok(payloads("x")))
             },
+            LocalMarker::of_side_effect(7, payload::json_payload(&json!("x")), None, 5, 1),
         ] {
             assert_eq!(LocalMarker::of(&written(&marker)), Some(marker));
         }

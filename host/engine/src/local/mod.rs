@@ -193,6 +193,7 @@ impl LocalActivity {
             original_schedule_ns: options.original_schedule_ns,
             backoff_ns: None,
             round: 0,
+            side_effect: false,
             result: Err(Box::new(cancelled(None))),
             summary: options.summary.clone(),
         }
@@ -269,6 +270,7 @@ impl LocalActivity {
             original_schedule_ns: Some(self.original_schedule_ns()),
             backoff_ns: None,
             round: 0,
+            side_effect: false,
             result,
             summary: self.options.summary.clone(),
         }

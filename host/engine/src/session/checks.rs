@@ -5,7 +5,7 @@ use prost::Message;
 
 use crate::{
     ActivityOptions, ChildOptions, ContinueOptions, LocalActivityOptions, SignalOptions, Target, Violation,
-    command::summary_payload, cron, execution::Limits, retry,
+    command::summary_payload, cron, execution::Limits, local::LocalMarker, retry,
 };
 
 /// Characters of a name that an error quotes.
@@ -92,6 +92,15 @@ pub(super) fn check_local_activity(
     check_size(|| of("input"), &options.input, limits)?;
     check_header(|| of("header"), options.header.as_ref(), limits)?;
     check_summary(|| of("summary"), options.summary.as_deref(), limits)
+}
+
+/// Its value counts like the result of a local activity.
+pub(super) fn check_side_effect(marker: &LocalMarker, limits: &Limits) -> Result<(), Violation> {
+    let of = |part: &str| format!("the {part} of side effect {}", marker.seq);
+    if let Ok(value) = &marker.result {
+        check_size(|| of("value"), value, limits)?;
+    }
+    check_summary(|| of("summary"), marker.summary.as_deref(), limits)
 }
 
 /// A timer has nothing else that could be too large.

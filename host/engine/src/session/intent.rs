@@ -40,7 +40,7 @@ pub enum Intent {
         /// The activity's event.
         scheduled_event_id: i64,
     },
-    /// MarkerRecorded, of a local activity.
+    /// MarkerRecorded, of a local activity or a side effect.
     RecordLocalActivity(Box<LocalMarker>),
     /// StartChildWorkflowExecutionInitiated.
     StartChild {

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use longhaul_engine::{
     ActivityOptions, Call, CancellationType, ChildCancellationType, ChildOptions, Command, Job, Outcome,
-    Session, SignalOptions, Target,
+    Session, SignalOptions, Target, local::LocalMarker,
 };
 use longhaul_history::{
+    builder::START_NS,
     payload,
     proto::{
         common::v1::Payloads,
@@ -175,6 +176,13 @@ pub(crate) fn timer(seq: u32, seconds: u64) -> Command {
         duration_ns: seconds * time::NS_PER_SECOND,
         summary: None,
     }
+}
+
+/// A side effect that has made this value.
+pub(crate) fn side_effect(seq: u32, value: Value) -> Command {
+    let value = payload::json_payload(&value);
+    let marker = LocalMarker::of_side_effect(seq, value, Some("a draw".into()), START_NS, 1);
+    Command::SideEffect(Box::new(marker))
 }
 
 /// Cancel a timer.

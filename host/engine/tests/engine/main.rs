@@ -18,6 +18,7 @@ mod patches;
 mod properties;
 mod reset;
 mod scheduling;
+mod side_effects;
 mod task_timeout;
 mod tasks;
 mod timers;

@@ -18,7 +18,8 @@ use serde_json::json;
 use crate::{
     guest::{
         Guest, Moment, activity_with, cancel_activity, cancel_child, cancel_external, cancel_timer,
-        child_with, complete, complete_update, fail, failure, json, signal_external, timer, to_send,
+        child_with, complete, complete_update, fail, failure, json, side_effect, signal_external, timer,
+        to_send,
     },
     world::{World, identity, replay},
 };
@@ -159,7 +160,7 @@ impl Random {
 impl Random {
     /// As `command`, of what reaches beyond the run.
     fn command_across(&mut self) -> Option<Command> {
-        let command = match self.draw(12) {
+        let command = match self.draw(13) {
             0..=2 => {
                 let seq = self.seq();
                 let cancellation_type = [
@@ -220,6 +221,10 @@ impl Random {
                 id: ["p", "q", "r"][self.draw(3)].into(),
                 deprecated: false,
             },
+            12 => {
+                let seq = self.seq();
+                side_effect(seq, json!(seq))
+            }
             _ => return None,
         };
         Some(command)

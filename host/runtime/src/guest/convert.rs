@@ -5,6 +5,7 @@ use std::{collections::HashMap, sync::Arc};
 use longhaul_engine::{
     ActivityOptions, Call, CancellationType, ChildCancellationType, ChildOptions, Command, ContinueOptions,
     LocalActivityOptions, Outcome, SignalOptions, Target,
+    local::LocalMarker,
     proto::{
         common::v1 as common,
         enums::v1::{
@@ -365,8 +366,8 @@ pub(crate) fn outcome_in(outcome: Outcome) -> definition::Outcome {
     }
 }
 
-/// A command of the guest. `Err`: the guest fails its task.
-pub(crate) fn command_out(issued: sandbox::Issued) -> Result<Call, Box<failure::Failure>> {
+/// A command of the guest. `Err`: the guest fails its task. `round` is the round of its task, and counts each side effect.
+pub(crate) fn command_out(issued: sandbox::Issued, round: &mut u64) -> Result<Call, Box<failure::Failure>> {
     use sandbox::Command as C;
     let command = match issued.command {
         C::StartTimer {
@@ -434,6 +435,16 @@ pub(crate) fn command_out(issued: sandbox::Issued) -> Result<Call, Box<failure::
             reason,
         },
         C::Patched { id, deprecated } => Command::Patched { id, deprecated },
+        C::SideEffect {
+            seq,
+            value,
+            summary,
+            time_ns,
+        } => {
+            *round += 1;
+            let marker = LocalMarker::of_side_effect(seq, payload_out(value), summary, time_ns, *round);
+            Command::SideEffect(Box::new(marker))
+        }
         C::UpsertMemo { fields } => Command::UpsertMemo(fields_out(fields)),
         C::UpsertSearchAttributes { attributes } => Command::UpsertSearchAttributes(fields_out(attributes)),
         C::ContinueAsNew { options } => Command::ContinueAsNew(Box::new(continue_out(options))),

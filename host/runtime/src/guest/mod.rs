@@ -140,7 +140,7 @@ impl TaskError {
 pub(crate) struct Guest {
     pub(crate) instance: Instance,
     pub(crate) session: Session,
-    /// The round of the current task, from 0: each end of a local activity begins another.
+    /// The round of the current task, from 0: each end of a local activity begins another, and so does each side effect.
     round: u64,
 }
 
@@ -303,7 +303,7 @@ impl Guest {
 
     fn collect(&mut self, calls: &mut Vec<Call>) -> Result<(), TaskError> {
         for issued in self.instance.take_commands() {
-            match convert::command_out(issued) {
+            match convert::command_out(issued, &mut self.round) {
                 Ok(call) => calls.push(call),
                 Err(failure) => return Err(TaskError::Failed(failure)),
             }

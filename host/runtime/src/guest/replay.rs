@@ -10,7 +10,7 @@ use longhaul_engine::{
 };
 use longhaul_sandbox::{Frame, LogSink, Module, Setup};
 
-use super::{Delivery, Guest, TaskError, execution_info, fields_in, seed};
+use super::{Delivery, Guest, TaskError, convert, execution_info, fields_in, seed};
 
 /// Where code and history differ, and where in the code that is.
 #[derive(Debug, Clone)]
@@ -199,6 +199,9 @@ impl<'a> Player<'a> {
         };
         guest.begin(&task, true);
         guest.instance.set_patches(slice.patches());
+        let values = slice.side_effects();
+        let values = values.map(|(seq, value)| (seq, convert::payload_in(&value)));
+        guest.instance.set_side_effects(values);
         let jobs = guest.session.observe(slice.seen);
         let info = || execution_info(origin.identity, origin.start, origin.start_time_ns);
         guest.deliver_first(jobs.before_updates, info, origin.start)?;

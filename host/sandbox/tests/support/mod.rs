@@ -84,6 +84,9 @@ pub(crate) const BASE: &str = r#"
 pub(crate) const PROBE: &str = r#"
     (import "longhaul:workflow/commands@0.1.0" "start-timer" (func $timer (param i32 i64 i32 i32 i32)))
     (import "longhaul:workflow/commands@0.1.0" "patched" (func $patched (param i32 i32 i32) (result i32)))
+    (import "longhaul:workflow/commands@0.1.0" "side-effect" (func $side_effect (param i32 i32)))
+    (import "longhaul:workflow/commands@0.1.0" "record-side-effect"
+        (func $record (param i32 i32 i32 i32 i32 i32 i32 i32)))
     (import "longhaul:workflow/context@0.1.0" "now" (func $now (result i64)))
     (import "longhaul:workflow/context@0.1.0" "random" (func $random (param i32 i32 i32 i32)))
     (import "longhaul:workflow/context@0.1.0" "log" (func $log (param i32 i32 i32 i32 i32)))
@@ -142,6 +145,9 @@ pub(crate) const PROBE: &str = r#"
     (func $add (param $n i64) (i64.store (i32.const 0) (i64.add (i64.load (i32.const 0)) (local.get $n))))
     (func $timer_of (param $seq i32)
         (call $timer (local.get $seq) (i64.const 1000000000) (i32.const 0) (i32.const 0) (i32.const 0)))
+    (func $record_of (param $seq i32)
+        (call $record (local.get $seq) (i32.const 0) (i32.const 0) (i32.load (i32.const 172)) (i32.const 8)
+            (i32.const 0) (i32.const 0) (i32.const 0)))
     (func $do (param $c i32)
         ;; a: add one
         (if (i32.eq (local.get $c) (i32.const 97)) (then (call $add (i64.const 1))))
@@ -156,6 +162,21 @@ pub(crate) const PROBE: &str = r#"
             (i64.store (i32.const 0) (i64.load (i32.load (i32.const 128))))))
         ;; N: the same from WASI
         (if (i32.eq (local.get $c) (i32.const 78)) (then (i64.store (i32.const 0) (call $wasi_random))))
+        ;; i: a side effect that makes 8 random bytes; the total becomes its value
+        (if (i32.eq (local.get $c) (i32.const 105)) (then
+            (call $side_effect (i32.const 1) (i32.const 160))
+            (if (i32.eqz (i32.load8_u (i32.const 160))) (then
+                (call $random (i32.const 256) (i32.const 5) (i32.const 8) (i32.const 128))
+                (i32.store (i32.const 172) (i32.load (i32.const 128)))
+                (call $record_of (i32.const 1))))
+            (i64.store (i32.const 0) (i64.load (i32.load (i32.const 172))))))
+        ;; I: one that makes nothing;  j: one that starts a timer;  J: a value of one that has not begun;  y: of another one
+        (if (i32.eq (local.get $c) (i32.const 73)) (then (call $side_effect (i32.const 1) (i32.const 160))))
+        (if (i32.eq (local.get $c) (i32.const 106)) (then
+            (call $side_effect (i32.const 1) (i32.const 160)) (call $timer_of (i32.const 2))))
+        (if (i32.eq (local.get $c) (i32.const 74)) (then (call $record_of (i32.const 1))))
+        (if (i32.eq (local.get $c) (i32.const 121)) (then
+            (call $side_effect (i32.const 1) (i32.const 160)) (call $record_of (i32.const 2))))
         ;; k: the total becomes the time, and both clocks agree
         (if (i32.eq (local.get $c) (i32.const 107)) (then
             (if (i64.ne (call $now) (call $wasi_now)) (then unreachable))

@@ -283,3 +283,43 @@ func FailTask(failure types.Failure) {
 	importFailTask(v1, uint32(len(failure)))
 	abi.Release(mark)
 }
+
+//go:wasmimport longhaul:workflow/commands@0.1.0 side-effect
+func importSideEffect(uint32, uint32)
+
+// SideEffect: A side effect: a function of the workflow that runs once, and whose value every replay takes from history. The answer is that
+// value; none says that the function has to run now, and `record-side-effect` with its value has to follow before this call of
+// the host returns. `seq` is that of an operation.
+//
+// In a replay the function does not run, so nothing but its value may stay of it. While it runs the host refuses every command,
+// and random numbers come from streams of its own.
+func SideEffect(seq uint32) *types.Payload {
+	mark := abi.Mark()
+	result := abi.Allocate(20)
+	importSideEffect(seq, abi.Address(result))
+	answer := func(p unsafe.Pointer) *types.Payload { return abi.LoadOption(p, 4, types.LoadPayload) }(result)
+	abi.Release(mark)
+	return answer
+}
+
+//go:wasmimport longhaul:workflow/commands@0.1.0 record-side-effect
+func importRecordSideEffect(uint32, uint32, uint32, uint32, uint32, uint32, uint32, uint32)
+
+// RecordSideEffect: The value of the side effect whose function has run. History has it as the result of a local activity of the type
+// `SideEffect`. `summary` is one line for tools to show.
+func RecordSideEffect(seq uint32, value types.Payload, summary *string) {
+	mark := abi.Mark()
+	v1 := abi.LowerList(value.Metadata, 16, func(p unsafe.Pointer, v abi.Pair[string, []uint8]) { abi.StorePair(p, v, 8, abi.StoreString, abi.StoreBytes) })
+	var v2 uint32
+	var v3 uint32
+	var v4 uint32
+	switch {
+	case summary == nil:
+	default:
+		v2 = 1
+		v3 = abi.StringAddress((*summary))
+		v4 = uint32(len((*summary)))
+	}
+	importRecordSideEffect(seq, v1, uint32(len(value.Metadata)), abi.BytesAddress(value.Data), uint32(len(value.Data)), v2, v3, v4)
+	abi.Release(mark)
+}

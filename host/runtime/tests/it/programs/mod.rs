@@ -37,7 +37,7 @@ const PROGRESS: Duration = Duration::from_secs(10);
 
 #[test]
 fn random_programs_survive_random_crashes() {
-    // S1, S2, S3, S4, S5, S8, S9, Q1, Q2, U1, U2, U4, U7, U9, W2, W3, E3, E4, E5, E6, A1
+    // S1, S2, S3, S4, S5, S8, S9, Q1, Q2, U1, U2, U4, U7, U9, W2, W3, W7, E3, E4, E5, E6, A1
     let number = |name: &str| std::env::var(name).ok().map(|text| text.parse::<u64>().unwrap());
     let first = number("LONGHAUL_TEST_SEED").unwrap_or(1);
     let count = number("LONGHAUL_TEST_CYCLES").unwrap_or(SEEDS);

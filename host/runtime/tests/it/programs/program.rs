@@ -132,7 +132,7 @@ impl<'a> Writer<'a> {
     }
 
     fn step(&mut self, place: &mut Place) -> Value {
-        match self.random.below(16) {
+        match self.random.below(17) {
             0..=2 => self.activity(place),
             3 => {
                 self.like(place, "slept");
@@ -151,9 +151,16 @@ impl<'a> Writer<'a> {
             7 | 8 => self.note(place),
             9 | 10 if place.depth > 0 => self.parallel(place),
             11 | 12 if place.depth > 0 => self.race(place),
+            16 => self.side_effect(place),
             13..=15 if place.depth > 0 && place.must => self.child(place),
             _ => self.log(place),
         }
+    }
+
+    fn side_effect(&mut self, place: &mut Place) -> Value {
+        let tag = self.tag();
+        self.line(place, format!("side=\"{tag}\""));
+        json!({"op": "side_effect", "value": tag})
     }
 
     fn activity(&mut self, place: &mut Place) -> Value {
