@@ -54,8 +54,7 @@ impl World {
         let held = hold(self);
         self.start("w", "Lab", &[program]).await.unwrap();
         self.sim.settle().await;
-        let attempt = held.lock().unwrap().remove(0);
-        attempt
+        held.lock().unwrap().remove(0)
     }
 
     /// A start that does not fit on the disk any more.
