@@ -157,7 +157,7 @@ async fn one_that_only_waits_for_its_cancellation_is_woken_by_it_and_leaves_its_
             world.advance(8 * SECOND).await;
         }
         world.until_history("l", "TimerFired").await;
-        assert_eq!(world.result("l").await, json!(["slept"]), "{module}");
+        assert_eq!(world.result("l").await, json!(["slept", "won=1"]), "{module}");
         world.lab("next", &[long_gate()]).await;
         gate.until_begun(&mut world, 1).await;
         gate.let_one_end();
