@@ -215,7 +215,13 @@ fn a_function_that_does_more_or_fails_parks_the_run(language: Language) {
 // B2, E11, W7
 fn a_value_that_is_too_large_parks_the_run_and_loses_nothing(language: Language) {
     // To write so much takes a while.
-    let server = Server::start_with(&["--fuel-per-activation", "20000000000"]);
+    let limits = [
+        "--fuel-per-activation",
+        "20000000000",
+        "--activation-timeout",
+        "60s",
+    ];
+    let server = Server::start_with(&limits);
     server.upload_in(language, "lab", QUEUE);
     let large = json!({"op": "side_effect", "bytes": 2_100_000});
     start(

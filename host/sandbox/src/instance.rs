@@ -155,7 +155,8 @@ impl Instance {
         self.tenant.store_mut().data_mut().patches.known.extend(known);
     }
 
-    /// What history has for the side effects of the present task, by `seq`. For the others their functions run.
+    /// What history has for the side effects of the task that [`begin_task`](Self::begin_task) has begun, by `seq`. For the others their
+    /// functions run.
     pub fn set_side_effects(&mut self, recorded: impl IntoIterator<Item = (u32, Payload)>) {
         let state = self.tenant.store_mut().data_mut();
         state.side_effects.recorded = recorded.into_iter().collect();
