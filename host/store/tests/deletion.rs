@@ -11,27 +11,12 @@ use std::{
     },
 };
 
-use common::{Bench, NS, append, close, execution, put};
+use common::{Bench, NS, append, close, events, execution, put, row};
 use longhaul_store::{
-    Change, ExecutionRecord, Options, Pending, Row, RowKey, RunId, Seen, SeenKey, Snapshot, Status, Store,
+    Change, ExecutionRecord, Options, Pending, RowKey, RunId, Seen, SeenKey, Status, Store,
     faults::FaultyDisk,
 };
 use redb::StorageBackend;
-
-fn row(workflow_id: &str, body: &[u8]) -> Row {
-    Row {
-        workflow_id: workflow_id.to_owned(),
-        body: body.to_vec(),
-    }
-}
-
-fn events(read: &Snapshot, run: u128, from: u64) -> Vec<(u64, u32, Vec<u8>)> {
-    let events = read.events(NS, RunId(run), from).unwrap();
-    events
-        .map(|batch| batch.unwrap())
-        .map(|batch| (batch.first_event_id, batch.count, batch.bytes))
-        .collect()
-}
 
 // E9: after retention everything of an execution is gone.
 #[test]

@@ -3,26 +3,10 @@
 
 mod common;
 
-use common::{Bench, NS, append, close, execution, put};
+use common::{Bench, NS, append, close, events, execution, put, row};
 use longhaul_store::{
-    Change, Clock, Current, ExecutionRecord, NamespaceId, Parked, Pending, Row, RowKey, RunId, Snapshot,
-    Status, TimerKey,
+    Change, Clock, Current, ExecutionRecord, NamespaceId, Parked, Pending, RowKey, RunId, Status, TimerKey,
 };
-
-fn row(workflow_id: &str, body: &[u8]) -> Row {
-    Row {
-        workflow_id: workflow_id.to_owned(),
-        body: body.to_vec(),
-    }
-}
-
-fn events(read: &Snapshot, run: u128, from: u64) -> Vec<(u64, u32, Vec<u8>)> {
-    let events = read.events(NS, RunId(run), from).unwrap();
-    events
-        .map(|batch| batch.unwrap())
-        .map(|batch| (batch.first_event_id, batch.count, batch.bytes))
-        .collect()
-}
 
 #[test]
 fn a_record_comes_back_as_it_was() {

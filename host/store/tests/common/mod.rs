@@ -5,8 +5,8 @@
 use std::sync::{Arc, Mutex};
 
 use longhaul_store::{
-    Append, Change, ExecutionRecord, ModuleRef, NamespaceId, Notice, Options, RunId, Status, Store,
-    SubmitError, Submitter, Transition, Writer, faults::FaultyDisk,
+    Append, Change, ExecutionRecord, ModuleRef, NamespaceId, Notice, Options, Row, RunId, Snapshot, Status,
+    Store, SubmitError, Submitter, Transition, Writer, faults::FaultyDisk,
 };
 
 pub(crate) const NS: NamespaceId = NamespaceId::DEFAULT;
@@ -23,6 +23,23 @@ pub(crate) fn options() -> Options {
 
 pub(crate) fn open(disk: &FaultyDisk) -> Store {
     Store::open_with_backend(options(), disk.clone()).unwrap()
+}
+
+/// A row that belongs to this workflow.
+pub(crate) fn row(workflow_id: &str, body: &[u8]) -> Row {
+    Row {
+        workflow_id: workflow_id.to_owned(),
+        body: body.to_vec(),
+    }
+}
+
+/// Each batch of a run's events: the number of its first, how many, and its bytes.
+pub(crate) fn events(read: &Snapshot, run: u128, from: u64) -> Vec<(u64, u32, Vec<u8>)> {
+    let events = read.events(NS, RunId(run), from).unwrap();
+    events
+        .map(|batch| batch.unwrap())
+        .map(|batch| (batch.first_event_id, batch.count, batch.bytes))
+        .collect()
 }
 
 /// An execution that has just been started, without history.
