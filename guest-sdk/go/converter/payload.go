@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"strings"
 
 	"longhaul/internal/abi"
 	"longhaul/internal/coro"
@@ -40,18 +41,39 @@ const (
 var ErrEncoding = errors.New("its encoding is not one that this type is read from")
 
 // New is a payload of an encoding.
-func New(encoding string, data []byte) Payload {
-	return Payload{Metadata: []abi.Pair[string, []byte]{{First: encodingKey, Second: []byte(encoding)}}, Data: data}
+func New(encoding string, data []byte) Payload { return new(header).payload(encoding, data) }
+
+// header is what every payload has, in one piece of memory.
+type header struct {
+	entry [1]abi.Pair[string, []byte]
+	// name is room for the names of usual encodings.
+	name [16]byte
+}
+
+func (h *header) payload(encoding string, data []byte) Payload {
+	name := append(h.name[:0:len(h.name)], encoding...)
+	h.entry[0] = abi.Pair[string, []byte]{First: encodingKey, Second: name[:len(name):len(name)]}
+	return Payload{Metadata: h.entry[:], Data: data}
+}
+
+// small is a payload with a value that takes little, in one piece of memory.
+type small struct {
+	header
+	// data is room for every whole number, of up to 64 bits.
+	data [20]byte
 }
 
 // Null is the payload of None.
 func Null() Payload { return New(binaryNull, nil) }
 
 // Encoding says what the bytes of a payload are.
-func Encoding(p Payload) string {
-	for _, entry := range p.Metadata {
-		if entry.First == encodingKey {
-			return string(entry.Second)
+func Encoding(p Payload) string { return strings.Clone(encodingOf(p)) }
+
+// encodingOf is the same without a copy: as long as the payload is not changed.
+func encodingOf(p Payload) string {
+	for i := range p.Metadata {
+		if p.Metadata[i].First == encodingKey {
+			return abi.View(p.Metadata[i].Second)
 		}
 	}
 	return ""
@@ -72,11 +94,15 @@ func ToPayload(value any) (Payload, error) {
 		}
 		return value.Payloads[0], nil
 	}
+	made := new(small)
+	if data, ok := appendBasic(made.data[:0], value); ok {
+		return made.payload(jsonPlain, data[:len(data):len(data)]), nil
+	}
 	data, err := Marshal(value)
 	if err != nil {
 		return Payload{}, fmt.Errorf("cannot write a %T: %w", value, err)
 	}
-	return New(jsonPlain, data), nil
+	return made.payload(jsonPlain, data), nil
 }
 
 // ToPayloads writes arguments, each as a payload of its own.
@@ -112,18 +138,28 @@ func FromPayloads[T any](payloads []Payload) (T, error) {
 		raw.Payloads = payloads
 		return value, nil
 	}
-	return Argument[T](payloads, 0)
+	err := read(at(payloads, 0), &value)
+	return value, err
+}
+
+// at is one of several payloads. What is not there is null.
+func at(payloads []Payload, index int) Payload {
+	if index < len(payloads) {
+		return payloads[index]
+	}
+	return Null()
 }
 
 // Argument reads one of several values, counted from 0. What is not there is read from null.
 func Argument[T any](payloads []Payload, index int) (T, error) {
-	if index < len(payloads) {
-		return FromPayload[T](payloads[index])
-	}
-	return FromPayload[T](Null())
+	return FromPayload[T](at(payloads, index))
 }
 
 func read(p Payload, value any) error {
+	encoding := encodingOf(p)
+	if encoding == jsonPlain && readBasic(p.Data, value) {
+		return nil
+	}
 	switch value := value.(type) {
 	case *None:
 		return nil
@@ -134,13 +170,13 @@ func read(p Payload, value any) error {
 		value.Payloads = []Payload{p}
 		return nil
 	case *[]byte:
-		if Encoding(p) == binaryPlain {
+		if encoding == binaryPlain {
 			*value = p.Data
 			return nil
 		}
 	}
 	data := p.Data
-	switch Encoding(p) {
+	switch encoding {
 	case jsonPlain, jsonProtobuf:
 	case binaryNull:
 		data = []byte("null")

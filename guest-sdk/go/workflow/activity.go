@@ -69,9 +69,33 @@ type LocalActivityOptions struct {
 	Summary string
 }
 
+// activityOptions are options, and what they are to the host: made once, not for each activity.
+type activityOptions struct {
+	ActivityOptions
+	wire commands.ActivityOptions
+}
+
+func (o ActivityOptions) kept() *activityOptions {
+	cancellation := commands.ActivityCancellationType(o.CancellationType)
+	if o.WaitForCancellation && o.CancellationType == ActivityTryCancel {
+		cancellation = commands.ActivityCancellationTypeWaitCancellationCompleted
+	}
+	return &activityOptions{ActivityOptions: o, wire: commands.ActivityOptions{
+		ActivityID:       text(o.ActivityID),
+		TaskQueue:        text(o.TaskQueue),
+		ScheduleToClose:  span(o.ScheduleToCloseTimeout),
+		ScheduleToStart:  span(o.ScheduleToStartTimeout),
+		StartToClose:     span(o.StartToCloseTimeout),
+		Heartbeat:        span(o.HeartbeatTimeout),
+		RetryPolicy:      o.RetryPolicy.Wire(),
+		CancellationType: cancellation,
+		Summary:          text(o.Summary),
+	}}
+}
+
 // WithActivityOptions is the same context with options for the activities that are started with it.
 func WithActivityOptions(ctx Context, options ActivityOptions) Context {
-	return ctx.state().with(func(c *contextState) { c.activity = &options })
+	return ctx.state().with(func(c *contextState) { c.activity = options.kept() })
 }
 
 // WithLocalActivityOptions is the same context with options for the local activities that are started with it.
@@ -82,7 +106,7 @@ func WithLocalActivityOptions(ctx Context, options LocalActivityOptions) Context
 // GetActivityOptions are the options that activities of this context get.
 func GetActivityOptions(ctx Context) ActivityOptions {
 	if options := ctx.state().activity; options != nil {
-		return *options
+		return options.ActivityOptions
 	}
 	return ActivityOptions{}
 }
@@ -106,27 +130,21 @@ func ExecuteActivity[R any](ctx Context, activityType string, args ...any) Futur
 		var none R
 		return known(c, none, error(&conversionError{err}))
 	}
-	options := GetActivityOptions(ctx)
-	cancellation := commands.ActivityCancellationType(options.CancellationType)
-	if options.WaitForCancellation && options.CancellationType == ActivityTryCancel {
-		cancellation = commands.ActivityCancellationTypeWaitCancellationCompleted
+	return &operationFuture[R]{runtime: r, operation: c.scheduleActivity(activityType, input), read: activityResult[R]}
+}
+
+func (c *contextState) scheduleActivity(activityType string, input types.Payloads) *executor.Operation {
+	r := c.run.runtime
+	var wire commands.ActivityOptions
+	if c.activity != nil {
+		wire = c.activity.wire
 	}
-	operation := r.Start(executor.Activity, executor.ActivityEndsAtOnce(cancellation), c.token, func(o *executor.Operation) {
-		r.Host.ScheduleActivity(o.Seq, commands.ActivityOptions{
-			ActivityType:     activityType,
-			ActivityID:       text(options.ActivityID),
-			TaskQueue:        text(options.TaskQueue),
-			Input:            input,
-			ScheduleToClose:  span(options.ScheduleToCloseTimeout),
-			ScheduleToStart:  span(options.ScheduleToStartTimeout),
-			StartToClose:     span(options.StartToCloseTimeout),
-			Heartbeat:        span(options.HeartbeatTimeout),
-			RetryPolicy:      options.RetryPolicy.Wire(),
-			CancellationType: cancellation,
-			Summary:          text(options.Summary),
-		})
-	})
-	return &operationFuture[R]{runtime: r, operation: operation, awaits: "activity " + activityType, read: activityResult[R]}
+	wire.ActivityType, wire.Input = activityType, input
+	operation := r.Prepare(executor.Activity, executor.ActivityEndsAtOnce(wire.CancellationType), c.token)
+	operation.Name = activityType
+	r.Host.ScheduleActivity(operation.Seq, wire)
+	r.Sent(operation)
+	return operation
 }
 
 func activityResult[R any](outcome definition.Outcome) (R, error) {

@@ -27,7 +27,7 @@ type contextState struct {
 	value   any
 	parent  *contextState
 
-	activity *ActivityOptions
+	activity *activityOptions
 	local    *LocalActivityOptions
 	child    *ChildWorkflowOptions
 }

@@ -50,7 +50,8 @@ func deliver(r *executor.Runtime, token *executor.Token, to target, signal host.
 			r.Host.SignalExternal(o.Seq, to.external, signal)
 		}
 	})
-	return &operationFuture[None]{runtime: r, operation: operation, awaits: "delivery of signal " + signal.Name, read: delivered}
+	operation.Name = "delivery of signal " + signal.Name
+	return &operationFuture[None]{runtime: r, operation: operation, read: delivered}
 }
 
 func delivered(outcome definition.Outcome) (None, error) {
@@ -77,5 +78,6 @@ func RequestCancelExternalWorkflowWithReason(ctx Context, workflowID, runID, rea
 	operation := r.Start(executor.CancelExternal, false, nil, func(o *executor.Operation) {
 		r.Host.CancelExternal(o.Seq, externalTarget(workflowID, runID).external, reason)
 	})
-	return &operationFuture[None]{runtime: r, operation: operation, awaits: "cancel request to " + workflowID, read: delivered}
+	operation.Name = "cancel request to " + workflowID
+	return &operationFuture[None]{runtime: r, operation: operation, read: delivered}
 }

@@ -267,7 +267,7 @@ func (f *familyFuture) poll() bool {
 
 func (f *familyFuture) pending() (string, uint32, source) {
 	first := f.sending[0]
-	return first.awaits, first.operation.Seq, familySource{f}
+	return first.operation.Awaits(), first.operation.Seq, familySource{f}
 }
 
 // familySource is the end of any of the deliveries.

@@ -88,7 +88,6 @@ func known[T any](ctx *contextState, value T, err error) *settableFuture[T] {
 type operationFuture[T any] struct {
 	runtime   *executor.Runtime
 	operation *executor.Operation
-	awaits    string
 	read      func(definition.Outcome) (T, error)
 	// Read once.
 	taken bool
@@ -102,14 +101,14 @@ func (f *operationFuture[T]) poll() bool {
 }
 
 func (f *operationFuture[T]) pending() (string, uint32, source) {
-	return f.awaits, f.operation.Seq, f.operation.AtEnd()
+	return f.operation.Awaits(), f.operation.Seq, f.operation.AtEnd()
 }
 
 func (f *operationFuture[T]) IsReady() bool { return f.poll() }
 
 func (f *operationFuture[T]) Get(Context) (T, error) {
 	if !f.taken {
-		until(f.runtime, f)
+		f.runtime.AwaitEnd(f.operation)
 		outcome, _ := f.operation.Ended()
 		f.value, f.err = f.read(outcome)
 		f.taken = true

@@ -53,12 +53,15 @@ type run struct {
 	family   family
 	versions map[string]Version
 	// The main routine, until the first advance.
-	main   func() (any, error)
-	warned bool
+	main func() (any, error)
+	// delivers is deliverOwn, made once.
+	delivers func() bool
+	warned   bool
 }
 
 func newRun(definition *workflowDefinition, runtime *executor.Runtime) *run {
 	r := &run{definition: definition, runtime: runtime, dynamic: definition.dynamic, channels: map[string]any{}}
+	r.delivers = r.deliverOwn
 	r.family.toParent = true
 	r.context = &contextState{run: r, token: runtime.Root}
 	r.context.done = doneChannel(r, runtime.Root)
@@ -348,7 +351,7 @@ func (r *run) advance() {
 		r.main = nil
 		r.runtime.Spawn("run", func() { r.finish(main()) })
 	}
-	r.runtime.Advance(r.deliverOwn)
+	r.runtime.Advance(r.delivers)
 	r.refuseDeadlock()
 	r.warnAtClose()
 }

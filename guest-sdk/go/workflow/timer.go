@@ -1,7 +1,6 @@
 package workflow
 
 import (
-	"strconv"
 	"time"
 
 	"longhaul/internal/executor"
@@ -46,16 +45,18 @@ func NewTimerWithOptions(ctx Context, d time.Duration, options TimerOptions) Fut
 
 func startTimer(c *contextState, d time.Duration, summary string) *operationFuture[None] {
 	r := c.run.runtime
-	operation := r.Start(executor.Timer, true, c.token, func(o *executor.Operation) {
-		r.Host.StartTimer(o.Seq, types.Duration(max(d, 0)), text(summary))
-	})
-	read := func(outcome definition.Outcome) (None, error) {
-		if _, fired := outcome.(definition.OutcomeCompleted); fired {
-			return None{}, nil
-		}
-		return None{}, readFailure(outcome)
+	operation := r.Prepare(executor.Timer, true, c.token)
+	operation.Span = d
+	r.Host.StartTimer(operation.Seq, types.Duration(max(d, 0)), text(summary))
+	r.Sent(operation)
+	return &operationFuture[None]{runtime: r, operation: operation, read: fired}
+}
+
+func fired(outcome definition.Outcome) (None, error) {
+	if _, fired := outcome.(definition.OutcomeCompleted); fired {
+		return None{}, nil
 	}
-	return &operationFuture[None]{runtime: r, operation: operation, awaits: "timer " + human(d), read: read}
+	return None{}, readFailure(outcome)
 }
 
 // Sleep waits. The error is a *temporal.CanceledError if the context is cancelled first.
@@ -85,29 +86,4 @@ func span(d time.Duration) *types.Duration {
 	}
 	nanos := types.Duration(d)
 	return &nanos
-}
-
-// human is a duration as people write it: 7d, 1h30m, 250ms.
-func human(d time.Duration) string {
-	if d <= 0 {
-		return "0s"
-	}
-	parts := []struct {
-		amount time.Duration
-		unit   string
-	}{
-		{d / (24 * time.Hour), "d"},
-		{d / time.Hour % 24, "h"},
-		{d / time.Minute % 60, "m"},
-		{d / time.Second % 60, "s"},
-		{d / time.Millisecond % 1000, "ms"},
-		{d % time.Millisecond, "ns"},
-	}
-	words := ""
-	for _, part := range parts {
-		if part.amount > 0 {
-			words += strconv.FormatInt(int64(part.amount), 10) + part.unit
-		}
-	}
-	return words
 }

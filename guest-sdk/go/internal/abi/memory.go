@@ -37,10 +37,7 @@ func Enter() {
 }
 
 // Taken says that Go values now point to whatever the host has passed.
-func Taken() {
-	clear(held)
-	held = held[:0]
-}
+func Taken() { drop(0) }
 
 // Mark is the present state; a call of an import follows, and then Release.
 func Mark() Place {
@@ -65,8 +62,15 @@ func reset(place Place) {
 	}
 	chunks = chunks[:place.chunks]
 	used = place.used
-	clear(held[place.held:])
-	held = held[:place.held]
+	drop(place.held)
+}
+
+// drop lets go of all that is held but the first.
+func drop(first int) {
+	if len(held) > first {
+		clear(held[first:])
+		held = held[:first]
+	}
 }
 
 func chunkWords(bytes uintptr) int {
@@ -86,11 +90,37 @@ func Allocate(bytes uintptr) unsafe.Pointer {
 	return p
 }
 
+const (
+	// smallBytes is up to what length blocks for the host have their place beside others: a payload comes as five blocks, most of
+	// them a few bytes long.
+	smallBytes  = 64
+	sharedBytes = 256
+)
+
+var (
+	// shared is memory that small blocks are cut from. It is kept as long as one of them is.
+	shared chunk
+	// cutBytes are how much of it is given away.
+	cutBytes uintptr
+)
+
+func cut(bytes uintptr) unsafe.Pointer {
+	bytes = (bytes + 7) &^ 7
+	if shared == nil || cutBytes+bytes > sharedBytes {
+		shared, cutBytes = make(chunk, chunkWords(sharedBytes)), 0
+	}
+	p := unsafe.Add(unsafe.Pointer(unsafe.SliceData(shared)), cutBytes)
+	cutBytes += bytes
+	return p
+}
+
 // reallocate is how the host gets memory in this component for what it passes: parameters of exports and results of imports.
 func reallocate(old unsafe.Pointer, oldBytes, align, bytes uintptr) unsafe.Pointer {
 	// Blocks of the collector are aligned for every type.
 	var block unsafe.Pointer
-	if align > 1 {
+	if bytes <= smallBytes {
+		block = cut(bytes)
+	} else if align > 1 {
 		// Elements of a list, which may point to other blocks.
 		block = unsafe.Pointer(unsafe.SliceData(make(chunk, chunkWords(bytes))))
 	} else {
@@ -116,8 +146,7 @@ func forget(align, bytes uintptr) {
 		inner--
 		return
 	}
-	clear(held)
-	held = held[:0]
+	drop(0)
 }
 
 // TinyGo's runtime has a `cabi_realloc` of its own, whose blocks nothing holds: a collection in the middle of a call would free

@@ -1,9 +1,6 @@
 package executor
 
-import (
-	"cmp"
-	"slices"
-)
+import "slices"
 
 // A run may have thousands of tasks that wait. What they are kept in gives each of them up without a look at all others.
 
@@ -30,14 +27,33 @@ func (l *list[T]) add(number uint64, value *T) {
 	l.steps++
 }
 
+// find is where the thing with a number is, or would be.
+func (l *list[T]) find(number uint64) int {
+	low, high := l.begin, len(l.entries)
+	for low < high {
+		l.steps++
+		middle := low + (high-low)/2
+		if l.entries[middle].number < number {
+			low = middle + 1
+		} else {
+			high = middle
+		}
+	}
+	return low
+}
+
+// get is the thing with a number, or nil.
+func (l *list[T]) get(number uint64) *T {
+	if at := l.find(number); at < len(l.entries) && l.entries[at].number == number {
+		return l.entries[at].value
+	}
+	return nil
+}
+
 // remove removes the thing with a number, if it is there.
 func (l *list[T]) remove(number uint64) {
-	at, found := slices.BinarySearchFunc(l.entries[l.begin:], number, func(e entry[T], number uint64) int {
-		l.steps++
-		return cmp.Compare(e.number, number)
-	})
-	at += l.begin
-	if !found || l.entries[at].value == nil {
+	at := l.find(number)
+	if at == len(l.entries) || l.entries[at].number != number || l.entries[at].value == nil {
 		return
 	}
 	l.entries[at].value = nil
@@ -49,17 +65,29 @@ func (l *list[T]) remove(number uint64) {
 	}
 	switch left := l.len(); {
 	case left == 0:
-		l.entries, l.begin, l.gone = nil, 0, 0
+		l.entries, l.begin, l.gone = emptied(l.entries), 0, 0
 	case l.begin+l.gone > left && l.begin+l.gone >= compactMin:
-		kept := make([]entry[T], 0, left+left/2)
+		entries := make([]entry[T], 0, left+left/2)
 		for _, e := range l.entries[l.begin:] {
 			l.steps++
 			if e.value != nil {
-				kept = append(kept, e)
+				entries = append(entries, e)
 			}
 		}
-		l.entries, l.begin, l.gone = kept, 0, 0
+		l.entries, l.begin, l.gone = entries, 0, 0
 	}
+}
+
+// kept is how much room is kept of something that is empty: most of what a run has is empty and not empty in turn, and a run that lives on
+// must not get new memory each time.
+const kept = 16
+
+// emptied is a slice of which nothing is left, whose room is kept if it is small. What was in it was overwritten before.
+func emptied[T any](s []T) []T {
+	if cap(s) > kept {
+		return nil
+	}
+	return s[:0]
 }
 
 // compactMin is how many entries of which nothing is left are worth a copy of those that are.
@@ -77,6 +105,8 @@ func (l *list[T]) all(yield func(*T) bool) {
 // waitSet keeps waits in no order: who wakes them does so in the order of their numbers.
 type waitSet struct {
 	waits []*Wait
+	// one is room for the only wait that most have.
+	one [1]*Wait
 	// places are where the waits are; nil where there are only a few.
 	places map[*Wait]int
 	// steps counts the waits that were looked at to add and to remove: for tests.
@@ -87,6 +117,9 @@ type waitSet struct {
 const fewWaits = 16
 
 func (s *waitSet) add(wait *Wait) {
+	if s.waits == nil {
+		s.waits = s.one[:0]
+	}
 	s.waits = append(s.waits, wait)
 	s.steps++
 	switch {
@@ -121,6 +154,6 @@ func (s *waitSet) remove(wait *Wait) {
 		delete(s.places, wait)
 	}
 	if last == 0 {
-		s.waits, s.places = nil, nil
+		s.waits, s.places = emptied(s.waits), nil
 	}
 }

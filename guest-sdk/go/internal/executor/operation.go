@@ -2,6 +2,7 @@ package executor
 
 import (
 	"slices"
+	"time"
 
 	"longhaul/internal/failure"
 	"longhaul/internal/wit/commands"
@@ -47,14 +48,14 @@ type stage struct {
 	outcome definition.Outcome
 }
 
-func (s *stage) resolve(outcome definition.Outcome) []*Wait {
+// resolve takes an outcome, and adds the waits that it ends to those that have.
+func (s *stage) resolve(outcome definition.Outcome, ended []*Wait) []*Wait {
 	if s.over {
-		return nil
+		return ended
 	}
 	s.over = true
 	s.outcome = outcome
-	// A copy, which is put in order.
-	return slices.Clone(s.waits.waits)
+	return append(ended, s.waits.waits...)
 }
 
 // Operation is something that this run has started.
@@ -75,10 +76,57 @@ type Operation struct {
 	// Of a child.
 	WorkflowID   string
 	WorkflowType string
+	// What it is to who asks where the run waits: its name, or how long it takes.
+	Name string
+	Span time.Duration
+	// wait is the one of who waits first, which most are alone.
+	wait Wait
+}
+
+// Awaits is what waits for the operation wait for, in words.
+func (o *Operation) Awaits() string {
+	switch o.kind {
+	case Timer:
+		return "timer " + human(o.Span)
+	case Activity:
+		return "activity " + o.Name
+	default:
+		return o.Name
+	}
+}
+
+// AwaitEnd waits until an operation has ended.
+func (r *Runtime) AwaitEnd(o *Operation) {
+	r.Proceed()
+	if o.ended.outcome != nil {
+		return
+	}
+	r.MustWrite("something that waits")
+	wait := &o.wait
+	if wait.number != 0 {
+		// Another task waits already.
+		wait = &Wait{}
+	}
+	*wait = Wait{seq: o.Seq, operation: o}
+	r.park(wait)
+	o.ended.Add(wait)
+	for o.ended.outcome == nil {
+		r.Block()
+	}
+	o.ended.Remove(wait)
+	r.Leave(wait)
 }
 
 // Start starts an operation: send gives it to the host. It is cancelled at once if its token is.
 func (r *Runtime) Start(kind Kind, endsAtOnce bool, token *Token, send func(operation *Operation)) *Operation {
+	operation := r.Prepare(kind, endsAtOnce, token)
+	send(operation)
+	r.Sent(operation)
+	return operation
+}
+
+// Prepare is Start as far as the host, which the caller then gives the operation; Sent follows.
+func (r *Runtime) Prepare(kind Kind, endsAtOnce bool, token *Token) *Operation {
 	r.MustWrite(kind.what())
 	operation := &Operation{
 		Seq:          r.NextSeq(),
@@ -87,12 +135,16 @@ func (r *Runtime) Start(kind Kind, endsAtOnce bool, token *Token, send func(oper
 		token:        token,
 		workflowTask: r.currentWorkflowTask(),
 	}
-	r.operations[operation.Seq] = operation
-	send(operation)
-	if kind == Child {
+	r.operations.add(uint64(operation.Seq), operation)
+	return operation
+}
+
+// Sent says that the host has the operation.
+func (r *Runtime) Sent(operation *Operation) {
+	if operation.kind == Child {
 		r.children.add(uint64(operation.Seq), operation)
 	}
-	if token != nil {
+	if token := operation.token; token != nil {
 		if token.Cancelled() {
 			r.CancelOperation(operation, token.Reason())
 		} else {
@@ -100,7 +152,6 @@ func (r *Runtime) Start(kind Kind, endsAtOnce bool, token *Token, send func(oper
 			token.attach()
 		}
 	}
-	return operation
 }
 
 // ActivityEndsAtOnce tells whether a workflow that cancels such an activity goes on at once.
@@ -113,21 +164,21 @@ func ChildEndsAtOnce(cancellation commands.ChildCancellationType) bool {
 	return cancellation == commands.ChildCancellationTypeAbandon || cancellation == commands.ChildCancellationTypeTryCancel
 }
 
-// resolve takes an outcome, and gives the waits that it ends.
-func (o *Operation) resolve(outcome definition.Outcome) []*Wait {
+// resolve takes an outcome, and adds the waits that it ends to those that have.
+func (o *Operation) resolve(outcome definition.Outcome, ended []*Wait) []*Wait {
 	switch outcome.(type) {
 	case definition.OutcomeChildStarted:
-		return o.started.resolve(outcome)
+		return o.started.resolve(outcome, ended)
 	case definition.OutcomeChildStartFailed:
 		o.ended.over = true
-		return o.started.resolve(outcome)
+		return o.started.resolve(outcome, ended)
 	case definition.OutcomeCancelled, definition.OutcomeFailed:
 		if o.kind == Child && !o.started.over {
 			o.ended.over = true
-			return o.started.resolve(outcome)
+			return o.started.resolve(outcome, ended)
 		}
 	}
-	return o.ended.resolve(outcome)
+	return o.ended.resolve(outcome, ended)
 }
 
 // CancelOperation cancels an operation, once, unless it has ended. It gives the waits that end.
@@ -153,14 +204,14 @@ func (r *Runtime) CancelOperation(o *Operation, reason string) []*Wait {
 	if sent && !o.endsAtOnce {
 		return nil
 	}
-	waits := o.resolve(definition.OutcomeCancelled{Value: r.cancelledFailure(o)})
+	waits := o.resolve(definition.OutcomeCancelled{Value: r.cancelledFailure(o)}, nil)
 	r.forget(o)
 	return waits
 }
 
 // forget drops an operation that has ended: nothing reaches it any more.
 func (r *Runtime) forget(o *Operation) {
-	delete(r.operations, o.Seq)
+	r.operations.remove(uint64(o.Seq))
 	if o.kind == Child {
 		r.children.remove(uint64(o.Seq))
 	}

@@ -9,6 +9,7 @@
 package executor
 
 import (
+	"cmp"
 	"slices"
 
 	"longhaul/internal/coro"
@@ -36,7 +37,9 @@ type Runtime struct {
 	workflowTask      uint64
 	workflowTaskKnown bool
 
+	// Those that will run, from next on: what is in front of it has run.
 	ready []*Task
+	next  int
 	tasks list[Task]
 	// Of those whose goroutine is known: which task a goroutine is.
 	byGoroutine map[uintptr]*Task
@@ -44,7 +47,7 @@ type Runtime struct {
 	parked     int
 	idle       []*worker
 	current    *Task
-	operations map[uint32]*Operation
+	operations list[Operation]
 	children   list[Operation]
 	conditions list[Wait]
 	// Waits whose operation has ended since the last Advance.
@@ -64,7 +67,7 @@ type Runtime struct {
 
 // New is a run that has not begun.
 func New(h host.Host, info types.ExecutionInfo) *Runtime {
-	r := &Runtime{Host: h, Info: info, operations: map[uint32]*Operation{}, byGoroutine: map[uintptr]*Task{}}
+	r := &Runtime{Host: h, Info: info, byGoroutine: map[uintptr]*Task{}}
 	r.Root = NewToken(nil)
 	return r
 }
@@ -155,11 +158,11 @@ func (r *Runtime) Proceed() {
 
 // Resolve marks an operation's outcome. One that is not awaited any more, because the operation was cancelled here, is dropped.
 func (r *Runtime) Resolve(seq uint32, outcome definition.Outcome) {
-	operation := r.operations[seq]
+	operation := r.operations.get(uint64(seq))
 	if operation == nil {
 		return
 	}
-	r.ended = append(r.ended, operation.resolve(outcome)...)
+	r.ended = operation.resolve(outcome, r.ended)
 	if operation.ended.over {
 		r.forget(operation)
 		if operation.Then != nil {
@@ -176,18 +179,22 @@ func (r *Runtime) Advance(deliver func() bool) {
 		r.enqueue(task)
 	}
 	r.held = nil
+	// Nothing ends an operation's wait before all of these are woken.
 	woken := r.ended
-	r.ended = nil
 	if reason := r.cancelRequested; reason != nil {
 		r.cancelRequested = nil
 		woken = append(woken, r.cancel(r.Root, *reason)...)
 	}
 	r.WakeInOrder(woken)
+	for i := range woken {
+		woken[i] = nil
+	}
+	r.ended = emptied(woken)
 	// Goroutines that the workflow has made in a handler may be able to run.
 	coro.RunAll()
 	for {
 		r.runReady()
-		if !r.follow() && !deliver() && !r.tryConditions() && len(r.ready) == 0 {
+		if !r.follow() && !deliver() && !r.tryConditions() && r.next == len(r.ready) {
 			break
 		}
 	}
@@ -195,12 +202,12 @@ func (r *Runtime) Advance(deliver func() bool) {
 }
 
 func (r *Runtime) runReady() {
-	for len(r.ready) > 0 {
-		task := r.ready[0]
-		r.ready[0] = nil
-		r.ready = r.ready[1:]
-		if len(r.ready) == 0 {
-			r.ready = nil
+	for r.next < len(r.ready) {
+		task := r.ready[r.next]
+		r.ready[r.next] = nil
+		r.next++
+		if r.next == len(r.ready) {
+			r.ready, r.next = emptied(r.ready), 0
 		}
 		task.queued = false
 		r.resume(task)
@@ -241,12 +248,9 @@ func (r *Runtime) tryConditions() bool {
 
 // WakeInOrder wakes waits in the order in which they began.
 func (r *Runtime) WakeInOrder(waits []*Wait) {
-	slices.SortFunc(waits, func(a, b *Wait) int {
-		if a.number < b.number {
-			return -1
-		}
-		return 1
-	})
+	if len(waits) > 1 {
+		slices.SortFunc(waits, func(a, b *Wait) int { return cmp.Compare(a.number, b.number) })
+	}
 	for _, wait := range waits {
 		r.Wake(wait)
 	}

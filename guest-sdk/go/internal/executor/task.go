@@ -169,7 +169,7 @@ func (r *Runtime) Waiting() []definition.WaitingTask {
 			if wait.seq != 0 {
 				seq = &wait.seq
 			}
-			waiting = append(waiting, definition.WaitingTask{Task: task.name, Seq: seq, Awaits: wait.awaits})
+			waiting = append(waiting, definition.WaitingTask{Task: task.name, Seq: seq, Awaits: wait.text()})
 		}
 	}
 	return waiting

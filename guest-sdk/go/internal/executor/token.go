@@ -65,12 +65,14 @@ func (t *Token) detach() {
 // drop notes that an operation has ended.
 func (t *Token) drop() {
 	t.over++
-	if t.over*2 > len(t.operations) {
+	switch {
+	case t.over == len(t.operations):
+		clear(t.operations)
+		t.operations = emptied(t.operations)
+		t.over = 0
+	case t.over*2 > len(t.operations):
 		t.operations = slices.DeleteFunc(t.operations, func(o *Operation) bool { return o.ended.over })
 		t.over = 0
-		if len(t.operations) == 0 {
-			t.operations = nil
-		}
 	}
 	t.detach()
 }

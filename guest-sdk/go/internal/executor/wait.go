@@ -13,6 +13,8 @@ type Wait struct {
 	condition func() bool
 	// The condition held when it was tried, which is now.
 	held bool
+	// What says what it waits for, where there is no text.
+	operation *Operation
 }
 
 // Waiters are the waits that something will end.
@@ -33,11 +35,23 @@ func (w *Waiters) Wake(r *Runtime) { r.WakeInOrder(slices.Clone(w.waits.waits)) 
 // Park begins a wait of the task that runs, for something in words, and for an operation if seq is not 0.
 func (r *Runtime) Park(awaits string, seq uint32) *Wait {
 	r.MustWrite("something that waits")
-	r.wait++
-	task := r.running()
-	wait := &Wait{number: r.wait, task: task, awaits: awaits, seq: seq}
-	task.waits.add(wait.number, wait)
+	wait := &Wait{awaits: awaits, seq: seq}
+	r.park(wait)
 	return wait
+}
+
+func (r *Runtime) park(wait *Wait) {
+	r.wait++
+	wait.number, wait.task = r.wait, r.running()
+	wait.task.waits.add(wait.number, wait)
+}
+
+// text is what it waits for.
+func (w *Wait) text() string {
+	if w.operation != nil {
+		return w.operation.Awaits()
+	}
+	return w.awaits
 }
 
 // Watch also wakes the wait when the token is cancelled.
