@@ -5,6 +5,15 @@ import "strconv"
 // Values of the types that the language itself names are most of what workflows and activities pass on. They are written and read here,
 // without reflection; whatever is not plain goes the way of all others, with the same result.
 
+// isBasic tells whether a value's type is one of those.
+func isBasic(value any) bool {
+	switch value.(type) {
+	case string, bool, int, int8, int16, int32, int64, uint, uint8, uint16, uint32, uint64:
+		return true
+	}
+	return false
+}
+
 // appendBasic writes a value as JSON, if its type is one of those.
 func appendBasic(out []byte, value any) ([]byte, bool) {
 	switch value := value.(type) {

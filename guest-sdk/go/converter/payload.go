@@ -56,11 +56,38 @@ func (h *header) payload(encoding string, data []byte) Payload {
 	return Payload{Metadata: h.entry[:], Data: data}
 }
 
-// small is a payload with a value that takes little, in one piece of memory.
+// small is a payload with a value that takes little, and a list of it alone, in one piece of memory.
 type small struct {
 	header
 	// data is room for every whole number, of up to 64 bits.
 	data [20]byte
+	list [1]Payload
+}
+
+// smalls is memory for several, which stays as long as somebody has one of them.
+var smalls []small
+
+const smallsSize = 4
+
+func newSmall() *small {
+	if len(smalls) == 0 {
+		smalls = make([]small, smallsSize)
+	}
+	s := &smalls[0]
+	smalls = smalls[1:]
+	return s
+}
+
+// write writes a value as JSON, which is in this memory if it takes little.
+func (s *small) write(value any) (Payload, error) {
+	data, ok := appendBasic(s.data[:0], value)
+	if !ok {
+		var err error
+		if data, err = Marshal(value); err != nil {
+			return Payload{}, fmt.Errorf("cannot write a %T: %w", value, err)
+		}
+	}
+	return s.payload(jsonPlain, data[:len(data):len(data)]), nil
 }
 
 // Null is the payload of None.
@@ -94,19 +121,17 @@ func ToPayload(value any) (Payload, error) {
 		}
 		return value.Payloads[0], nil
 	}
-	made := new(small)
-	if data, ok := appendBasic(made.data[:0], value); ok {
-		return made.payload(jsonPlain, data[:len(data):len(data)]), nil
-	}
-	data, err := Marshal(value)
-	if err != nil {
-		return Payload{}, fmt.Errorf("cannot write a %T: %w", value, err)
-	}
-	return made.payload(jsonPlain, data), nil
+	return newSmall().write(value)
 }
 
 // ToPayloads writes arguments, each as a payload of its own.
 func ToPayloads(values ...any) ([]Payload, error) {
+	if len(values) == 1 && isBasic(values[0]) {
+		s := newSmall()
+		payload, err := s.write(values[0])
+		s.list[0] = payload
+		return s.list[:], err
+	}
 	payloads := make([]Payload, 0, len(values))
 	for _, value := range values {
 		switch value := value.(type) {
@@ -138,8 +163,11 @@ func FromPayloads[T any](payloads []Payload) (T, error) {
 		raw.Payloads = payloads
 		return value, nil
 	}
-	err := read(at(payloads, 0), &value)
-	return value, err
+	first := at(payloads, 0)
+	if encodingOf(first) == jsonPlain && readBasic(first.Data, &value) {
+		return value, nil
+	}
+	return FromPayload[T](first)
 }
 
 // at is one of several payloads. What is not there is null.

@@ -347,13 +347,19 @@ func (r *run) query(name string, input types.Payloads) abi.Result[types.Payload,
 }
 
 func (r *run) advance() {
-	if main := r.main; main != nil {
-		r.main = nil
-		r.runtime.Spawn("run", func() { r.finish(main()) })
+	if r.main != nil {
+		r.spawnMain()
 	}
 	r.runtime.Advance(r.delivers)
 	r.refuseDeadlock()
 	r.warnAtClose()
+}
+
+// spawnMain is apart from what is done each time: what a closure holds is allocated when its function begins.
+func (r *run) spawnMain() {
+	main := r.main
+	r.main = nil
+	r.runtime.Spawn("run", func() { r.finish(main()) })
 }
 
 // refuseDeadlock fails the task of a run that nothing can make go on: neither an outcome, which it does not wait for, nor a message,

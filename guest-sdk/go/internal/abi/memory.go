@@ -52,6 +52,12 @@ func Release(place Place) {
 }
 
 func reset(place Place) {
+	if len(chunks) == 1 && place.chunks <= 1 && len(chunks[0]) == chunkWords(chunkBytes) {
+		// The usual case: a call that needed little.
+		used = place.used
+		drop(place.held)
+		return
+	}
 	if place.chunks == 0 && len(chunks) > 0 && len(chunks[0]) == chunkWords(chunkBytes) {
 		// The first chunk stays.
 		place.chunks = 1

@@ -128,14 +128,25 @@ func (r *Runtime) Start(kind Kind, endsAtOnce bool, token *Token, send func(oper
 // Prepare is Start as far as the host, which the caller then gives the operation; Sent follows.
 func (r *Runtime) Prepare(kind Kind, endsAtOnce bool, token *Token) *Operation {
 	r.MustWrite(kind.what())
-	operation := &Operation{
-		Seq:          r.NextSeq(),
-		kind:         kind,
-		endsAtOnce:   endsAtOnce,
-		token:        token,
-		workflowTask: r.currentWorkflowTask(),
-	}
+	operation := r.newOperation()
+	operation.Seq = r.NextSeq()
+	operation.kind = kind
+	operation.endsAtOnce = endsAtOnce
+	operation.token = token
+	operation.workflowTask = r.currentWorkflowTask()
 	r.operations.add(uint64(operation.Seq), operation)
+	return operation
+}
+
+// slabSize is how many operations are one piece of memory, which stays as long as somebody has one of them.
+const slabSize = 4
+
+func (r *Runtime) newOperation() *Operation {
+	if len(r.slab) == 0 {
+		r.slab = make([]Operation, slabSize)
+	}
+	operation := &r.slab[0]
+	r.slab = r.slab[1:]
 	return operation
 }
 

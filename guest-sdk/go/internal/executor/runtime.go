@@ -48,6 +48,8 @@ type Runtime struct {
 	idle       []*worker
 	current    *Task
 	operations list[Operation]
+	// Memory for operations: one piece for several.
+	slab       []Operation
 	children   list[Operation]
 	conditions list[Wait]
 	// Waits whose operation has ended since the last Advance.
@@ -229,7 +231,17 @@ func (r *Runtime) tryConditions() bool {
 	if r.conditions.len() == 0 {
 		return false
 	}
-	var held *Wait
+	held := r.heldCondition()
+	if held == nil {
+		return false
+	}
+	held.held = true
+	r.Wake(held)
+	return true
+}
+
+// heldCondition is the wait with the first condition that holds, or nil.
+func (r *Runtime) heldCondition() (held *Wait) {
 	r.ReadOnly("the condition of an Await", func() {
 		for wait := range r.conditions.all {
 			if wait.condition() {
@@ -238,12 +250,7 @@ func (r *Runtime) tryConditions() bool {
 			}
 		}
 	})
-	if held == nil {
-		return false
-	}
-	held.held = true
-	r.Wake(held)
-	return true
+	return held
 }
 
 // WakeInOrder wakes waits in the order in which they began.

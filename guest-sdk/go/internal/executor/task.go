@@ -75,14 +75,19 @@ func (r *Runtime) resume(task *Task) {
 			w.next = task
 			coro.Resume(w.handle)
 		} else {
-			w := &worker{next: task}
-			coro.Start(func() { r.work(w) })
+			r.startWorker(task)
 		}
 	}
 	r.current = before
 	if r.readOnly != readOnly {
 		panic("longhaul: something in " + r.readOnly + " waits for a channel or a lock of Go's own; it must not wait")
 	}
+}
+
+// startWorker is apart from resume: what a closure holds is allocated when its function begins.
+func (r *Runtime) startWorker(task *Task) {
+	w := &worker{next: task}
+	coro.Start(func() { r.work(w) })
 }
 
 func (r *Runtime) work(w *worker) {

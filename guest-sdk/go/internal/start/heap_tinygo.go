@@ -2,7 +2,10 @@
 
 package start
 
-import _ "unsafe" // for go:linkname
+import (
+	"runtime"
+	_ "unsafe" // for go:linkname
+)
 
 // heapBytes is what the heap has before the first call of a run. TinyGo leaves it what remains of a page, 64 KiB at most, most of
 // which the runtime's own start takes: the first goroutine's stack would already make the collector run, which looks at all global
@@ -13,10 +16,12 @@ import _ "unsafe" // for go:linkname
 // was a third of a replay.
 const heapBytes = 512 << 10
 
-// MakeRoom lets the heap grow to what a run needs at least. Only the addresses: a page takes memory when it is first written to.
+// MakeRoom lets the heap grow to what a run needs at least. Only the addresses: a page takes memory when it is first written to. What
+// the program's start has left behind, the stack of its goroutine above all, is collected before a run begins with it.
 func MakeRoom() {
 	for heapEnd-heapStart < heapBytes && growHeap() {
 	}
+	runtime.GC()
 }
 
 //go:linkname growHeap runtime.growHeap
