@@ -49,6 +49,10 @@ impl Times {
         result
     }
 
+    fn median(&self) -> Duration {
+        Latencies::new(self.each_ns.clone()).percentile(50)
+    }
+
     fn measured(self) -> Measured {
         Measured {
             elapsed: self.total,
@@ -116,7 +120,8 @@ pub(super) async fn measure(session: &Session, report: &mut Report<'_>) -> Resul
 
 impl Parts {
     /// What is not a rate.
-    fn figures(&mut self) -> [Figure; 4] {
+    fn figures(&mut self) -> [Figure; 5] {
+        let begun = self.instantiate.median() + self.start.median();
         self.resident.sort_unstable();
         let resident = self
             .resident
@@ -131,6 +136,12 @@ impl Parts {
             aim,
         };
         [
+            figure(
+                "instantiate and start, medians",
+                begun.as_secs_f64(),
+                Unit::Seconds,
+                Some(Bound::Below(150e-6)),
+            ),
             figure(
                 "a call that changes nothing, median",
                 self.call,
