@@ -168,6 +168,9 @@ func (c *Channel[T]) isClosed() bool {
 
 func (c *Channel[T]) poll() bool { return c.held() > 0 || c.isClosed() }
 
+// over: it is closed, and what was in it was taken.
+func (c *Channel[T]) over() bool { return c.held() == 0 && c.isClosed() }
+
 func (c *Channel[T]) pending() (string, uint32, source) {
 	if c.token != nil {
 		return c.name, 0, c.token

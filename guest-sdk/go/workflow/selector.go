@@ -27,7 +27,8 @@ func (s *Selector) AddFuture(future Waitable, then func()) *Selector {
 	return s.add(selectCase{on: future, then: then, once: true})
 }
 
-// AddReceive adds a channel: the function is called whenever Select finds something in it, and takes it.
+// AddReceive adds a channel: the function is called whenever Select finds something in it, and takes it. Of a channel that is closed and
+// empty it is called once: the case has then ended, as that of a future that was known.
 func (s *Selector) AddReceive(channel Waitable, then func()) *Selector {
 	return s.add(selectCase{on: channel, then: then})
 }
@@ -97,8 +98,15 @@ func (s *Selector) Select(ctx Context) {
 		waits[i].leave(r)
 	}
 	chosen := &s.cases[found]
-	chosen.done = chosen.once
+	// Otherwise a loop around Select would find nothing but a closed channel any more.
+	chosen.done = chosen.once || isOver(chosen.on)
 	chosen.then()
+}
+
+// isOver tells whether something is ready, but has nothing to take, and never will have.
+func isOver(on Waitable) bool {
+	channel, ok := on.(interface{ over() bool })
+	return ok && channel.over()
 }
 
 // empty is a Selector in which nothing is left to wait for, until a case is added.
