@@ -17,7 +17,7 @@ var (
 
 // account is the state of one workflow.
 type account struct {
-	lock    *workflow.Mutex
+	lock    workflow.Mutex
 	balance decimal.Decimal
 	closed  bool
 }

@@ -12,7 +12,7 @@ const capacity = 1_000
 // queue is the state of one workflow. Handlers only add to the channel and the main routine alone takes from it, so nothing needs a
 // lock.
 type queue struct {
-	messages       *workflow.Channel[string]
+	messages       workflow.Channel[string]
 	processed      uint64
 	shouldShutdown bool
 }

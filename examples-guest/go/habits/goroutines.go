@@ -15,7 +15,7 @@ import (
 type goroutines struct {
 	lines   []string
 	left    int
-	numbers *workflow.Channel[int]
+	numbers workflow.ReceiveChannel[int]
 }
 
 func newGoroutines(ctx workflow.Context, _ workflow.None) (*goroutines, error) {

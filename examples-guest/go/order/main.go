@@ -15,7 +15,7 @@ const day = 24 * time.Hour
 // order is the state of one workflow.
 type order struct {
 	// One update or shipment at a time changes the order.
-	lock       *workflow.Mutex
+	lock       workflow.Mutex
 	orderID    string
 	customerID string
 	status     orderStatus

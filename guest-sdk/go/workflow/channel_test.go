@@ -45,9 +45,9 @@ func said(call func()) (text string) {
 }
 
 func TestToCloseAChannelTwiceOrUnderASenderPanics(t *testing.T) {
-	for want, end := range map[string]func(ctx Context, channel *Channel[int]){
-		"longhaul: the channel orders was closed before": func(_ Context, channel *Channel[int]) { channel.Close(); channel.Close() },
-		"longhaul: a value was sent on the closed channel orders": func(ctx Context, channel *Channel[int]) {
+	for want, end := range map[string]func(ctx Context, channel Channel[int]){
+		"longhaul: the channel orders was closed before": func(_ Context, channel Channel[int]) { channel.Close(); channel.Close() },
+		"longhaul: a value was sent on the closed channel orders": func(ctx Context, channel Channel[int]) {
 			Go(ctx, func(ctx Context) { channel.Send(ctx, 1) })
 			_ = Sleep(ctx, time.Second)
 			channel.Close()

@@ -8,7 +8,7 @@ import (
 // Context is what workflow code passes on: what cancels it, the options of what it starts, and values.
 type Context interface {
 	// Done is closed when the context is cancelled.
-	Done() *Channel[None]
+	Done() Channel[None]
 	// Err is nil until the context is cancelled, and then a *temporal.CanceledError.
 	Err() error
 	// Value is the value of a key, or nil.
@@ -21,7 +21,7 @@ type Context interface {
 type contextState struct {
 	run     *run
 	token   *executor.Token
-	done    *Channel[None]
+	done    Channel[None]
 	message *MessageInfo
 	key     any
 	value   any
@@ -35,7 +35,7 @@ type contextState struct {
 func (c *contextState) state() *contextState { return c }
 
 // Done is closed when the context is cancelled.
-func (c *contextState) Done() *Channel[None] { return c.done }
+func (c *contextState) Done() Channel[None] { return c.done }
 
 // Err is nil until the context is cancelled.
 func (c *contextState) Err() error {
