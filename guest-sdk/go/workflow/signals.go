@@ -205,6 +205,14 @@ func (w *SignalWait[T]) Get(Context) (SignalDelivery[T], error) {
 	return w.value, w.err
 }
 
+// GetUnhandledSignalNames are the names of the signals that nobody has taken: neither a handler, nor who waits for one, nor who
+// receives from a channel.
+func GetUnhandledSignalNames(ctx Context) []string {
+	run := ctx.state().run
+	run.runtime.Proceed()
+	return run.unhandledSignals()
+}
+
 // SignalChannelOptions are the options of GetSignalChannelWithOptions.
 type SignalChannelOptions struct {
 	// Description is what tools show.
