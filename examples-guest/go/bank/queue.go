@@ -34,7 +34,7 @@ func newQueue(ctx workflow.Context, _ workflow.None) (*queue, error) {
 	return q, nil
 }
 
-func (q *queue) run(ctx workflow.Context) (workflow.None, error) {
+func (q *queue) Run(ctx workflow.Context) (workflow.None, error) {
 	ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{StartToCloseTimeout: 30 * time.Second})
 	for {
 		if err := workflow.Await(ctx, func() bool { return q.messages.Len() > 0 || q.shouldShutdown }); err != nil {
