@@ -63,7 +63,7 @@ func (a *expenseApproval) decide(ctx workflow.Context, d decision) {
 	a.decision = &d
 }
 
-func (a *expenseApproval) run(ctx workflow.Context) (string, error) {
+func (a *expenseApproval) Run(ctx workflow.Context) (string, error) {
 	request := a.request
 	if _, err := workflow.ExecuteActivity[workflow.None](within(ctx, 5*time.Minute), "send_approval_notification", request).Get(ctx); err != nil {
 		return "", err
@@ -100,5 +100,5 @@ func main() {
 	workflow.RegisterWithInitOptions(workflow.RegisterOptions{
 		Name:        "ExpenseApprovalWorkflow",
 		Description: "Approval of an expense by a manager, within a week.",
-	}, newExpenseApproval, (*expenseApproval).run)
+	}, newExpenseApproval, workflow.Run)
 }

@@ -45,7 +45,7 @@ func newTrial(ctx workflow.Context, plan plan) (*trial, error) {
 	return t, nil
 }
 
-func (t *trial) run(ctx workflow.Context) (string, error) {
+func (t *trial) Run(ctx workflow.Context) (string, error) {
 	ctx, t.cancel = workflow.WithCancel(ctx)
 	if t.cancelled {
 		t.cancel()
@@ -97,5 +97,5 @@ func inWords(err error) string {
 }
 
 func registerTrial() {
-	workflow.RegisterWithInitOptions(workflow.RegisterOptions{Name: "Trial", Description: "Runs one activity and returns how it ended, in words."}, newTrial, (*trial).run)
+	workflow.RegisterWithInitOptions(workflow.RegisterOptions{Name: "Trial", Description: "Runs one activity and returns how it ended, in words."}, newTrial, workflow.Run)
 }

@@ -17,7 +17,7 @@ var (
 
 // account is the state of one workflow.
 type account struct {
-	lock    *workflow.Mutex
+	lock    workflow.Mutex
 	balance decimal.Decimal
 	closed  bool
 }
@@ -37,7 +37,7 @@ func newAccount(ctx workflow.Context, _ workflow.None) (*account, error) {
 	return a, nil
 }
 
-func (a *account) run(ctx workflow.Context) (decimal.Decimal, error) {
+func (a *account) Run(ctx workflow.Context) (decimal.Decimal, error) {
 	// A withdrawal that has begun ends, and its caller is told.
 	err := workflow.Await(ctx, func() bool { return a.closed && workflow.AllHandlersFinished(ctx) })
 	return a.balance, err

@@ -7,9 +7,9 @@ func main() {
 	workflow.RegisterWithInitOptions(workflow.RegisterOptions{
 		Name:        "BankAccountWorkflow",
 		Description: "A bank account. Withdrawals read the balance, wait, and write it: a lock lets one at a time do so.",
-	}, newAccount, (*account).run)
+	}, newAccount, workflow.Run)
 	workflow.RegisterWithInitOptions(workflow.RegisterOptions{
 		Name:        "QueueBasedWorkflow",
 		Description: "Processes messages in the order in which they came, without a lock.",
-	}, newQueue, (*queue).run)
+	}, newQueue, workflow.Run)
 }

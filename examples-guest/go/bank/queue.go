@@ -12,7 +12,7 @@ const capacity = 1_000
 // queue is the state of one workflow. Handlers only add to the channel and the main routine alone takes from it, so nothing needs a
 // lock.
 type queue struct {
-	messages       *workflow.Channel[string]
+	messages       workflow.Channel[string]
 	processed      uint64
 	shouldShutdown bool
 }
@@ -34,7 +34,7 @@ func newQueue(ctx workflow.Context, _ workflow.None) (*queue, error) {
 	return q, nil
 }
 
-func (q *queue) run(ctx workflow.Context) (workflow.None, error) {
+func (q *queue) Run(ctx workflow.Context) (workflow.None, error) {
 	ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{StartToCloseTimeout: 30 * time.Second})
 	for {
 		if err := workflow.Await(ctx, func() bool { return q.messages.Len() > 0 || q.shouldShutdown }); err != nil {

@@ -81,7 +81,7 @@ func newSignals(ctx workflow.Context, n int64) (*signals, error) {
 	return s, nil
 }
 
-func (s *signals) run(ctx workflow.Context) (int64, error) {
+func (s *signals) Run(ctx workflow.Context) (int64, error) {
 	err := workflow.Await(ctx, func() bool { return s.got >= s.n })
 	return s.got, err
 }
@@ -122,7 +122,7 @@ func main() {
 	define("Local", local)
 	define("Fan", fan)
 	define("Sleep", sleep)
-	workflow.RegisterWithInit("Signals", newSignals, (*signals).run)
+	workflow.RegisterWithInit("Signals", newSignals, workflow.Run)
 	define("Parent", parent)
 	define("Chain", chain)
 	define("ChainEnd", chainEnd)

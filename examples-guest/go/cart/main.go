@@ -67,7 +67,7 @@ func newCart(ctx workflow.Context, _ workflow.None) (*cart, error) {
 	return c, nil
 }
 
-func (c *cart) run(ctx workflow.Context) (checkedOut, error) {
+func (c *cart) Run(ctx workflow.Context) (checkedOut, error) {
 	if err := workflow.Sleep(ctx, day); err != nil {
 		return checkedOut{}, err
 	}
@@ -137,5 +137,5 @@ func main() {
 	workflow.RegisterWithInitOptions(workflow.RegisterOptions{
 		Name:        "ShoppingCartWorkflow",
 		Description: "The shopping cart of one user, open for a day.",
-	}, newCart, (*cart).run)
+	}, newCart, workflow.Run)
 }

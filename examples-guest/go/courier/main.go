@@ -65,7 +65,7 @@ func newOffice(ctx workflow.Context, route route) (*office, error) {
 	return o, nil
 }
 
-func (o *office) run(ctx workflow.Context) (*report, error) {
+func (o *office) Run(ctx workflow.Context) (*report, error) {
 	info := workflow.GetInfo(ctx)
 	ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{StartToCloseTimeout: 10 * time.Second})
 	stamp, err := workflow.ExecuteActivity[string](ctx, o.route.Stamp, o.route.Parcel, info.WorkflowType.Name).Get(ctx)
@@ -113,6 +113,6 @@ func (o *office) run(ctx workflow.Context) (*report, error) {
 }
 
 func main() {
-	workflow.RegisterWithInitOptions(workflow.RegisterOptions{Name: "GoOffice", Description: "An office."}, newOffice, (*office).run)
+	workflow.RegisterWithInitOptions(workflow.RegisterOptions{Name: "GoOffice", Description: "An office."}, newOffice, workflow.Run)
 	activity.RegisterWithOptions(activity.RegisterOptions{Name: "go_stamp", Description: "Stamp a parcel"}, stampInGo)
 }

@@ -30,7 +30,7 @@ func newLongRunning(ctx workflow.Context, reached converter.Args2[*uint64, *uint
 	return l, nil
 }
 
-func (l *longRunning) run(ctx workflow.Context) (workflow.None, error) {
+func (l *longRunning) Run(ctx workflow.Context) (workflow.None, error) {
 	batchCtx := workflow.WithActivityOptions(ctx, workflow.ActivityOptions{StartToCloseTimeout: 10 * time.Minute})
 	for {
 		l.iteration++

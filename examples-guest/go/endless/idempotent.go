@@ -27,7 +27,7 @@ func newIdempotent(ctx workflow.Context, processedUpdateIDs []string) (*idempote
 	return i, nil
 }
 
-func (i *idempotent) run(ctx workflow.Context) (workflow.None, error) {
+func (i *idempotent) Run(ctx workflow.Context) (workflow.None, error) {
 	info := workflow.GetInfo(ctx)
 	// The run is looked at again with each update, and only updates make its history longer.
 	err := workflow.Await(ctx, func() bool { return info.GetContinueAsNewSuggested() && workflow.AllHandlersFinished(ctx) })

@@ -8,9 +8,9 @@ func main() {
 	workflow.RegisterWithInitOptions(workflow.RegisterOptions{
 		Name:        "LongRunningWorkflow",
 		Description: "Processes a batch every hour, and single items whenever they come.",
-	}, newLongRunning, (*longRunning).run)
+	}, newLongRunning, workflow.Run)
 	workflow.RegisterWithInitOptions(workflow.RegisterOptions{
 		Name:        "IdempotentWorkflow",
 		Description: "Takes payments for ever.",
-	}, newIdempotent, (*idempotent).run)
+	}, newIdempotent, workflow.Run)
 }

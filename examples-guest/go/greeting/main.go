@@ -35,7 +35,7 @@ func newGreeting(ctx workflow.Context, _ workflow.None) (*greeting, error) {
 	return g, nil
 }
 
-func (g *greeting) run(ctx workflow.Context) (string, error) {
+func (g *greeting) Run(ctx workflow.Context) (string, error) {
 	if err := workflow.Sleep(ctx, day); err != nil {
 		return "", err
 	}
@@ -63,5 +63,5 @@ func main() {
 	workflow.RegisterWithInitOptions(workflow.RegisterOptions{
 		Name:        "GreetingWorkflow",
 		Description: "Greets after a day, in the language that was set last.",
-	}, newGreeting, (*greeting).run)
+	}, newGreeting, workflow.Run)
 }

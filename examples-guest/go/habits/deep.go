@@ -37,11 +37,11 @@ func newDeep(ctx workflow.Context, value any) (*deep, error) {
 	return d, nil
 }
 
-func (d *deep) run(ctx workflow.Context) (int, error) {
+func (d *deep) Run(ctx workflow.Context) (int, error) {
 	if err := workflow.Await(ctx, func() bool { return d.ended }); err != nil {
 		return 0, err
 	}
 	return d.written()
 }
 
-func registerDeep() { workflow.RegisterWithInit("Deep", newDeep, (*deep).run) }
+func registerDeep() { workflow.RegisterWithInit("Deep", newDeep, workflow.Run) }

@@ -15,7 +15,7 @@ import (
 type goroutines struct {
 	lines   []string
 	left    int
-	numbers *workflow.Channel[int]
+	numbers workflow.ReceiveChannel[int]
 }
 
 func newGoroutines(ctx workflow.Context, _ workflow.None) (*goroutines, error) {
@@ -39,7 +39,7 @@ func (g *goroutines) start(work func(round int) string) {
 	}()
 }
 
-func (g *goroutines) run(ctx workflow.Context) ([]string, error) {
+func (g *goroutines) Run(ctx workflow.Context) ([]string, error) {
 	children := workflow.WithChildOptions(ctx, workflow.ChildWorkflowOptions{})
 	locals := workflow.WithLocalActivityOptions(ctx, workflow.LocalActivityOptions{
 		StartToCloseTimeout: time.Minute,
@@ -159,7 +159,7 @@ func perform(ctx workflow.Context, name string) (any, error) {
 }
 
 func registerGoroutines() {
-	workflow.RegisterWithInit("Goroutines", newGoroutines, (*goroutines).run)
+	workflow.RegisterWithInit("Goroutines", newGoroutines, workflow.Run)
 	workflow.Register("Early", early)
 	workflow.Register("Double", func(ctx workflow.Context, n int) (int, error) { return 2 * n, workflow.Sleep(ctx, time.Second) })
 	workflow.Register("Perform", perform)

@@ -23,7 +23,7 @@ func newDiary(ctx workflow.Context, _ workflow.None) (*diary, error) {
 	return d, nil
 }
 
-func (d *diary) run(ctx workflow.Context) ([]string, error) {
+func (d *diary) Run(ctx workflow.Context) ([]string, error) {
 	d.write()
 	// A replay does not run it, and goes on as if it had.
 	workflow.SideEffect(ctx, draw)
@@ -100,7 +100,7 @@ func (d *diary) write() {
 }
 
 func main() {
-	workflow.RegisterWithInit("Habits", newDiary, (*diary).run)
+	workflow.RegisterWithInit("Habits", newDiary, workflow.Run)
 	registerGoroutines()
 	registerDeep()
 }

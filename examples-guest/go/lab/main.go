@@ -67,7 +67,7 @@ func (l *lab) runInHandler(ctx workflow.Context, steps []step) error {
 	return err
 }
 
-func (l *lab) run(ctx workflow.Context) (any, error) {
+func (l *lab) Run(ctx workflow.Context) (any, error) {
 	err := (&task{lab: l, ctx: ctx}).steps(l.program.Steps)
 	var stop *stop
 	if errors.As(err, &stop) {
@@ -85,5 +85,5 @@ func (l *lab) run(ctx workflow.Context) (any, error) {
 }
 
 func main() {
-	workflow.RegisterWithInitOptions(workflow.RegisterOptions{Name: "Lab", Description: "Does what its argument says."}, newLab, (*lab).run)
+	workflow.RegisterWithInitOptions(workflow.RegisterOptions{Name: "Lab", Description: "Does what its argument says."}, newLab, workflow.Run)
 }

@@ -229,7 +229,7 @@ func (s *childStep) run(t *task) error {
 			return nil
 		}
 	}
-	var exists *workflow.ChildWorkflowExecutionAlreadyStartedError
+	var exists *temporal.ChildWorkflowExecutionAlreadyStartedError
 	switch {
 	case errors.As(err, &exists):
 		t.log("child failed: exists")

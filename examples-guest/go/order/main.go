@@ -15,7 +15,7 @@ const day = 24 * time.Hour
 // order is the state of one workflow.
 type order struct {
 	// One update or shipment at a time changes the order.
-	lock       *workflow.Mutex
+	lock       workflow.Mutex
 	orderID    string
 	customerID string
 	status     orderStatus
@@ -40,7 +40,7 @@ func newOrder(ctx workflow.Context, ids converter.Args2[string, string]) (*order
 	return o, nil
 }
 
-func (o *order) run(ctx workflow.Context) (string, error) {
+func (o *order) Run(ctx workflow.Context) (string, error) {
 	logger := workflow.GetLogger(ctx)
 	logger.Info("Order created", "order", o.orderID, "customer", o.customerID)
 
@@ -83,5 +83,5 @@ func main() {
 	workflow.RegisterWithInitOptions(workflow.RegisterOptions{
 		Name:        "OrderWorkflow",
 		Description: "E-commerce order with signals, queries and updates.",
-	}, newOrder, (*order).run)
+	}, newOrder, workflow.Run)
 }

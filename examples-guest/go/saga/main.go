@@ -68,7 +68,7 @@ func newBooking(ctx workflow.Context, t trip) (*booking, error) {
 	return b, nil
 }
 
-func (b *booking) run(ctx workflow.Context) (booked, error) {
+func (b *booking) Run(ctx workflow.Context) (booked, error) {
 	result, err := b.book(ctx)
 	if err == nil {
 		b.status = statusBooked
@@ -139,5 +139,5 @@ func main() {
 	workflow.RegisterWithInitOptions(workflow.RegisterOptions{
 		Name:        "TripWorkflow",
 		Description: "Books a hotel and a flight, waits for the customer, and takes the payment.",
-	}, newBooking, (*booking).run)
+	}, newBooking, workflow.Run)
 }

@@ -23,7 +23,7 @@ func newStages(ctx workflow.Context, _ workflow.None) (*stages, error) {
 	return s, nil
 }
 
-func (s *stages) run(ctx workflow.Context) (workflow.None, error) {
+func (s *stages) Run(ctx workflow.Context) (workflow.None, error) {
 	steps := []struct {
 		activity string
 		limit    time.Duration
@@ -53,5 +53,5 @@ func main() {
 	workflow.RegisterWithInitOptions(workflow.RegisterOptions{
 		Name:        "MyWorkflow",
 		Description: "Four activities, each after a signal but the first.",
-	}, newStages, (*stages).run)
+	}, newStages, workflow.Run)
 }

@@ -153,6 +153,23 @@ func GetInfo(ctx context.Context) Info {
 	return facts
 }
 
+// IsActivity tells whether a context is one of an activity.
+func IsActivity(ctx context.Context) bool {
+	_, ok := ctx.Value(attemptKey{}).(*attempt)
+	return ok
+}
+
+// GetHeader reads a value that came with the activity beside its arguments. False if there is none of that name.
+func GetHeader[T any](ctx context.Context, name string) (value T, ok bool, err error) {
+	for _, entry := range attemptOf(ctx).info.Header {
+		if entry.First == name {
+			value, err = converter.FromPayload[T](entry.Second)
+			return value, true, err
+		}
+	}
+	return value, false, nil
+}
+
 func limit(d *types.Duration) time.Duration {
 	if d == nil {
 		return 0

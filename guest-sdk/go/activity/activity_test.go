@@ -206,3 +206,23 @@ func TestTheDeadlineIsTheFirstLimit(t *testing.T) {
 	h.info.ScheduleToClose = nil
 	expect(t, execute(t, h, "left"), "30")
 }
+
+func TestAnAttemptReadsItsHeader(t *testing.T) {
+	definitions = nil
+	Register("read", func(ctx context.Context, _ None) (string, error) {
+		tenant, ok, err := GetHeader[string](ctx, "tenant")
+		if _, other, _ := GetHeader[string](ctx, "other"); other || !IsActivity(ctx) || IsActivity(context.Background()) {
+			t.Error("there is one header, and one activity")
+		}
+		if _, there, err := GetHeader[int](ctx, "tenant"); !there || err == nil {
+			t.Error("a text was read as a number")
+		}
+		return fmt.Sprint(tenant, ok), err
+	})
+	payload, err := converter.ToPayload("blue")
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := &fakeHost{info: wit.ActivityInfo{Header: types.Header{{First: "tenant", Second: payload}}}}
+	expect(t, execute(t, h, "read"), `"bluetrue"`)
+}

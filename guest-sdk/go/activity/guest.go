@@ -20,6 +20,7 @@ import (
 type guest struct{ host host }
 
 func (g *guest) Describe() wit.Description {
+	coro.MustFit()
 	start.Main()
 	description := wit.Description{SDK: start.SDK()}
 	for _, d := range definitions {

@@ -30,7 +30,9 @@ type list interface {
 
 // Args2 are two arguments of a handler, an update or a workflow.
 type Args2[A, B any] struct {
-	First  A
+	// First is the first argument.
+	First A
+	// Second is the second argument.
 	Second B
 }
 
@@ -40,9 +42,12 @@ func (a *Args2[A, B]) decode(payloads []Payload) error {
 
 // Args3 are three arguments of a handler, an update or a workflow.
 type Args3[A, B, C any] struct {
-	First  A
+	// First is the first argument.
+	First A
+	// Second is the second argument.
 	Second B
-	Third  C
+	// Third is the third argument.
+	Third C
 }
 
 func (a *Args3[A, B, C]) decode(payloads []Payload) error {
@@ -51,9 +56,13 @@ func (a *Args3[A, B, C]) decode(payloads []Payload) error {
 
 // Args4 are four arguments of a handler, an update or a workflow.
 type Args4[A, B, C, D any] struct {
-	First  A
+	// First is the first argument.
+	First A
+	// Second is the second argument.
 	Second B
-	Third  C
+	// Third is the third argument.
+	Third C
+	// Fourth is the fourth argument.
 	Fourth D
 }
 

@@ -25,6 +25,7 @@ type None struct{}
 
 // RawValue is payloads that nobody has read yet: several arguments, or one value.
 type RawValue struct {
+	// Payloads are what nobody has read.
 	Payloads []Payload
 }
 

@@ -10,6 +10,7 @@ import (
 
 // RoundTripper sends one request and gives its response. It closes the request's body.
 type RoundTripper interface {
+	// RoundTrip sends a request and gives the answer to it.
 	RoundTrip(*Request) (*Response, error)
 }
 

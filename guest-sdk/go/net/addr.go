@@ -16,7 +16,9 @@ type Addr interface {
 
 // TCPAddr is one end of a TCP connection.
 type TCPAddr struct {
-	IP   netip.Addr
+	// IP is the address.
+	IP netip.Addr
+	// Port is the port.
 	Port int
 }
 
@@ -31,7 +33,9 @@ func (a *TCPAddr) AddrPort() netip.AddrPort { return netip.AddrPortFrom(a.IP, ui
 
 // UDPAddr is where datagrams come from or go to.
 type UDPAddr struct {
-	IP   netip.Addr
+	// IP is the address.
+	IP netip.Addr
+	// Port is the port.
 	Port int
 }
 

@@ -141,6 +141,9 @@ func (e *ApplicationError) NextRetryDelay() time.Duration { return e.nextRetryDe
 // Category says how much it matters.
 func (e *ApplicationError) Category() ErrorCategory { return e.category }
 
+// HasDetails tells whether it carries values.
+func (e *ApplicationError) HasDetails() bool { return e.details.HasValues() }
+
 // Details are the values that it carries.
 func (e *ApplicationError) Details() Values { return e.details }
 
@@ -190,6 +193,9 @@ func (e *CanceledError) Error() string {
 	return "canceled"
 }
 
+// HasDetails tells whether it carries values.
+func (e *CanceledError) HasDetails() bool { return e.details.HasValues() }
+
 // Details are the values that it carries.
 func (e *CanceledError) Details() Values { return e.details }
 
@@ -215,6 +221,18 @@ func IsApplicationError(err error) bool {
 // IsTimeoutError tells whether an error is or wraps a TimeoutError.
 func IsTimeoutError(err error) bool {
 	_, ok := find[*TimeoutError](err)
+	return ok
+}
+
+// IsTerminatedError tells whether an error is or wraps a TerminatedError.
+func IsTerminatedError(err error) bool {
+	_, ok := find[*TerminatedError](err)
+	return ok
+}
+
+// IsWorkflowExecutionAlreadyStartedError tells whether an error is or wraps a ChildWorkflowExecutionAlreadyStartedError.
+func IsWorkflowExecutionAlreadyStartedError(err error) bool {
+	_, ok := find[*ChildWorkflowExecutionAlreadyStartedError](err)
 	return ok
 }
 

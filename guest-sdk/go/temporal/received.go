@@ -69,6 +69,9 @@ func (e *TimeoutError) Error() string { return e.text() }
 // TimeoutType is which limit passed.
 func (e *TimeoutError) TimeoutType() TimeoutType { return e.timeoutType }
 
+// HasLastHeartbeatDetails tells whether the last heartbeat of the attempt said anything.
+func (e *TimeoutError) HasLastHeartbeatDetails() bool { return e.details.HasValues() }
+
 // LastHeartbeatDetails are what the last heartbeat of the attempt said.
 func (e *TimeoutError) LastHeartbeatDetails() Values { return e.details }
 
@@ -144,11 +147,32 @@ func (e *ChildWorkflowExecutionError) WorkflowID() string { return e.info.Workfl
 // RunID is the child's run id.
 func (e *ChildWorkflowExecutionError) RunID() string { return e.info.RunID }
 
+// InitiatedEventID is the event that started it.
+func (e *ChildWorkflowExecutionError) InitiatedEventID() int64 { return e.info.InitiatedEventID }
+
+// StartedEventID is the event that says that it has started.
+func (e *ChildWorkflowExecutionError) StartedEventID() int64 { return e.info.StartedEventID }
+
 // WorkflowType is the child's type.
 func (e *ChildWorkflowExecutionError) WorkflowType() string { return e.info.WorkflowType }
 
 // RetryState is why there was no further attempt.
 func (e *ChildWorkflowExecutionError) RetryState() RetryState { return RetryState(e.info.RetryState) }
+
+// ChildWorkflowExecutionAlreadyStartedError says that a child could not be started.
+type ChildWorkflowExecutionAlreadyStartedError struct {
+	// WorkflowID is the child's id.
+	WorkflowID string
+	// WorkflowType is the child's type.
+	WorkflowType string
+	// Cause is WorkflowAlreadyExists or NamespaceNotFound.
+	Cause string
+}
+
+// Error says which child could not be started, and why.
+func (e *ChildWorkflowExecutionAlreadyStartedError) Error() string {
+	return "Child workflow start failed: workflow_id=" + e.WorkflowID + ", workflow_type=" + e.WorkflowType + ", cause=" + e.Cause
+}
 
 // RetryPolicy is when and how often something that failed is tried again.
 type RetryPolicy struct {

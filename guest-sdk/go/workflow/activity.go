@@ -93,8 +93,12 @@ func (o ActivityOptions) kept() *activityOptions {
 	}}
 }
 
-// WithActivityOptions is the same context with options for the activities that are started with it.
+// WithActivityOptions is the same context with options for the activities that are started with it. They replace those of the context,
+// but for its task queue, which stays where none is given.
 func WithActivityOptions(ctx Context, options ActivityOptions) Context {
+	if outer := ctx.state().activity; outer != nil && options.TaskQueue == "" {
+		options.TaskQueue = outer.TaskQueue
+	}
 	return ctx.state().with(func(c *contextState) { c.activity = options.kept() })
 }
 

@@ -80,10 +80,23 @@ func Await(ctx Context, condition func() bool) error {
 // Where it does not hold at once, this is one timer, which is cancelled as soon as the condition holds. If both happen in the same
 // workflow task, the condition counts.
 func AwaitWithTimeout(ctx Context, timeout time.Duration, condition func() bool) (bool, error) {
-	return await(ctx, condition, &timeout)
+	return await(ctx, condition, &AwaitOptions{Timeout: timeout})
 }
 
-func await(ctx Context, condition func() bool, timeout *time.Duration) (bool, error) {
+// AwaitOptions are the options of AwaitWithOptions.
+type AwaitOptions struct {
+	// Timeout is how long it waits at most.
+	Timeout time.Duration
+	// TimerOptions are those of the timer.
+	TimerOptions TimerOptions
+}
+
+// AwaitWithOptions is AwaitWithTimeout, with options.
+func AwaitWithOptions(ctx Context, options AwaitOptions, condition func() bool) (bool, error) {
+	return await(ctx, condition, &options)
+}
+
+func await(ctx Context, condition func() bool, limit *AwaitOptions) (bool, error) {
 	c := ctx.state()
 	r := c.run.runtime
 	r.MustWrite("workflow.Await")
@@ -102,8 +115,8 @@ func await(ctx Context, condition func() bool, timeout *time.Duration) (bool, er
 	r.TryAs(wait, condition)
 	var timer *operationFuture[None]
 	var timed waiting
-	if timeout != nil {
-		timer = startTimer(c, *timeout, "")
+	if limit != nil {
+		timer = startTimer(c, limit.Timeout, limit.TimerOptions.Summary)
 		timed.renew(r, timer)
 	}
 	held, err := false, error(nil)

@@ -1,12 +1,51 @@
 package workflow
 
 import (
+	"time"
+
 	"longhaul/internal/executor"
 )
 
 // Channel carries values between the tasks of one workflow, in the order in which they were sent. Unlike Go's own channels it lets
 // tasks of handlers go on in their turn, and Selectors wait for it.
-type Channel[T any] struct {
+type Channel[T any] interface {
+	SendChannel[T]
+	ReceiveChannel[T]
+}
+
+// SendChannel is the end of a channel at which values go in.
+type SendChannel[T any] interface {
+	// Name is the channel's name.
+	Name() string
+	// Len is how many values wait to be taken.
+	Len() int
+	// Send waits until there is room for a value, or without a buffer until it was taken. If the channel is closed meanwhile, it panics.
+	Send(ctx Context, value T)
+	// SendAsync adds a value if there is room, or if somebody waits for one: true if so.
+	SendAsync(value T) (ok bool)
+	// Close says that nothing more comes. What is in the channel can still be taken; whoever waits to send panics, as in Go.
+	Close()
+}
+
+// ReceiveChannel is the end of a channel at which values come out.
+type ReceiveChannel[T any] interface {
+	Waitable
+	// Name is the channel's name.
+	Name() string
+	// Len is how many values wait to be taken.
+	Len() int
+	// Receive waits for a value. There is no more if the channel is closed and empty.
+	Receive(ctx Context) (value T, more bool)
+	// ReceiveWithTimeout waits for a value, but not longer than that, and not longer than until the context is cancelled: ok tells
+	// whether there is one. Where nothing is there at once, this is a timer.
+	ReceiveWithTimeout(ctx Context, timeout time.Duration) (value T, ok, more bool)
+	// ReceiveAsync takes a value if there is one: ok tells.
+	ReceiveAsync() (value T, ok bool)
+	// ReceiveAsyncWithMoreFlag takes a value if there is one, and tells whether more can come.
+	ReceiveAsyncWithMoreFlag() (value T, ok, more bool)
+}
+
+type channel[T any] struct {
 	run      *run
 	name     string
 	capacity int
@@ -28,51 +67,64 @@ type sending[T any] struct {
 }
 
 // NewChannel is a channel without a buffer: Send waits until the value was taken.
-func NewChannel[T any](ctx Context) *Channel[T] {
-	return &Channel[T]{run: ctx.state().run}
-}
+func NewChannel[T any](ctx Context) Channel[T] { return NewNamedBufferedChannel[T](ctx, "", 0) }
 
 // NewNamedChannel is a channel without a buffer that stack traces name.
-func NewNamedChannel[T any](ctx Context, name string) *Channel[T] {
-	return &Channel[T]{run: ctx.state().run, name: name}
+func NewNamedChannel[T any](ctx Context, name string) Channel[T] {
+	return NewNamedBufferedChannel[T](ctx, name, 0)
 }
 
 // NewBufferedChannel is a channel with room for that many values.
-func NewBufferedChannel[T any](ctx Context, size int) *Channel[T] {
-	return &Channel[T]{run: ctx.state().run, capacity: size}
+func NewBufferedChannel[T any](ctx Context, size int) Channel[T] {
+	return NewNamedBufferedChannel[T](ctx, "", size)
+}
+
+// NewNamedBufferedChannel is a channel with room for that many values that stack traces name.
+func NewNamedBufferedChannel[T any](ctx Context, name string, size int) Channel[T] {
+	return &channel[T]{run: ctx.state().run, name: name, capacity: size}
 }
 
 // doneChannel is closed when a token is cancelled.
-func doneChannel(run *run, token *executor.Token) *Channel[None] {
-	return &Channel[None]{run: run, name: "cancellation", token: token}
+func doneChannel(run *run, token *executor.Token) Channel[None] {
+	return &channel[None]{run: run, name: "cancellation", token: token}
 }
 
-// Name is the channel's name.
-func (c *Channel[T]) Name() string { return c.name }
+func (c *channel[T]) Name() string { return c.name }
 
-// Len is how many values wait to be taken.
-func (c *Channel[T]) Len() int {
+func (c *channel[T]) Len() int {
 	c.run.runtime.Proceed()
 	return c.held()
 }
 
-func (c *Channel[T]) held() int { return len(c.values) + len(c.senders) }
+func (c *channel[T]) held() int { return len(c.values) + len(c.senders) }
 
-// Receive waits for a value. The second result is false if the channel is closed and empty.
-func (c *Channel[T]) Receive(Context) (value T, more bool) {
+func (c *channel[T]) Receive(Context) (value T, more bool) {
 	until(c.run.runtime, c)
 	value, _, more = c.take()
 	return value, more
 }
 
-// ReceiveAsync takes a value if there is one.
-func (c *Channel[T]) ReceiveAsync() (value T, ok bool) {
-	c.run.runtime.Proceed()
-	value, ok, _ = c.take()
+func (c *channel[T]) ReceiveWithTimeout(ctx Context, timeout time.Duration) (value T, ok, more bool) {
+	c.run.runtime.MustWrite("Channel.ReceiveWithTimeout")
+	if !c.poll() && timeout > 0 && ctx.Err() == nil {
+		inner, cancel := WithCancel(ctx)
+		NewSelector(ctx).AddReceive(c, func() {}).AddFuture(NewTimer(inner, timeout), func() {}).Select(ctx)
+		cancel()
+	}
+	return c.take()
+}
+
+func (c *channel[T]) ReceiveAsync() (value T, ok bool) {
+	value, ok, _ = c.ReceiveAsyncWithMoreFlag()
 	return value, ok
 }
 
-func (c *Channel[T]) take() (value T, ok, more bool) {
+func (c *channel[T]) ReceiveAsyncWithMoreFlag() (value T, ok, more bool) {
+	c.run.runtime.Proceed()
+	return c.take()
+}
+
+func (c *channel[T]) take() (value T, ok, more bool) {
 	var none T
 	switch {
 	case len(c.values) > 0:
@@ -93,7 +145,7 @@ func (c *Channel[T]) take() (value T, ok, more bool) {
 }
 
 // admit lets the first that waits to send go on.
-func (c *Channel[T]) admit() {
+func (c *channel[T]) admit() {
 	first := c.senders[0]
 	c.senders = c.senders[1:]
 	if len(c.senders) == 0 {
@@ -103,8 +155,7 @@ func (c *Channel[T]) admit() {
 	c.run.runtime.Wake(first.wait)
 }
 
-// Send waits until there is room for a value, or without a buffer until it was taken. If the channel is closed meanwhile, it panics.
-func (c *Channel[T]) Send(_ Context, value T) {
+func (c *channel[T]) Send(_ Context, value T) {
 	r := c.run.runtime
 	r.Proceed()
 	if c.add(value, c.capacity) {
@@ -122,14 +173,13 @@ func (c *Channel[T]) Send(_ Context, value T) {
 	r.Leave(s.wait)
 }
 
-// SendAsync adds a value if there is room, or if somebody waits for one: true if so.
-func (c *Channel[T]) SendAsync(value T) bool {
+func (c *channel[T]) SendAsync(value T) bool {
 	c.run.runtime.Proceed()
 	return c.add(value, c.capacity+c.receivers.Len())
 }
 
 // add adds a value if there are fewer than so many.
-func (c *Channel[T]) add(value T, room int) bool {
+func (c *channel[T]) add(value T, room int) bool {
 	if c.isClosed() {
 		c.refuseSend()
 	}
@@ -141,12 +191,11 @@ func (c *Channel[T]) add(value T, room int) bool {
 	return true
 }
 
-func (c *Channel[T]) refuseSend() {
+func (c *channel[T]) refuseSend() {
 	panic("longhaul: a value was sent on the closed channel " + c.name)
 }
 
-// Close says that nothing more comes. What is in the channel can still be taken; whoever waits to send panics, as in Go.
-func (c *Channel[T]) Close() {
+func (c *channel[T]) Close() {
 	switch {
 	case c.token != nil:
 		panic("longhaul: the channel of a context is closed by cancelling it")
@@ -162,13 +211,16 @@ func (c *Channel[T]) Close() {
 	}
 }
 
-func (c *Channel[T]) isClosed() bool {
+func (c *channel[T]) isClosed() bool {
 	return c.closed || c.token != nil && c.token.Cancelled()
 }
 
-func (c *Channel[T]) poll() bool { return c.held() > 0 || c.isClosed() }
+func (c *channel[T]) poll() bool { return c.held() > 0 || c.isClosed() }
 
-func (c *Channel[T]) pending() (string, uint32, source) {
+// over: it is closed, and what was in it was taken.
+func (c *channel[T]) over() bool { return c.held() == 0 && c.isClosed() }
+
+func (c *channel[T]) pending() (string, uint32, source) {
 	if c.token != nil {
 		return c.name, 0, c.token
 	}

@@ -2,6 +2,7 @@ package workflow
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -44,9 +45,9 @@ func said(call func()) (text string) {
 }
 
 func TestToCloseAChannelTwiceOrUnderASenderPanics(t *testing.T) {
-	for want, end := range map[string]func(ctx Context, channel *Channel[int]){
-		"longhaul: the channel orders was closed before": func(_ Context, channel *Channel[int]) { channel.Close(); channel.Close() },
-		"longhaul: a value was sent on the closed channel orders": func(ctx Context, channel *Channel[int]) {
+	for want, end := range map[string]func(ctx Context, channel Channel[int]){
+		"longhaul: the channel orders was closed before": func(_ Context, channel Channel[int]) { channel.Close(); channel.Close() },
+		"longhaul: a value was sent on the closed channel orders": func(ctx Context, channel Channel[int]) {
 			Go(ctx, func(ctx Context) { channel.Send(ctx, 1) })
 			_ = Sleep(ctx, time.Second)
 			channel.Close()
@@ -98,6 +99,57 @@ func TestASelectorSeesACaseThatIsAddedWhileItWaits(t *testing.T) {
 		if waiting := d.guest.Waiting(); len(waiting) != 0 {
 			t.Errorf("%+v", waiting)
 		}
+	}
+}
+
+func TestASelectorIsToldOnceThatAChannelIsClosed(t *testing.T) {
+	j := &journal{}
+	d := begin(t, journaled(j, nil, func(ctx Context) (int, error) {
+		channel := NewBufferedChannel[string](ctx, 2)
+		channel.SendAsync("a")
+		channel.SendAsync("b")
+		channel.Close()
+		selector := NewSelector(ctx).AddReceive(channel, func() {
+			text, more := channel.Receive(ctx)
+			j.note(text + strconv.FormatBool(more))
+		})
+		for n := 0; selector.HasPending() && n < 10; n++ {
+			selector.Select(ctx)
+		}
+		selector.AddDefault(func() { j.note("default") })
+		selector.Select(ctx)
+		return len(j.lines), nil
+	}))
+	d.expect(d.advance(), "complete [4]")
+	if j.text() != "atrue btrue false default" {
+		t.Error(j.text())
+	}
+}
+
+// E4
+func TestALoopOfSelectsGoesOnAfterACancellation(t *testing.T) {
+	j := &journal{}
+	d := begin(t, journaled(j, nil, func(ctx Context) (int, error) {
+		clean, _ := NewDisconnectedContext(ctx)
+		done := false
+		selector := NewSelector(ctx)
+		selector.AddReceive(ctx.Done(), func() { j.note("cancelled") })
+		selector.AddFuture(NewTimer(clean, time.Hour), func() { done = true })
+		// The case of the cancellation stands before the timer's.
+		for range 10 {
+			if selector.Select(clean); done {
+				return len(j.lines), nil
+			}
+		}
+		return -1, nil
+	}))
+	d.expect(d.advance(), "timer 1 3600s")
+	d.guest.Cancel("")
+	d.expect(d.advance())
+	d.done(1)
+	d.expect(d.advance(), "complete [1]")
+	if j.text() != "cancelled" {
+		t.Error(j.text())
 	}
 }
 

@@ -1,7 +1,6 @@
 package workflow
 
 import (
-	"fmt"
 	"time"
 
 	"longhaul/converter"
@@ -84,16 +83,20 @@ type ChildWorkflowOptions struct {
 	CronSchedule string
 	// Memo are values that tools show beside the child.
 	Memo map[string]any
-	// SearchAttributes are values by which the child is found.
-	SearchAttributes temporal.SearchAttributes
+	// TypedSearchAttributes are values by which the child is found.
+	TypedSearchAttributes temporal.SearchAttributes
 	// ParentClosePolicy is what becomes of the child when its parent closes.
 	ParentClosePolicy ParentClosePolicy
 	// StaticSummary is one line for tools to show.
 	StaticSummary string
 }
 
-// WithChildOptions is the same context with options for the children that are started with it.
+// WithChildOptions is the same context with options for the children that are started with it. They replace those of the context, but
+// for its task queue, which stays where none is given.
 func WithChildOptions(ctx Context, options ChildWorkflowOptions) Context {
+	if outer := ctx.state().child; outer != nil && options.TaskQueue == "" {
+		options.TaskQueue = outer.TaskQueue
+	}
 	return ctx.state().with(func(c *contextState) { c.child = &options })
 }
 
@@ -114,23 +117,8 @@ type ChildWorkflowFuture[R any] interface {
 	SignalChildWorkflow(ctx Context, name string, args ...any) Future[None]
 }
 
-// ChildWorkflowExecutionAlreadyStartedError says that a child could not be started.
-type ChildWorkflowExecutionAlreadyStartedError struct {
-	// WorkflowID is the child's id.
-	WorkflowID string
-	// WorkflowType is the child's type.
-	WorkflowType string
-	// Cause is WorkflowAlreadyExists or NamespaceNotFound.
-	Cause string
-}
-
-// Error says which child could not be started, and why.
-func (e *ChildWorkflowExecutionAlreadyStartedError) Error() string {
-	return fmt.Sprintf("Child workflow start failed: workflow_id=%s, workflow_type=%s, cause=%s", e.WorkflowID, e.WorkflowType, e.Cause)
-}
-
 // ExecuteChildWorkflow starts a child workflow; each argument is a payload of its own. The error of its result is a
-// *temporal.ChildWorkflowExecutionError, that of its start a *ChildWorkflowExecutionAlreadyStartedError.
+// *temporal.ChildWorkflowExecutionError, that of its start a *temporal.ChildWorkflowExecutionAlreadyStartedError.
 func ExecuteChildWorkflow[R any](ctx Context, workflowType string, args ...any) ChildWorkflowFuture[R] {
 	c := ctx.state()
 	r := c.run.runtime
@@ -159,7 +147,7 @@ func ExecuteChildWorkflow[R any](ctx Context, workflowType string, args ...any) 
 			TaskQueue:         text(options.TaskQueue),
 			Input:             input,
 			Memo:              memo,
-			SearchAttributes:  options.SearchAttributes.Wire(),
+			SearchAttributes:  options.TypedSearchAttributes.Wire(),
 			ExecutionTimeout:  span(options.WorkflowExecutionTimeout),
 			RunTimeout:        span(options.WorkflowRunTimeout),
 			TaskTimeout:       span(options.WorkflowTaskTimeout),
@@ -261,7 +249,11 @@ func (f *childStart) failed() error {
 		if failed.Value.Cause == definition.ChildStartFailedCauseNamespaceNotFound {
 			cause = "NamespaceNotFound"
 		}
-		return &ChildWorkflowExecutionAlreadyStartedError{failed.Value.WorkflowID, failed.Value.WorkflowType, cause}
+		return &temporal.ChildWorkflowExecutionAlreadyStartedError{
+			WorkflowID:   failed.Value.WorkflowID,
+			WorkflowType: failed.Value.WorkflowType,
+			Cause:        cause,
+		}
 	}
 	return readFailure(outcome)
 }

@@ -8,8 +8,8 @@ import (
 // Context is what workflow code passes on: what cancels it, the options of what it starts, and values.
 type Context interface {
 	// Done is closed when the context is cancelled.
-	Done() *Channel[None]
-	// Err is nil until the context is cancelled, and then a *temporal.CanceledError.
+	Done() Channel[None]
+	// Err is nil until the context is cancelled, and then ErrCanceled, which is a *temporal.CanceledError.
 	Err() error
 	// Value is the value of a key, or nil.
 	Value(key any) any
@@ -21,7 +21,7 @@ type Context interface {
 type contextState struct {
 	run     *run
 	token   *executor.Token
-	done    *Channel[None]
+	done    Channel[None]
 	message *MessageInfo
 	key     any
 	value   any
@@ -35,7 +35,7 @@ type contextState struct {
 func (c *contextState) state() *contextState { return c }
 
 // Done is closed when the context is cancelled.
-func (c *contextState) Done() *Channel[None] { return c.done }
+func (c *contextState) Done() Channel[None] { return c.done }
 
 // Err is nil until the context is cancelled.
 func (c *contextState) Err() error {
@@ -47,7 +47,10 @@ func (c *contextState) Err() error {
 	return canceled()
 }
 
-func canceled() error { return temporal.NewCanceledError() }
+// ErrCanceled is the error of a context that was cancelled, and of waits that its cancellation has ended.
+var ErrCanceled = temporal.NewCanceledError()
+
+func canceled() error { return ErrCanceled }
 
 // Value is the value of a key.
 func (c *contextState) Value(key any) any {
@@ -85,9 +88,18 @@ type CancelFunc func()
 
 // WithCancel is a context that can be cancelled, and is when the given one is.
 func WithCancel(ctx Context) (Context, CancelFunc) {
+	inner, cancel := WithCancelReason(ctx)
+	return inner, func() { cancel("") }
+}
+
+// CancelReasonFunc cancels a context and what was started with it, and says why: children are told, and CancellationReason tells.
+type CancelReasonFunc func(reason string)
+
+// WithCancelReason is a context that can be cancelled with a reason, and is cancelled when the given one is.
+func WithCancelReason(ctx Context) (Context, CancelReasonFunc) {
 	c := ctx.state()
 	token := executor.NewToken(c.token)
-	return c.withToken(token), func() { c.run.runtime.Cancel(token, "") }
+	return c.withToken(token), func(reason string) { c.run.runtime.Cancel(token, reason) }
 }
 
 // NewDisconnectedContext is a context that can be cancelled, but is not when the given one is: for what has to be done after a
@@ -98,7 +110,10 @@ func NewDisconnectedContext(ctx Context) (Context, CancelFunc) {
 	return c.withToken(token), func() { c.run.runtime.Cancel(token, "") }
 }
 
-// CancellationReason is why the workflow's cancellation was requested; empty if it was not, or without a reason.
+// CancellationReason is why the context was cancelled: by WithCancelReason, or because the workflow's cancellation was requested.
+// Empty if it was not, or without a reason.
 func CancellationReason(ctx Context) string {
-	return ctx.state().run.runtime.Root.Reason()
+	c := ctx.state()
+	c.run.runtime.Proceed()
+	return c.token.Reason()
 }

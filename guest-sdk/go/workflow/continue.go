@@ -1,6 +1,7 @@
 package workflow
 
 import (
+	"errors"
 	"time"
 
 	"longhaul/converter"
@@ -15,8 +16,14 @@ type ContinueAsNewError struct{ options commands.ContinueAsNewOptions }
 // Error says what it is.
 func (*ContinueAsNewError) Error() string { return "continue as new" }
 
-// ContinueAsNewOptions are what the new run has of its own. What is not set is carried over.
-type ContinueAsNewOptions struct {
+// IsContinueAsNewError tells whether an error is or wraps a ContinueAsNewError.
+func IsContinueAsNewError(err error) bool {
+	var next *ContinueAsNewError
+	return errors.As(err, &next)
+}
+
+// ContinueAsNewErrorOptions are what the new run has of its own. What is not set is carried over.
+type ContinueAsNewErrorOptions struct {
 	// WorkflowType is the type of the new run.
 	WorkflowType string
 	// TaskQueue is where it runs.
@@ -27,19 +34,19 @@ type ContinueAsNewOptions struct {
 	WorkflowTaskTimeout time.Duration
 	// Memo is the memo of the new run.
 	Memo map[string]any
-	// SearchAttributes are those of the new run.
-	SearchAttributes temporal.SearchAttributes
+	// TypedSearchAttributes are those of the new run; the zero value, which NewSearchAttributes does not make, carries them over.
+	TypedSearchAttributes temporal.SearchAttributes
 	// RetryPolicy is how the new run is retried.
 	RetryPolicy *temporal.RetryPolicy
 }
 
 // NewContinueAsNewError makes the error by which a run goes on as a new one of the same type; each argument is a payload of its own.
 func NewContinueAsNewError(ctx Context, args ...any) error {
-	return NewContinueAsNewErrorWithOptions(ctx, ContinueAsNewOptions{}, args...)
+	return NewContinueAsNewErrorWithOptions(ctx, ContinueAsNewErrorOptions{}, args...)
 }
 
 // NewContinueAsNewErrorWithOptions makes the error by which a run goes on as a new one, with options.
-func NewContinueAsNewErrorWithOptions(ctx Context, options ContinueAsNewOptions, args ...any) error {
+func NewContinueAsNewErrorWithOptions(ctx Context, options ContinueAsNewErrorOptions, args ...any) error {
 	input, err := converter.ToPayloads(args...)
 	if err != nil {
 		return &conversionError{err}
@@ -59,8 +66,8 @@ func NewContinueAsNewErrorWithOptions(ctx Context, options ContinueAsNewOptions,
 		}
 		wire.Memo = &memo
 	}
-	if options.SearchAttributes != nil {
-		attributes := options.SearchAttributes.Wire()
+	if !options.TypedSearchAttributes.IsZero() {
+		attributes := options.TypedSearchAttributes.Wire()
 		wire.SearchAttributes = &attributes
 	}
 	return &ContinueAsNewError{wire}

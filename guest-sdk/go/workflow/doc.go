@@ -11,12 +11,12 @@
 //		return a, nil
 //	}
 //
-//	func (a *Approval) run(ctx workflow.Context) (string, error) {
+//	func (a *Approval) Run(ctx workflow.Context) (string, error) {
 //		ok, err := workflow.AwaitWithTimeout(ctx, 7*24*time.Hour, func() bool { return a.decision != nil })
 //		...
 //	}
 //
-//	func main() { workflow.RegisterWithInit("Approval", newApproval, (*Approval).run) }
+//	func main() { workflow.RegisterWithInit("Approval", newApproval, workflow.Run) }
 //
 // A workflow is a WebAssembly component: one instance of it is one execution, and its goroutines live from one call of the host to the
 // next. Whatever it does is the same in every replay: time.Now is the workflow's time, random numbers come from the run's seed, and so

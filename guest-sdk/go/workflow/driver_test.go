@@ -26,6 +26,15 @@ type fakeHost struct {
 	patches       map[string]bool
 	sideEffects   map[uint32]types.Payload
 	replaying     bool
+	// What the host knows of the run and of its task, beside the length of history.
+	task       context.WorkflowTask
+	memo       []host.Named
+	attributes []host.Named
+	// The options of the last of their kind.
+	activity commands.ActivityOptions
+	local    commands.LocalActivityOptions
+	child    commands.ChildOptions
+	next     commands.ContinueAsNewOptions
 }
 
 func (h *fakeHost) add(format string, args ...any) {
@@ -55,18 +64,25 @@ func sent(signal host.Signal) string {
 func chain(f types.Failure) string { return temporal.FromFailure(f).Error() }
 
 func (h *fakeHost) ScheduleActivity(seq uint32, o commands.ActivityOptions) {
+	h.activity = o
 	h.add("activity %d %s %s", seq, o.ActivityType, values(o.Input))
 }
 func (h *fakeHost) CancelActivity(seq uint32) { h.add("cancel-activity %d", seq) }
 func (h *fakeHost) ScheduleLocalActivity(seq uint32, o commands.LocalActivityOptions) {
+	h.local = o
 	h.add("local-activity %d %s attempt %d", seq, o.ActivityType, o.Attempt)
 }
 func (h *fakeHost) CancelLocalActivity(seq uint32) { h.add("cancel-local-activity %d", seq) }
-func (h *fakeHost) StartTimer(seq uint32, d types.Duration, _ *string) {
-	h.add("timer %d %ds", seq, d/1_000_000_000)
+func (h *fakeHost) StartTimer(seq uint32, d types.Duration, summary *string) {
+	text := ""
+	if summary != nil {
+		text = " " + *summary
+	}
+	h.add("timer %d %ds%s", seq, d/1_000_000_000, text)
 }
 func (h *fakeHost) CancelTimer(seq uint32) { h.add("cancel-timer %d", seq) }
 func (h *fakeHost) StartChild(seq uint32, o commands.ChildOptions) {
+	h.child = o
 	h.add("child %d %s %s %s", seq, o.WorkflowType, o.WorkflowID, values(o.Input))
 }
 func (h *fakeHost) CancelChild(seq uint32, reason string) { h.add("cancel-child %d %s", seq, reason) }
@@ -96,10 +112,28 @@ func (h *fakeHost) SideEffect(seq uint32) *types.Payload {
 func (h *fakeHost) RecordSideEffect(seq uint32, value types.Payload, summary *string) {
 	h.add("record %d %s %s", seq, values(types.Payloads{value}), or(summary))
 }
-func (h *fakeHost) UpsertMemo(fields []host.Field) { h.add("memo %d", len(fields)) }
-func (h *fakeHost) UpsertSearchAttributes(fields []host.Field) {
-	h.add("search-attributes %d", len(fields))
+func (h *fakeHost) UpsertMemo(fields []host.Field) {
+	h.add("memo%s", upsert(&h.memo, fields))
 }
+func (h *fakeHost) UpsertSearchAttributes(fields []host.Field) {
+	h.add("search-attributes%s", upsert(&h.attributes, fields))
+}
+
+// upsert changes fields, and gives what it changes as text.
+func upsert(of *[]host.Named, fields []host.Field) string {
+	text := ""
+	for _, field := range fields {
+		*of = slices.DeleteFunc(*of, func(old host.Named) bool { return old.First == field.First })
+		value := "-"
+		if field.Second != nil {
+			*of = append(*of, host.Named{First: field.First, Second: *field.Second})
+			value = string(field.Second.Data)
+		}
+		text += " " + field.First + "=" + value
+	}
+	return text
+}
+
 func (h *fakeHost) SetCurrentDetails(details string) { h.add("details %s", details) }
 func (h *fakeHost) CompleteUpdate(id string, outcome abi.Result[types.Payloads, types.Failure]) {
 	if outcome.Err != nil {
@@ -111,16 +145,19 @@ func (h *fakeHost) CompleteUpdate(id string, outcome abi.Result[types.Payloads, 
 func (h *fakeHost) Complete(output types.Payloads) { h.add("complete %s", values(output)) }
 func (h *fakeHost) Fail(f types.Failure)           { h.add("fail %s", chain(f)) }
 func (h *fakeHost) ContinueAsNew(o commands.ContinueAsNewOptions) {
+	h.next = o
 	h.add("continue-as-new %s", values(o.Input))
 }
 func (h *fakeHost) Cancelled(details types.Payloads) { h.add("cancelled %s", values(details)) }
 func (h *fakeHost) FailTask(f types.Failure)         { h.add("fail-task %s", chain(f)) }
 func (h *fakeHost) Now() types.Timestamp             { return 0 }
 func (h *fakeHost) TaskInfo() context.WorkflowTask {
-	return context.WorkflowTask{HistoryLength: h.historyLength}
+	task := h.task
+	task.HistoryLength = h.historyLength
+	return task
 }
-func (h *fakeHost) Memo() []host.Named             { return nil }
-func (h *fakeHost) SearchAttributes() []host.Named { return nil }
+func (h *fakeHost) Memo() []host.Named             { return h.memo }
+func (h *fakeHost) SearchAttributes() []host.Named { return h.attributes }
 func (h *fakeHost) Random(_ string, length uint32) []byte {
 	h.random++
 	return slices.Repeat([]byte{h.random}, int(length))

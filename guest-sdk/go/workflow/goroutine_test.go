@@ -15,7 +15,7 @@ import (
 // W1
 func TestAGoroutineOfTheWorkflowsOwnWaitsAgainAndAgain(t *testing.T) {
 	j := &journal{}
-	var numbers *Channel[int]
+	var numbers ReceiveChannel[int]
 	d := begin(t, journaled(j, func(ctx Context) { numbers = GetSignalChannel[int](ctx, "number") }, func(ctx Context) (int, error) {
 		// As `go` does in a component: it runs when the task that started it waits, or here at once, and nobody has told the SDK of it.
 		goroutine := func(body func()) { coro.Start(body) }

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"longhaul/internal/abi"
+	"longhaul/internal/coro"
 	"longhaul/internal/executor"
 	"longhaul/internal/failure"
 	"longhaul/internal/host"
@@ -21,6 +22,7 @@ type guest struct {
 }
 
 func (g *guest) Describe() definition.Description {
+	coro.MustFit()
 	start.Main()
 	description := definition.Description{SDK: start.SDK()}
 	for _, d := range definitions {

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"longhaul/converter"
+	"longhaul/internal/wit/context"
 	"longhaul/temporal"
 )
 
@@ -102,6 +103,40 @@ func (i *Info) GetCurrentHistorySize() int {
 func (i *Info) GetContinueAsNewSuggested() bool {
 	return i.run.runtime.Host.TaskInfo().ContinueAsNewSuggested
 }
+
+// ContinueAsNewSuggestedReason is why a workflow should go on as a new run.
+type ContinueAsNewSuggestedReason uint8
+
+const (
+	// ContinueAsNewSuggestedReasonUnspecified: not told.
+	ContinueAsNewSuggestedReasonUnspecified ContinueAsNewSuggestedReason = iota
+	// ContinueAsNewSuggestedReasonHistorySizeTooLarge: history has too many bytes.
+	ContinueAsNewSuggestedReasonHistorySizeTooLarge
+	// ContinueAsNewSuggestedReasonTooManyHistoryEvents: history has too many events.
+	ContinueAsNewSuggestedReasonTooManyHistoryEvents
+	// ContinueAsNewSuggestedReasonTooManyUpdates: the run has had too many updates.
+	ContinueAsNewSuggestedReasonTooManyUpdates
+)
+
+// GetContinueAsNewSuggestedReasons are why the workflow should go on as a new run; none if it need not.
+func (i *Info) GetContinueAsNewSuggestedReasons() []ContinueAsNewSuggestedReason {
+	var reasons []ContinueAsNewSuggestedReason
+	for _, reason := range i.run.runtime.Host.TaskInfo().ContinueAsNewReasons {
+		switch reason {
+		case context.ContinueAsNewReasonHistoryTooLarge:
+			reasons = append(reasons, ContinueAsNewSuggestedReasonHistorySizeTooLarge)
+		case context.ContinueAsNewReasonTooManyEvents:
+			reasons = append(reasons, ContinueAsNewSuggestedReasonTooManyHistoryEvents)
+		case context.ContinueAsNewReasonTooManyUpdates:
+			reasons = append(reasons, ContinueAsNewSuggestedReasonTooManyUpdates)
+		}
+	}
+	return reasons
+}
+
+// IsReadOnly tells whether nothing may be changed and nothing may wait: in queries, validators, conditions, init functions and the
+// functions of side effects.
+func IsReadOnly(ctx Context) bool { return ctx.state().run.runtime.IsReadOnly() }
 
 // IsReplaying tells whether history is being replayed. For logs only: never decide anything by it.
 func IsReplaying(ctx Context) bool { return ctx.state().run.runtime.Host.IsReplaying() }

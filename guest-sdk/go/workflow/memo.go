@@ -55,15 +55,29 @@ func GetMemo[T any](ctx Context, name string) (value T, ok bool, err error) {
 	return value, false, nil
 }
 
-// UpsertTypedSearchAttributes sets or removes search attributes.
-func UpsertTypedSearchAttributes(ctx Context, updates ...temporal.SearchAttributeUpdate) {
+// GetMemoFields are all fields of the execution's memo, with this run's own changes, unread: converter.FromPayload reads one.
+func GetMemoFields(ctx Context) map[string]converter.Payload {
+	fields := map[string]converter.Payload{}
+	for _, field := range ctx.state().run.runtime.Host.Memo() {
+		fields[field.First] = field.Second
+	}
+	return fields
+}
+
+// UpsertTypedSearchAttributes sets or removes search attributes. If a value cannot be written, nothing is changed.
+func UpsertTypedSearchAttributes(ctx Context, updates ...temporal.SearchAttributeUpdate) error {
 	r := ctx.state().run.runtime
 	r.MustWrite("workflow.UpsertTypedSearchAttributes")
 	fields := make([]host.Field, 0, len(updates))
 	for _, update := range updates {
-		fields = append(fields, update.Wire())
+		changes, err := update.Wire()
+		if err != nil {
+			return &conversionError{err}
+		}
+		fields = append(fields, changes...)
 	}
 	r.Host.UpsertSearchAttributes(fields)
+	return nil
 }
 
 // GetTypedSearchAttributes are the execution's search attributes, with this run's own changes.
@@ -73,7 +87,15 @@ func GetTypedSearchAttributes(ctx Context) temporal.SearchAttributes {
 
 // SetCurrentDetails sets a text (Markdown) about the present state, for tools to show.
 func SetCurrentDetails(ctx Context, details string) {
-	r := ctx.state().run.runtime
-	r.MustWrite("workflow.SetCurrentDetails")
-	r.Host.SetCurrentDetails(details)
+	run := ctx.state().run
+	run.runtime.MustWrite("workflow.SetCurrentDetails")
+	run.details = details
+	run.runtime.Host.SetCurrentDetails(details)
+}
+
+// GetCurrentDetails is the text that SetCurrentDetails has set last.
+func GetCurrentDetails(ctx Context) string {
+	run := ctx.state().run
+	run.runtime.Proceed()
+	return run.details
 }

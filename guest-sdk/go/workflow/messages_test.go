@@ -167,7 +167,7 @@ func TestSignalsThatNobodyTookAreWarnedAbout(t *testing.T) {
 }
 
 func TestASignalChannelHasThemAllInOrder(t *testing.T) {
-	var channel *Channel[string]
+	var channel ReceiveChannel[string]
 	d := begin(t, journaled(&journal{}, func(ctx Context) { channel = GetSignalChannel[string](ctx, "add") }, func(ctx Context) (int, error) {
 		first, _ := channel.Receive(ctx)
 		second, _ := channel.Receive(ctx)

@@ -296,3 +296,20 @@ func TestADeadlockFailsTheTask(t *testing.T) {
 	}))
 	d.expect(d.advance())
 }
+
+// counted has its main routine as a method.
+type counted struct{ from int }
+
+func (c *counted) Run(ctx Context) (int, error) {
+	err := Sleep(ctx, time.Second)
+	return c.from + 1, err
+}
+
+func TestTheMainRoutineMayBeTheMethodRunOfTheState(t *testing.T) {
+	d := begin(t, func() {
+		RegisterWithInit("Counted", func(_ Context, from int) (*counted, error) { return &counted{from}, nil }, Run)
+	}, 41)
+	d.expect(d.advance(), "timer 1 1s")
+	d.done(1)
+	d.expect(d.advance(), "complete [42]")
+}

@@ -39,6 +39,9 @@ type RegisterOptions struct {
 // anything in its argument. The main routine then runs when the messages of the first workflow task have been handled.
 //
 // A is the workflow's argument: None if there is none, Args2 and its like for several.
+//
+// The main routine is Run, where it is the state's method Run, or any function. A method expression, such as (*T).Run, works too, but the
+// compiler then forgets its lines, so that a panic in it has no place.
 func RegisterWithInit[S, A, R any](name string, init func(ctx Context, arg A) (S, error), main func(state S, ctx Context) (R, error)) {
 	RegisterWithInitOptions(RegisterOptions{Name: name}, init, main)
 }
@@ -65,6 +68,15 @@ func RegisterWithInitOptions[S, A, R any](options RegisterOptions, init func(ctx
 			_, _ = init(ctx, arg)
 		},
 	})
+}
+
+// Run is the main routine of a workflow type whose state has it as its method Run:
+//
+//	workflow.RegisterWithInit("Approval", newApproval, workflow.Run)
+func Run[S interface {
+	Run(ctx Context) (R, error)
+}, R any](state S, ctx Context) (R, error) {
+	return state.Run(ctx)
 }
 
 // Register defines a workflow type by a plain function. It runs when the workflow starts up to its first call that is not the

@@ -52,6 +52,8 @@ type run struct {
 	unread   []func() (name string, held int)
 	family   family
 	versions map[string]Version
+	// What SetCurrentDetails has set.
+	details string
 	// The main routine, until the first advance.
 	main func() (any, error)
 	// delivers is deliverOwn, made once.
@@ -387,16 +389,21 @@ func (r *run) warnAtClose() {
 		r.log(types.LogLevelWarn, fmt.Sprintf("Workflow finished while update handlers are still running: [%s]. Their callers get an error. %s",
 			strings.Join(names, " "), end))
 	}
+	if names := r.unhandledSignals(); len(names) > 0 {
+		r.log(types.LogLevelWarn, fmt.Sprintf("Workflow finished with signals that nobody took: [%s]", strings.Join(names, " ")))
+	}
+}
+
+// unhandledSignals are the names of the signals that nobody has taken, in order.
+func (r *run) unhandledSignals() []string {
 	names := r.box.unseen()
 	for _, unread := range r.unread {
 		if name, held := unread(); held > 0 {
 			names = append(names, name)
 		}
 	}
-	if len(names) > 0 {
-		slices.Sort(names)
-		r.log(types.LogLevelWarn, fmt.Sprintf("Workflow finished with signals that nobody took: [%s]", strings.Join(names, " ")))
-	}
+	slices.Sort(names)
+	return names
 }
 
 func (r *run) log(level types.LogLevel, text string) { r.runtime.Host.Log(level, text, nil) }

@@ -205,33 +205,52 @@ func (w *SignalWait[T]) Get(Context) (SignalDelivery[T], error) {
 	return w.value, w.err
 }
 
+// GetUnhandledSignalNames are the names of the signals that nobody has taken: neither a handler, nor who waits for one, nor who
+// receives from a channel.
+func GetUnhandledSignalNames(ctx Context) []string {
+	run := ctx.state().run
+	run.runtime.Proceed()
+	return run.unhandledSignals()
+}
+
+// SignalChannelOptions are the options of GetSignalChannelWithOptions.
+type SignalChannelOptions struct {
+	// Description is what tools show.
+	Description string
+}
+
 // GetSignalChannel is a channel of the values of a signal that has no handler, in the order in which they came. What does not decode
 // is dropped with a warning. In an init function it declares the name. What is left in it when the workflow ends, or goes on as new, is
 // warned about and lost: take it all by ReceiveAsync before that.
-func GetSignalChannel[T any](ctx Context, name string) *Channel[T] {
+func GetSignalChannel[T any](ctx Context, name string) ReceiveChannel[T] {
+	return GetSignalChannelWithOptions[T](ctx, name, SignalChannelOptions{})
+}
+
+// GetSignalChannelWithOptions is GetSignalChannel, with options. Those of the first call for a name count.
+func GetSignalChannelWithOptions[T any](ctx Context, name string, options SignalChannelOptions) ReceiveChannel[T] {
 	c := ctx.state()
 	run := c.run
-	if channel, ok := run.channels[name]; ok {
-		typed, ok := channel.(*Channel[T])
+	if known, ok := run.channels[name]; ok {
+		typed, ok := known.(*channel[T])
 		if !ok {
 			panic("longhaul: the channel of signal " + name + " was asked for with two types")
 		}
 		return typed
 	}
-	channel := &Channel[T]{run: run, name: name, unbounded: true}
-	run.channels[name] = channel
-	run.unread = append(run.unread, func() (string, int) { return name, channel.held() })
+	values := &channel[T]{run: run, name: name, unbounded: true}
+	run.channels[name] = values
+	run.unread = append(run.unread, func() (string, int) { return name, values.held() })
 	register(c, &run.signals, signalHandler{
-		descriptor: descriptor{name: name},
+		descriptor: descriptor{name: name, description: options.Description},
 		call: func(ctx *contextState, input types.Payloads) (func() error, error) {
 			value, err := converter.Arguments[T](input)
 			if err != nil {
 				return nil, err
 			}
-			return func() error { channel.SendAsync(value); return nil }, nil
+			return func() error { values.SendAsync(value); return nil }, nil
 		},
 		plain: true,
 	})
 	run.deliverKept(name)
-	return channel
+	return values
 }

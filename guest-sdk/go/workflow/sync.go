@@ -81,6 +81,12 @@ func (p *permits) tryAcquire(n int64) bool {
 	return true
 }
 
+// available is how many are free.
+func (p *permits) available() int64 {
+	p.run.runtime.Proceed()
+	return p.free
+}
+
 func (p *permits) release(n int64) {
 	p.free += n
 	p.grant()
@@ -103,25 +109,29 @@ func (p *permits) grant() {
 }
 
 // Mutex lets one task at a time pass. Handlers run concurrently with the main routine, interleaved at waits: hold one across them.
-type Mutex struct{ permits permits }
-
-// NewMutex is an unlocked mutex.
-func NewMutex(ctx Context) *Mutex { return &Mutex{permits{run: ctx.state().run, free: 1}} }
-
-// Lock waits until nobody else has it. The error is a *temporal.CanceledError if the context is cancelled first.
-func (m *Mutex) Lock(ctx Context) error { return m.permits.acquire(ctx.state(), 1, "lock") }
-
-// TryLock locks it if nobody has it.
-func (m *Mutex) TryLock(Context) bool { return m.permits.tryAcquire(1) }
-
-// IsLocked tells whether somebody has it.
-func (m *Mutex) IsLocked() bool {
-	m.permits.run.runtime.Proceed()
-	return m.permits.free == 0
+type Mutex interface {
+	// Lock waits until nobody else has it. The error is a *temporal.CanceledError if the context is cancelled first.
+	Lock(ctx Context) error
+	// TryLock locks it if nobody has it: true if so.
+	TryLock(ctx Context) bool
+	// Unlock lets the next one pass.
+	Unlock()
+	// IsLocked tells whether somebody has it.
+	IsLocked() bool
 }
 
-// Unlock lets the next one pass.
-func (m *Mutex) Unlock() {
+type mutex struct{ permits permits }
+
+// NewMutex is an unlocked mutex.
+func NewMutex(ctx Context) Mutex { return &mutex{permits{run: ctx.state().run, free: 1}} }
+
+func (m *mutex) Lock(ctx Context) error { return m.permits.acquire(ctx.state(), 1, "lock") }
+
+func (m *mutex) TryLock(Context) bool { return m.permits.tryAcquire(1) }
+
+func (m *mutex) IsLocked() bool { return m.permits.available() == 0 }
+
+func (m *mutex) Unlock() {
 	if m.permits.free != 0 {
 		panic("longhaul: the mutex is not locked")
 	}
@@ -129,29 +139,39 @@ func (m *Mutex) Unlock() {
 }
 
 // Semaphore lets a number of tasks at a time pass.
-type Semaphore struct {
+type Semaphore interface {
+	// Acquire waits for permits. The error is a *temporal.CanceledError if the context is cancelled first.
+	Acquire(ctx Context, n int64) error
+	// TryAcquire takes permits if they are free: true if so.
+	TryAcquire(ctx Context, n int64) bool
+	// Release gives permits back.
+	Release(n int64)
+	// AvailablePermits is how many are free.
+	AvailablePermits() int64
+}
+
+type semaphore struct {
 	permits permits
 	size    int64
 }
 
 // NewSemaphore is a semaphore with so many permits.
-func NewSemaphore(ctx Context, n int64) *Semaphore {
-	return &Semaphore{permits{run: ctx.state().run, free: n}, n}
+func NewSemaphore(ctx Context, n int64) Semaphore {
+	return &semaphore{permits{run: ctx.state().run, free: n}, n}
 }
 
-// Acquire waits for permits. The error is a *temporal.CanceledError if the context is cancelled first.
-func (s *Semaphore) Acquire(ctx Context, n int64) error {
+func (s *semaphore) Acquire(ctx Context, n int64) error {
 	if n > s.size {
 		panic("longhaul: a semaphore cannot give more permits than it has")
 	}
 	return s.permits.acquire(ctx.state(), n, "semaphore")
 }
 
-// TryAcquire takes permits if they are free.
-func (s *Semaphore) TryAcquire(_ Context, n int64) bool { return s.permits.tryAcquire(n) }
+func (s *semaphore) TryAcquire(_ Context, n int64) bool { return s.permits.tryAcquire(n) }
 
-// Release gives permits back.
-func (s *Semaphore) Release(n int64) {
+func (s *semaphore) AvailablePermits() int64 { return s.permits.available() }
+
+func (s *semaphore) Release(n int64) {
 	if s.permits.free+n > s.size {
 		panic("longhaul: a semaphore got more permits back than it had given")
 	}
@@ -159,17 +179,27 @@ func (s *Semaphore) Release(n int64) {
 }
 
 // WaitGroup waits until a number of things are done.
-type WaitGroup struct {
+type WaitGroup interface {
+	// Add adds to what has to be done.
+	Add(delta int)
+	// Done says that one thing is done.
+	Done()
+	// Go runs a function as a task of its own, and waits for its end.
+	Go(ctx Context, f func(ctx Context))
+	// Wait waits until everything is done.
+	Wait(ctx Context)
+}
+
+type waitGroup struct {
 	run     *run
 	count   int
 	waiters executor.Waiters
 }
 
 // NewWaitGroup is a group of nothing.
-func NewWaitGroup(ctx Context) *WaitGroup { return &WaitGroup{run: ctx.state().run} }
+func NewWaitGroup(ctx Context) WaitGroup { return &waitGroup{run: ctx.state().run} }
 
-// Add adds to what has to be done.
-func (g *WaitGroup) Add(delta int) {
+func (g *waitGroup) Add(delta int) {
 	g.count += delta
 	if g.count < 0 {
 		panic("longhaul: more was done than a WaitGroup had")
@@ -179,12 +209,18 @@ func (g *WaitGroup) Add(delta int) {
 	}
 }
 
-// Done says that one thing is done.
-func (g *WaitGroup) Done() { g.Add(-1) }
+func (g *waitGroup) Done() { g.Add(-1) }
 
-// Wait waits until everything is done.
-func (g *WaitGroup) Wait(Context) { until(g.run.runtime, g) }
+func (g *waitGroup) Go(ctx Context, f func(ctx Context)) {
+	g.Add(1)
+	Go(ctx, func(ctx Context) {
+		f(ctx)
+		g.Done()
+	})
+}
 
-func (g *WaitGroup) poll() bool { return g.count == 0 }
+func (g *waitGroup) Wait(Context) { until(g.run.runtime, g) }
 
-func (g *WaitGroup) pending() (string, uint32, source) { return "wait group", 0, &g.waiters }
+func (g *waitGroup) poll() bool { return g.count == 0 }
+
+func (g *waitGroup) pending() (string, uint32, source) { return "wait group", 0, &g.waiters }

@@ -25,26 +25,43 @@ func DeprecatePatch(ctx Context, id string) {
 
 // GetVersion is the version of a change that this run takes: the newest one where it was not there yet, else the one that it took
 // first. Each version is the patch `ID-VERSION`. It panics, and thereby fails the workflow task, if the run has a version that the
-// code does not support any more.
+// code does not support: any more, or yet.
 func GetVersion(ctx Context, changeID string, minSupported, maxSupported Version) Version {
 	run := ctx.state().run
 	version, known := run.versions[changeID]
 	if !known {
-		version = DefaultVersion
-		for v := maxSupported; v > DefaultVersion; v-- {
-			if Patched(ctx, changeID+"-"+strconv.Itoa(int(v))) {
-				version = v
-				break
-			}
-		}
+		version = takenVersion(ctx, changeID, maxSupported)
 		if run.versions == nil {
 			run.versions = map[string]Version{}
 		}
 		run.versions[changeID] = version
 	}
-	if version < minSupported {
+	if version < minSupported || version > maxSupported {
 		panic("longhaul: this run has version " + strconv.Itoa(int(version)) + " of the change " + changeID + ", but the code supports " +
 			strconv.Itoa(int(minSupported)) + " to " + strconv.Itoa(int(maxSupported)))
 	}
 	return version
+}
+
+// versionsAbove is how many versions above the newest that the code knows are looked for, to name the one that a newer version of the
+// code has taken. The marker of one that is still newer is nondeterminism, as the host says.
+const versionsAbove = 10
+
+// takenVersion is the version that a run has taken, or takes now.
+func takenVersion(ctx Context, changeID string, maxSupported Version) Version {
+	patched := func(v Version) bool { return Patched(ctx, changeID+"-"+strconv.Itoa(int(v))) }
+	for v := maxSupported; v > DefaultVersion; v-- {
+		if patched(v) {
+			return v
+		}
+	}
+	// In a replay, to ask for a patch that history does not have leaves nothing; otherwise it would be recorded.
+	if IsReplaying(ctx) {
+		for v := max(maxSupported, DefaultVersion) + 1; v <= maxSupported+versionsAbove; v++ {
+			if patched(v) {
+				return v
+			}
+		}
+	}
+	return DefaultVersion
 }

@@ -6,12 +6,25 @@ import (
 	"errors"
 	"os"
 	"syscall"
+	_ "unsafe" // for go:extern
 )
+
+// mounts are package os's own file systems. The first is the one of all paths, also of relative ones, which os.Mount cannot replace.
+//
+//go:extern os.mounts
+var mounts []mount
+
+// mount is `os.mountPoint`.
+type mount struct {
+	_          string
+	filesystem os.Filesystem
+}
 
 var errNoFiles = errors.New("a workflow has no files: read and write them in an activity")
 
-// RefuseFiles makes package os say what to use instead. Without it, an absolute path would just not be there, as a relative one is.
-func RefuseFiles() { os.Mount("/", noFiles{}) }
+// RefuseFiles makes package os say what to use instead; without it, a file would just not be there. What does not open a file, such as
+// os.Stat, does not ask a file system, and says no more than that.
+func RefuseFiles() { mounts[0].filesystem = noFiles{} }
 
 type noFiles struct{}
 
@@ -21,8 +34,8 @@ func (noFiles) Mkdir(string, os.FileMode) error { return errNoFiles }
 
 func (noFiles) Remove(string) error { return errNoFiles }
 
-// NameFileErrors makes package os say in words what is wrong with the file of an absolute path: those of the runtime are numbers.
-func NameFileErrors() { os.Mount("/", files{}) }
+// NameFileErrors makes package os say in words what is wrong with a file: those of the runtime are numbers.
+func NameFileErrors() { mounts[0].filesystem = files{} }
 
 // files is what TinyGo's own file system does.
 type files struct{}
