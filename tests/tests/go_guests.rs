@@ -40,7 +40,7 @@ fn a_mistake_parks_the_run_and_says_what_and_where() {
         ("map", "assignment to entry in nil map", ""),
         ("goroutine", "panicked: in a goroutine", "hostile/main.go:"),
         ("loop", "the fuel of this call is spent", ""),
-        ("recursion", "stack", "hostile/main.go:"),
+        ("recursion", "the code recurses too deeply", "hostile/main.go:"),
         // Whatever it writes over, and however that shows.
         (
             "overflow",
@@ -125,11 +125,50 @@ fn a_deadlock_is_told() {
     }
 }
 
+// E11, W3
+#[test]
+fn time_that_passes_by_itself_and_the_network_are_refused_with_what_to_use_instead() {
+    let server = Server::skipping_time();
+    server.upload("hostile-go", "default");
+    let wait =
+        "a workflow must not block its thread; wait with `ctx.timer(..)` (Rust) or `workflow.Sleep` (Go)";
+    let reach = "workflows have no files and no network; do this in an activity";
+    let deeds = [
+        ("after", wait),
+        ("timer", wait),
+        ("func", wait),
+        ("ticker", wait),
+        ("timeout", wait),
+        ("select", wait),
+        ("dial", reach),
+        ("lookup", reach),
+        ("packet", reach),
+    ];
+    for (deed, _) in deeds {
+        server
+            .start_workflow("Outside", deed, &[&format!("{deed:?}")])
+            .ok();
+    }
+    for (deed, text) in deeds {
+        let failure = failure(&server, deed);
+        assert!(
+            failure.contains("Refused: ") && failure.contains(text),
+            "{deed}: {failure}"
+        );
+        // Whoever calls the network is named by file and line; whoever waits is not on the stack when everybody waits.
+        assert!(
+            text == wait || failure.contains("hostile/outside.go:"),
+            "{deed}: {failure}"
+        );
+    }
+}
+
+// E11, W3
 #[test]
 fn files_are_for_activities() {
     let server = Server::skipping_time();
     server.upload("hostile-go", "default");
-    server.start_workflow("Hostile", "w", &["\"file\""]).ok();
+    server.start_workflow("Outside", "w", &["\"file\""]).ok();
     assert_ne!(
         server.result("w").code,
         0,
@@ -187,6 +226,8 @@ fn a_validator_that_waits_or_panics_harms_nobody() {
     let server = Server::start();
     server.upload("hostile-go", "default");
     server.start_workflow("Hostile", "w", &["\"patient\""]).ok();
+    assert_eq!(server.update("w", "keep", &["1"]).json()["result"], 1);
+    let before = server.history("w");
     let refusals = [
         ("0", "index out of range"),
         (
@@ -199,26 +240,14 @@ fn a_validator_that_waits_or_panics_harms_nobody() {
         ),
     ];
     for (how, text) in refusals {
-        let answer = server.longhaul(&[
-            "workflow",
-            "update",
-            "start",
-            "--wait-for-stage",
-            "accepted",
-            "-w",
-            "w",
-            "--name",
-            "validated",
-            "--input",
-            how,
-            "--command-timeout",
-            "3s",
-        ]);
-        assert_ne!(answer.code, 0, "{how}");
-        let said = format!("{}{}", answer.stdout, answer.stderr);
-        let parked = server.longhaul(&["workflow", "describe", "-w", "w"]).ok();
-        assert!(said.contains(text) || parked.contains(text), "{said}\n{parked}");
+        let said = server.update("w", "validated", &[how]).refused(&[text]);
+        let what = "ValidatorTrap: the validator of update \"validated\" failed";
+        assert!(said.contains(what), "{said}");
     }
+    // Nothing of it is left, and the run goes on.
+    assert_eq!(server.history("w"), before);
+    assert_eq!(server.update("w", "keep", &["2"]).json()["result"], 2);
+    assert_eq!(server.ask("w", "changes"), 3);
 }
 
 // B1, S7, U1
@@ -262,12 +291,18 @@ fn an_argument_of_another_type_is_refused_where_it_comes_in() {
 fn a_handler_that_is_registered_twice_is_told() {
     let server = Server::start();
     server.upload("hostile-go", "default");
-    server.start_workflow("Twice", "w", &[]).ok();
-    let failure = failure(&server, "w");
-    assert!(
-        failure.contains("workflow Twice has two handlers of one kind named once"),
-        "{failure}"
-    );
+    for kind in ["signal", "channel", "query", "update"] {
+        let input = format!("{kind:?}");
+        server.start_workflow("Twice", kind, &[&input]).ok();
+    }
+    for kind in ["signal", "channel", "query", "update"] {
+        let failure = failure(&server, kind);
+        assert!(
+            failure.contains("workflow Twice has two handlers of one kind named once")
+                && failure.contains("hostile/main.go:"),
+            "{kind}: {failure}"
+        );
+    }
 }
 
 /// Waits until a query's list is that long.

@@ -1,10 +1,15 @@
-//! The walk of README.md, as a newcomer takes it: the code must compile, and the commands must do what the text says.
+//! The walks of README.md and of the Go SDK's, as a newcomer takes them: the code must compile, and the commands must do what the text
+//! says.
 #![allow(clippy::unwrap_used, reason = "a test that fails may panic")]
 
 use std::{
     env, fs,
+    io::{BufRead, BufReader, Write},
+    net::TcpListener,
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::Command,
+    thread,
 };
 
 use longhaul_tests::{Answer, Server, artifacts};
@@ -54,6 +59,160 @@ fn the_walk_of_the_readme_works() {
     assert!(answers("--name reduce")[0].contains("900"));
     assert!(answers("workflow result")[0].contains("700 approved"));
     assert_eq!(answers("replay ").len(), 1);
+}
+
+#[test]
+fn the_walk_of_the_go_readme_works() {
+    let readme = go_readme();
+    let walk = section(&readme, "## From an empty folder to a running workflow");
+    let server = Server::start();
+    let answers = walk_in_go(
+        &server,
+        walk,
+        &[("main.go", block(walk, "go"))],
+        &go_commands(walk),
+    );
+    let answer = |part: &str| {
+        let found = answers.iter().find(|(command, _)| command.contains(part));
+        found.unwrap_or_else(|| panic!("no command {part:?}")).1.as_str()
+    };
+    assert!(answer("workflow query").contains("500"), "{answers:?}");
+    assert!(answer("workflow result").contains("approved"), "{answers:?}");
+}
+
+#[test]
+fn the_walk_to_an_activity_of_the_go_readme_works() {
+    let readme = go_readme();
+    let part = section(&readme, "## Activities");
+    // The text's port may be somebody else's on this machine.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port().to_string();
+    let here = |text: String| {
+        assert!(text.contains("127.0.0.1:7007"), "{text}");
+        text.replace("7007", &port)
+    };
+    thread::spawn(move || {
+        let (mut socket, _) = listener.accept().unwrap();
+        let mut question = String::new();
+        BufReader::new(&socket).read_line(&mut question).unwrap();
+        assert_eq!(question, "who is there?\n");
+        socket.write_all(b"a server\n").unwrap();
+    });
+
+    // "With a project made as above".
+    let walk = section(&readme, "## From an empty folder to a running workflow");
+    let mut commands: Vec<String> = go_commands(walk)
+        .into_iter()
+        .take_while(|command| !command.starts_with("tinygo "))
+        .map(|command| command.replace("approval", "ask"))
+        .collect();
+    commands.extend(go_commands(part));
+    let server = Server::start_with(&["--allow-grants"]);
+    let files = [
+        ("main.go", here(block(part, "go"))),
+        ("ask.toml", here(block(part, "toml"))),
+    ];
+    let answers = walk_in_go(&server, part, &files, &commands);
+    let (command, output) = answers.last().unwrap();
+    assert!(
+        command.contains("workflow execute") && output.contains("a server"),
+        "{answers:?}"
+    );
+}
+
+fn root() -> PathBuf {
+    artifacts::package().parent().unwrap().to_owned()
+}
+
+fn go_readme() -> String {
+    fs::read_to_string(root().join("guest-sdk/go/README.md")).unwrap()
+}
+
+/// The commands of a part of the Go SDK's README, each on one line.
+fn go_commands(text: &str) -> Vec<String> {
+    let lines: Vec<&str> = commands(text).collect();
+    lines
+        .join("\n")
+        .replace("\\\n", " ")
+        .lines()
+        .map(str::to_owned)
+        .collect()
+}
+
+/// Takes a walk in an empty folder: what each command printed. The files are written as soon as their folder is there.
+///
+/// `tinygo` is the one that the chores use: where that was built from registries, it brings its own `wasip2` target, and where no
+/// `wasm-tools` is installed, it brings what stands in for it. The server is the test's.
+fn walk_in_go(
+    server: &Server,
+    text: &str,
+    files: &[(&str, String)],
+    commands: &[String],
+) -> Vec<(String, String)> {
+    assert!(
+        commands
+            .iter()
+            .any(|command| command.starts_with("tinygo build ")),
+        "{text}"
+    );
+    let longhaul = artifacts::longhaul();
+    let path = env::var("PATH").unwrap_or_default();
+    let programs = server.folder().join("programs");
+    fs::create_dir(&programs).unwrap();
+    let tinygo = programs.join("tinygo");
+    let chores = longhaul.with_file_name("xtask");
+    assert!(
+        chores.is_file(),
+        "{} is not there: run `cargo build` first",
+        chores.display()
+    );
+    fs::write(
+        &tinygo,
+        format!(
+            "#!/bin/sh\nPATH='{path}' exec '{}' tinygo \"$@\"\n",
+            chores.display()
+        ),
+    )
+    .unwrap();
+    fs::set_permissions(&tinygo, fs::Permissions::from_mode(0o755)).unwrap();
+
+    let mut folder = server.folder().join("walk");
+    fs::create_dir(&folder).unwrap();
+    let mut answers = Vec::new();
+    for command in commands {
+        if command.starts_with("longhaul server start") {
+            continue;
+        }
+        let mut shell = Command::new("sh");
+        // A command may leave for another folder: the next one begins there.
+        shell.args([
+            "-ec",
+            &format!("{command}\npwd > '{}'", server.folder().join("pwd").display()),
+        ]);
+        shell
+            .current_dir(&folder)
+            .env(
+                "PATH",
+                format!(
+                    "{}:{}:{path}",
+                    programs.display(),
+                    longhaul.parent().unwrap().display()
+                ),
+            )
+            .env("LONGHAUL", root())
+            .env("TEMPORAL_ADDRESS", server.address())
+            .env_remove("TEMPORAL_NAMESPACE");
+        let output = Answer::of(&mut shell).ok();
+        answers.push((command.clone(), output));
+        let at = fs::read_to_string(server.folder().join("pwd")).unwrap();
+        if Path::new(at.trim_end()) != folder {
+            folder = at.trim_end().into();
+            for (name, text) in files {
+                fs::write(folder.join(name), text).unwrap();
+            }
+        }
+    }
+    answers
 }
 
 /// From a heading to the next of its level.

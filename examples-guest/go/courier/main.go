@@ -7,6 +7,7 @@ package main
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"longhaul/activity"
@@ -22,8 +23,12 @@ type route struct {
 	Stamp string `json:"stamp"`
 	// Rest are the offices that follow: RustOffice or GoOffice, and their stamps.
 	Rest []stop `json:"rest"`
+	// Local: it is stamped by a local activity.
+	Local bool `json:"local"`
 	// Refused: the last office refuses it.
 	Refused bool `json:"refused"`
+	// Kept: the last office keeps it until that is cancelled.
+	Kept bool `json:"kept"`
 }
 
 type stop struct {
@@ -54,6 +59,8 @@ func stampInGo(_ context.Context, args converter.Args2[string, string]) (string,
 type office struct {
 	route route
 	heard []string
+	// hear waits for what the last office tells.
+	hear func(ctx workflow.Context) error
 }
 
 func newOffice(ctx workflow.Context, route route) (*office, error) {
@@ -62,13 +69,43 @@ func newOffice(ctx workflow.Context, route route) (*office, error) {
 		o.heard = append(o.heard, parcel)
 		return nil
 	}, workflow.SignalHandlerOptions{Description: "The parcel has arrived."})
+	o.hear = func(ctx workflow.Context) error { return workflow.Await(ctx, func() bool { return len(o.heard) > 0 }) }
+	return o, nil
+}
+
+// newQuietOffice makes an office that tells its parent nothing, and has no handler for what it hears.
+func newQuietOffice(ctx workflow.Context, route route) (*office, error) {
+	o := &office{route: route}
+	workflow.PropagateSignalsToParent(ctx, false)
+	workflow.DeclareSignal(ctx, "arrived")
+	o.hear = func(ctx workflow.Context) error {
+		arrived, err := workflow.WaitSignal[string](ctx, "arrived").Get(ctx)
+		if err != nil {
+			return err
+		}
+		o.heard = append(o.heard, arrived.Value)
+		// It stays where it is until a newer one comes.
+		again, ok, err := workflow.WaitSignal[string](ctx, "arrived").Peek()
+		if ok && err == nil {
+			o.heard = append(o.heard, again.Value)
+		}
+		return err
+	}
 	return o, nil
 }
 
 func (o *office) Run(ctx workflow.Context) (*report, error) {
 	info := workflow.GetInfo(ctx)
-	ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{StartToCloseTimeout: 10 * time.Second})
-	stamp, err := workflow.ExecuteActivity[string](ctx, o.route.Stamp, o.route.Parcel, info.WorkflowType.Name).Get(ctx)
+	const limit = 10 * time.Second
+	var stamp string
+	var err error
+	if o.route.Local {
+		ctx := workflow.WithLocalActivityOptions(ctx, workflow.LocalActivityOptions{StartToCloseTimeout: limit})
+		stamp, err = workflow.ExecuteLocalActivity[string](ctx, o.route.Stamp, o.route.Parcel, info.WorkflowType.Name).Get(ctx)
+	} else {
+		ctx := workflow.WithActivityOptions(ctx, workflow.ActivityOptions{StartToCloseTimeout: limit})
+		stamp, err = workflow.ExecuteActivity[string](ctx, o.route.Stamp, o.route.Parcel, info.WorkflowType.Name).Get(ctx)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -77,16 +114,20 @@ func (o *office) Run(ctx workflow.Context) (*report, error) {
 		if o.route.Refused {
 			return nil, temporal.NewNonRetryableApplicationError(o.route.Parcel+" is not wanted", "Refused", nil, o.route.Parcel)
 		}
+		if o.route.Kept {
+			return nil, workflow.Await(ctx, func() bool { return false })
+		}
 		if _, err := workflow.SignalFamily(ctx, "arrived", workflow.FamilySignalOptions{Propagate: true}, o.route.Parcel).Get(ctx); err != nil {
 			return nil, err
 		}
-		err := workflow.Await(ctx, func() bool { return len(o.heard) > 0 })
+		err := o.hear(ctx)
 		r.Heard = o.heard
 		return r, err
 	}
 
 	next := o.route.Rest[0]
-	onward := route{Parcel: o.route.Parcel, Stamp: next.Stamp, Rest: o.route.Rest[1:], Refused: o.route.Refused}
+	onward := o.route
+	onward.Stamp, onward.Rest = next.Stamp, o.route.Rest[1:]
 	ctx = workflow.WithChildOptions(ctx, workflow.ChildWorkflowOptions{WorkflowID: info.WorkflowExecution.ID + "/" + next.Office})
 	behind, err := workflow.ExecuteChildWorkflow[report](ctx, next.Office, onward).Get(ctx)
 	var refused *temporal.ApplicationError
@@ -103,8 +144,9 @@ func (o *office) Run(ctx workflow.Context) (*report, error) {
 	default:
 		return nil, err
 	}
-	if r.Refusal == nil {
-		if err := workflow.Await(ctx, func() bool { return len(o.heard) > 0 }); err != nil {
+	// Behind a quiet office nobody hears of it.
+	if r.Refusal == nil && !strings.HasPrefix(next.Office, "Quiet") {
+		if err := o.hear(ctx); err != nil {
 			return nil, err
 		}
 	}
@@ -114,5 +156,9 @@ func (o *office) Run(ctx workflow.Context) (*report, error) {
 
 func main() {
 	workflow.RegisterWithInitOptions(workflow.RegisterOptions{Name: "GoOffice", Description: "An office."}, newOffice, workflow.Run)
+	workflow.RegisterWithInitOptions(workflow.RegisterOptions{
+		Name:        "QuietGoOffice",
+		Description: "An office that tells its parent nothing, and has no handler for what it hears.",
+	}, newQuietOffice, workflow.Run)
 	activity.RegisterWithOptions(activity.RegisterOptions{Name: "go_stamp", Description: "Stamp a parcel"}, stampInGo)
 }

@@ -120,9 +120,6 @@ func (s *state) run(ctx workflow.Context) (string, error) {
 		})
 	case "sleep":
 		time.Sleep(time.Second)
-	case "file":
-		_, err := os.ReadFile("/etc/passwd")
-		return "", err
 	case "exit":
 		os.Exit(3)
 	case "goroutine":
@@ -181,10 +178,20 @@ func fill(room *[256]byte, with byte) {
 	}
 }
 
-// twice registers one handler twice.
-func twice(ctx workflow.Context, _ workflow.None) (int, error) {
+// twice registers one handler twice: a signal, a query or an update.
+func twice(ctx workflow.Context, kind string) (int, error) {
 	for range 2 {
-		workflow.HandleSignal(ctx, "once", func(workflow.Context, workflow.None) {})
+		switch kind {
+		case "signal":
+			workflow.HandleSignal(ctx, "once", func(workflow.Context, workflow.None) {})
+		case "channel":
+			workflow.HandleSignal(ctx, "once", func(workflow.Context, workflow.None) {})
+			workflow.GetSignalChannel[int](ctx, "once")
+		case "query":
+			workflow.HandleQuery(ctx, "once", func() (int, error) { return 0, nil })
+		case "update":
+			workflow.HandleUpdate(ctx, "once", func(workflow.Context, workflow.None) (int, error) { return 0, nil })
+		}
 	}
 	return 0, nil
 }
@@ -205,5 +212,6 @@ func stuck(ctx workflow.Context, how string) (string, error) {
 func main() {
 	workflow.RegisterWithInit("Hostile", newState, (*state).run)
 	workflow.Register("Stuck", stuck)
+	workflow.Register("Outside", outside)
 	workflow.Register("Twice", twice)
 }

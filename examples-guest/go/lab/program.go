@@ -12,17 +12,13 @@ const queue = "lab"
 type program struct {
 	Steps []step `json:"steps"`
 	// OnCancel is done, before the workflow ends as cancelled, when it is cancelled.
-	OnCancel *[]step `json:"on_cancel,omitempty"`
+	OnCancel *[]step `json:"on_cancel"`
 	// Log is what the log begins with: the log of the run before.
-	Log []string `json:"log,omitempty"`
+	Log []string `json:"log"`
 }
 
 // step is one step, by its operation. All times are in milliseconds.
-type step struct {
-	do action
-	// What the step was read from: it is written as it came.
-	source json.RawMessage
-}
+type step struct{ do action }
 
 type action interface{ run(t *task) error }
 
@@ -48,7 +44,8 @@ type (
 	cancelStep struct{ ID string }
 	// continueStep continues as new.
 	continueStep struct {
-		Program program
+		// Program goes on as it came.
+		Program map[string]any
 		// Carry takes the log along.
 		Carry *bool
 	}
@@ -115,7 +112,6 @@ func (s *step) UnmarshalJSON(data []byte) error {
 	if err := json.Unmarshal(data, &tag); err != nil {
 		return err
 	}
-	s.source = append(json.RawMessage{}, data...)
 	switch tag.Op {
 	case "log":
 		s.do = &logStep{}
@@ -156,8 +152,6 @@ func (s *step) UnmarshalJSON(data []byte) error {
 	}
 	return json.Unmarshal(data, s.do)
 }
-
-func (s step) MarshalJSON() ([]byte, error) { return s.source, nil }
 
 // orElse is a value that may be missing, or what stands for it.
 func orElse[T any](value *T, otherwise T) T {

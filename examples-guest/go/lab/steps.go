@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 	"time"
 
@@ -112,14 +113,13 @@ func (c *call) retryPolicy() *temporal.RetryPolicy {
 }
 
 func (t *task) logActivity(kind string, value any, err error) error {
-	var failed *temporal.ActivityError
 	switch {
 	case err == nil:
 		t.log(kind + "=" + dump(value))
-	case errors.As(err, &failed) && !temporal.IsCanceledError(err):
-		t.log(kind + " failed: " + say(err))
-	default:
+	case temporal.IsCanceledError(err):
 		return err
+	default:
+		t.log(kind + " failed: " + say(err))
 	}
 	return nil
 }
@@ -266,9 +266,9 @@ func (t *task) logDelivery(done, what string, err error) {
 }
 
 func (s *continueStep) run(t *task) error {
-	next := s.Program
+	next := maps.Clone(s.Program)
 	if orElse(s.Carry, true) {
-		next.Log = t.lab.log
+		next["log"] = t.lab.log
 	}
 	return workflow.NewContinueAsNewError(t.ctx, next)
 }

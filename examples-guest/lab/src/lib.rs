@@ -44,7 +44,7 @@ impl Lab {
     #[init]
     fn new(_: &WorkflowContextView, program: Program) -> Self {
         Self {
-            log: program.log,
+            log: program.parts.log,
             notes: 0,
             sum: 0,
         }
@@ -52,6 +52,7 @@ impl Lab {
 
     #[run]
     async fn run(ctx: &mut WorkflowContext<Self>, program: Program) -> WorkflowResult<Value> {
+        let program = program.parts;
         match run_steps(ctx, &ctx.cancellation_token(), &program.steps).await {
             Ok(()) => Ok(ctx.state(|lab| lab.log.clone()).into()),
             Err(Stop::Return(value)) => Ok(value),

@@ -7,15 +7,46 @@ use serde_json::{Map, Value};
 pub(crate) const QUEUE: &str = "lab";
 
 /// What an execution of the lab does.
-#[derive(Clone, Default, Deserialize, Serialize)]
+#[derive(Clone, Deserialize, Serialize)]
+#[serde(try_from = "Map<String, Value>", into = "Map<String, Value>")]
 pub(crate) struct Program {
+    pub(crate) parts: Parts,
+    /// What it was read from: a run goes on with a program as it came.
+    source: Map<String, Value>,
+}
+
+impl Program {
+    /// Takes a log along.
+    pub(crate) fn carry(&mut self, log: Vec<String>) {
+        self.source.insert("log".to_owned(), log.into());
+    }
+}
+
+impl TryFrom<Map<String, Value>> for Program {
+    type Error = serde_json::Error;
+
+    fn try_from(source: Map<String, Value>) -> Result<Self, Self::Error> {
+        let parts = Parts::deserialize(&Value::Object(source.clone()))?;
+        Ok(Self { parts, source })
+    }
+}
+
+impl From<Program> for Map<String, Value> {
+    fn from(program: Program) -> Self {
+        program.source
+    }
+}
+
+/// The parts of a program.
+#[derive(Clone, Deserialize)]
+pub(crate) struct Parts {
     #[serde(default)]
     pub(crate) steps: Vec<Step>,
     /// What is done, before the workflow ends as cancelled, when it is cancelled.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub(crate) on_cancel: Option<Vec<Step>>,
     /// What the log begins with: the log of the run before.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default)]
     pub(crate) log: Vec<String>,
 }
 

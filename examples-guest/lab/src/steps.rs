@@ -104,7 +104,7 @@ async fn run_step(ctx: &Context, token: &Token, step: &Step) -> Result<(), Stop>
         Step::Continue { program, carry } => {
             let mut program: Program = program.clone();
             if *carry {
-                program.log = ctx.state(|lab| lab.log.clone());
+                program.carry(ctx.state(|lab| lab.log.clone()));
             }
             ctx.continue_as_new(program, ContinueAsNewOptions::default())?;
         }

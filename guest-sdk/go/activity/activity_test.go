@@ -226,3 +226,17 @@ func TestAnAttemptReadsItsHeader(t *testing.T) {
 	h := &fakeHost{info: wit.ActivityInfo{Header: types.Header{{First: "tenant", Second: payload}}}}
 	expect(t, execute(t, h, "read"), `"bluetrue"`)
 }
+
+// E11
+func TestAnActivityTypeThatIsRegisteredTwiceSaysSo(t *testing.T) {
+	definitions = nil
+	for _, name := range []string{"charge", "refund"} {
+		Register(name, func(context.Context, converter.None) (int, error) { return 0, nil })
+	}
+	defer func() {
+		if said, _ := recover().(string); !strings.Contains(said, "the activity type charge is registered twice") {
+			t.Errorf("it said %q", said)
+		}
+	}()
+	Register("charge", func(_ context.Context, n int) (int, error) { return n, nil })
+}

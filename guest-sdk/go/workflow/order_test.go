@@ -255,27 +255,81 @@ func TestWaitingTellsTaskAndOperation(t *testing.T) {
 }
 
 func TestWhatMustNotWaitSaysSo(t *testing.T) {
-	for what, handlers := range map[string]func(ctx Context){
-		"a query": func(ctx Context) { HandleQuery(ctx, "bad", func() (int, error) { return 0, Sleep(ctx, time.Second) }) },
-		"an init": func(ctx Context) { _ = Sleep(ctx, time.Second) },
-		"handlers of one": func(ctx Context) {
-			DeclareSignal(ctx, "s")
-			HandleSignal(ctx, "x", func(Context, None) {})
-			HandleSignal(ctx, "x", func(Context, None) {})
-		},
+	for _, c := range []struct {
+		where    string
+		handlers func(ctx Context)
+	}{
+		{"a query", func(ctx Context) { HandleQuery(ctx, "bad", func() (int, error) { return 0, Sleep(ctx, time.Second) }) }},
+		{"an init function", func(ctx Context) { _ = Sleep(ctx, time.Second) }},
 	} {
-		t.Run(what, func(t *testing.T) {
-			defer func() {
-				if text, _ := recover().(string); !strings.Contains(text, what) && !strings.Contains(text, "two handlers of one") {
-					t.Errorf("it said %q", text)
-				}
-			}()
-			d := begin(t, journaled(&journal{}, handlers, func(ctx Context) (int, error) { return 0, Sleep(ctx, time.Hour) }))
+		t.Run(c.where, func(t *testing.T) {
+			defer says(t, "workflow.NewTimer or workflow.Sleep was called in "+c.where)
+			d := begin(t, journaled(&journal{}, c.handlers, func(ctx Context) (int, error) { return 0, Sleep(ctx, time.Hour) }))
 			d.advance()
 			d.query("bad")
-			t.Error("nothing was said")
 		})
 	}
+}
+
+// says expects a panic with this text. Deferred.
+func says(t *testing.T, text string) {
+	t.Helper()
+	if said, _ := recover().(string); !strings.Contains(said, text) {
+		t.Errorf("it said %q, not %q", said, text)
+	}
+}
+
+// E11
+func TestWhatIsRegisteredTwiceSaysSo(t *testing.T) {
+	kinds := map[string]func(ctx Context){
+		"signal": func(ctx Context) { HandleSignal(ctx, "x", func(Context, None) {}) },
+		"query":  func(ctx Context) { HandleQuery(ctx, "x", func() (int, error) { return 0, nil }) },
+		"update": func(ctx Context) { HandleUpdate(ctx, "x", func(Context, None) (int, error) { return 0, nil }) },
+		"signal channel": func(ctx Context) {
+			HandleSignal(ctx, "x", func(Context, None) {})
+			GetSignalChannel[int](ctx, "x")
+		},
+	}
+	init := func(handle func(ctx Context)) func(ctx Context, _ None) (int, error) {
+		return func(ctx Context, _ None) (int, error) {
+			handle(ctx)
+			handle(ctx)
+			return 0, nil
+		}
+	}
+	main := func(int, Context) (int, error) { return 0, nil }
+	for kind, handle := range kinds {
+		t.Run(kind+" in an init function", func(t *testing.T) {
+			defer says(t, "workflow Twice has two handlers of one kind named x")
+			begin(t, func() { RegisterWithInit("Twice", init(handle), main) })
+		})
+		t.Run(kind+" as the module is described", func(t *testing.T) {
+			definitions = nil
+			RegisterWithInit("Twice", init(handle), main)
+			defer says(t, "workflow Twice has two handlers of one kind named x")
+			(&guest{host: &fakeHost{}}).Describe()
+		})
+		t.Run(kind+" in a plain function", func(t *testing.T) {
+			defer says(t, "workflow Twice has two handlers of one kind named x")
+			begin(t, func() { Register("Twice", init(handle)) })
+		})
+	}
+	t.Run("workflow type", func(t *testing.T) {
+		definitions = nil
+		RegisterWithInit("Twice", init(func(Context) {}), main)
+		defer says(t, "the workflow type Twice is registered twice")
+		Register("Twice", func(Context, None) (int, error) { return 0, nil })
+	})
+	// One of each kind may have the same name.
+	d := begin(t, func() {
+		RegisterWithInit("Once", func(ctx Context, _ None) (int, error) {
+			for _, kind := range []string{"signal", "query", "update"} {
+				kinds[kind](ctx)
+			}
+			return 7, nil
+		}, func(state int, _ Context) (int, error) { return state, nil })
+	})
+	d.expect(d.advance(), "complete [7]")
 }
 
 // E11

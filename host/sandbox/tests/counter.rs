@@ -1,4 +1,4 @@
-//! The example `counter`, as `cargo xtask guests` builds it: a real guest with the standard library, driven by hand.
+//! The example `counter`, as `cargo xtask guests` builds it: a real guest with the standard library of its language, driven by hand.
 #![allow(clippy::unwrap_used, reason = "a test that fails may panic")]
 
 use std::sync::LazyLock;
@@ -9,7 +9,36 @@ use longhaul_sandbox::{Command, Instance, Module, Task};
 mod support;
 use support::{guest, info, json, meta, sandbox, setup, task};
 
-static COUNTER: LazyLock<Module> = LazyLock::new(|| sandbox().compile(&guest("counter")).unwrap());
+/// In each language that it is written in.
+static COUNTERS: LazyLock<[Module; 2]> =
+    LazyLock::new(|| ["counter", "counter-go"].map(|name| sandbox().compile(&guest(name)).unwrap()));
+
+/// Makes tests of functions that take the module: `rust::NAME` and `go::NAME`.
+macro_rules! in_each_language {
+    ($($name:ident),* $(,)?) => {
+        in_each_language! { @ rust 0, $($name),* }
+        in_each_language! { @ go 1, $($name),* }
+    };
+    (@ $language:ident $index:literal, $($name:ident),*) => {
+        mod $language {
+            $(
+                #[test]
+                fn $name() {
+                    super::$name(&super::COUNTERS[$index]);
+                }
+            )*
+        }
+    };
+}
+
+in_each_language! {
+    it_says_what_it_defines,
+    signals_queries_updates_and_the_result,
+    memory_after_a_replay_is_memory_after_the_live_run,
+    queries_see_every_signal_and_change_nothing,
+    a_query_that_nobody_answers_is_a_failure_of_the_guest,
+    an_argument_that_does_not_fit_fails_in_the_guest_and_not_in_the_host,
+}
 
 fn start(module: &Module, replaying: bool) -> Instance {
     let mut instance = module.instantiate(setup()).unwrap();
@@ -91,9 +120,7 @@ fn run(module: &Module, replaying: bool) -> Vec<[u8; 32]> {
     hashes
 }
 
-#[test]
-fn it_says_what_it_defines() {
-    let module = &*COUNTER;
+fn it_says_what_it_defines(module: &Module) {
     let [workflow] = module.workflows() else {
         panic!("{:?}", module.workflows())
     };
@@ -120,22 +147,18 @@ fn it_says_what_it_defines() {
     );
 }
 
-#[test]
-fn signals_queries_updates_and_the_result() {
-    run(&COUNTER, false);
+fn signals_queries_updates_and_the_result(module: &Module) {
+    run(module, false);
 }
 
 // W3
-#[test]
-fn memory_after_a_replay_is_memory_after_the_live_run() {
-    let module = &*COUNTER;
+fn memory_after_a_replay_is_memory_after_the_live_run(module: &Module) {
     assert_eq!(run(module, true), run(module, false));
 }
 
 // Q1, Q3
-#[test]
-fn queries_see_every_signal_and_change_nothing() {
-    let mut instance = start(&COUNTER, false);
+fn queries_see_every_signal_and_change_nothing(module: &Module) {
+    let mut instance = start(module, false);
     instance.begin_task(task(2_000));
     for value in 1..=100 {
         add(&mut instance, value);
@@ -162,9 +185,8 @@ fn queries_see_every_signal_and_change_nothing() {
 }
 
 // Q4
-#[test]
-fn a_query_that_nobody_answers_is_a_failure_of_the_guest() {
-    let instance = start(&COUNTER, false);
+fn a_query_that_nobody_answers_is_a_failure_of_the_guest(module: &Module) {
+    let instance = start(module, false);
     let failure = instance
         .fork()
         .unwrap()
@@ -175,9 +197,8 @@ fn a_query_that_nobody_answers_is_a_failure_of_the_guest() {
 }
 
 // S11
-#[test]
-fn an_argument_that_does_not_fit_fails_in_the_guest_and_not_in_the_host() {
-    let mut instance = start(&COUNTER, false);
+fn an_argument_that_does_not_fit_fails_in_the_guest_and_not_in_the_host(module: &Module) {
+    let mut instance = start(module, false);
     instance.begin_task(task(2_000));
     instance
         .update("u", &meta(), "add_and_get", &vec![json("\"four\"")])

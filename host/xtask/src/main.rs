@@ -44,6 +44,13 @@ enum Chore {
     /// What TinyGo asks of `wasm-tools`, which it starts when it builds the Go examples
     #[command(subcommand, hide = true)]
     Component(go::component::Command),
+    /// TinyGo as the chores use it, with what stands in for `wasm-tools` where that is not installed; for tests
+    #[command(hide = true, disable_help_flag = true)]
+    Tinygo {
+        /// Passed on to TinyGo
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<OsString>,
+    },
     /// Play an order from creation to delivery, with a crash in the middle
     ///
     /// Builds what is missing, starts a server with a temporary database on free ports, and prints each command with its answer.
@@ -73,6 +80,8 @@ fn main() -> ExitCode {
     let result = match chore {
         // TinyGo starts this one, not cargo.
         Chore::Component(command) => go::component::run(command),
+        // A user's build starts this one.
+        Chore::Tinygo { arguments } => go::tinygo(&arguments),
         chore => Workspace::locate().and_then(|workspace| run(&workspace, chore)),
     };
     match result {
@@ -95,5 +104,6 @@ fn run(workspace: &Workspace, chore: Chore) -> Result<(), error::Error> {
         Chore::Soak(arguments) => soak::run(workspace, &arguments),
         Chore::Ci => ci::run(workspace),
         Chore::Component(command) => go::component::run(command),
+        Chore::Tinygo { arguments } => go::tinygo(&arguments),
     }
 }

@@ -1,9 +1,9 @@
 //! `family`: signals to the parent and the children, and onwards.
 
-use longhaul_tests::{Server, export};
+use longhaul_tests::{Language, Server, export, in_each_language};
 use serde_json::{Value, json};
 
-use crate::{completed, count, eventually, python, server};
+use crate::{completed, count, eventually, python, server_in};
 
 const MEMBERS: [&str; 6] = [
     "ann",
@@ -14,9 +14,19 @@ const MEMBERS: [&str; 6] = [
     "ann/cid/fay",
 ];
 
+in_each_language! {
+    news_reach_parent_and_children,
+    news_go_through_the_whole_family_once,
+    a_quiet_member_tells_its_parent_nothing,
+    somebody_alone_hears_itself,
+    children_leave_with_their_parent,
+    #[ignore = "needs the Python environment that `cargo xtask test` makes"]
+    the_python_client_tells_a_family_some_news,
+}
+
 /// Ann, her children Bob and Cid, who is quiet, and theirs: Dan, Eve and Fay.
-fn family() -> Server {
-    let server = server(&["family"], "families");
+fn family(language: Language) -> Server {
+    let server = server_in(language, &["family"], "families");
     let ann = json!({"children": [
         {"name": "bob", "children": [{"name": "dan"}, {"name": "eve"}]},
         {"name": "cid", "quiet": true, "children": [{"name": "fay"}]},
@@ -64,9 +74,8 @@ fn hears(server: &Server, member: &str, news: &str, from: &str, origin: &str) {
 }
 
 // E7, E8: without propagation the parent and the children hear it, and oneself; nobody else.
-#[test]
-fn news_reach_parent_and_children() {
-    let server = family();
+fn news_reach_parent_and_children(language: Language) {
+    let server = family(language);
     tell(&server, "ann/bob", "It rains", false);
     for member in ["ann", "ann/bob", "ann/bob/dan", "ann/bob/eve"] {
         hears(&server, member, "It rains", "ann/bob", "ann/bob");
@@ -92,13 +101,12 @@ fn news_reach_parent_and_children() {
         count(&server, "ann/bob", "EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED"),
         1
     );
-    export::histories(&server, "family");
+    export::histories(&server, &language.named("family"));
 }
 
 // E7: with propagation everybody hears it once, told by the relative who is nearer to its origin.
-#[test]
-fn news_go_through_the_whole_family_once() {
-    let server = family();
+fn news_go_through_the_whole_family_once(language: Language) {
+    let server = family(language);
     tell(&server, "ann/bob/dan", "The sun shines", true);
     for (member, from) in [
         ("ann/bob/dan", "ann/bob/dan"),
@@ -114,13 +122,12 @@ fn news_go_through_the_whole_family_once() {
         let heard = server.ask(member, "get_heard");
         assert_eq!(heard.as_array().unwrap().len(), 1, "{member}: {heard}");
     }
-    export::histories(&server, "family_propagation");
+    export::histories(&server, &language.named("family_propagation"));
 }
 
 // E7: who opts out tells its children, and its parent nothing.
-#[test]
-fn a_quiet_member_tells_its_parent_nothing() {
-    let server = family();
+fn a_quiet_member_tells_its_parent_nothing(language: Language) {
+    let server = family(language);
     tell(&server, "ann/cid/fay", "A secret", true);
     hears(&server, "ann/cid", "A secret", "ann/cid/fay", "ann/cid/fay");
     tell(&server, "ann/cid", "Another", true);
@@ -137,9 +144,8 @@ fn a_quiet_member_tells_its_parent_nothing() {
 }
 
 // E7, E8: somebody without a family hears what it says itself, without an event; a client's signal is heard the same way.
-#[test]
-fn somebody_alone_hears_itself() {
-    let server = server(&["family"], "families");
+fn somebody_alone_hears_itself(language: Language) {
+    let server = server_in(language, &["family"], "families");
     server.start_workflow("FamilyWorkflow", "gus", &[]).ok();
     tell(&server, "gus", "Hello?", true);
     assert_eq!(
@@ -153,13 +159,12 @@ fn somebody_alone_hears_itself() {
     assert_eq!(heard[1]["origin"], Value::Null);
     server.signal("gus", "leave", &[]).ok();
     assert_eq!(completed(&server, "gus"), 2);
-    export::histories(&server, "family_alone");
+    export::histories(&server, &language.named("family_alone"));
 }
 
 // E5: when a member leaves, its children end with it.
-#[test]
-fn children_leave_with_their_parent() {
-    let server = family();
+fn children_leave_with_their_parent(language: Language) {
+    let server = family(language);
     server.signal("ann/bob", "leave", &[]).ok();
     assert_eq!(completed(&server, "ann/bob"), 0);
     for child in ["ann/bob/dan", "ann/bob/eve"] {
@@ -171,10 +176,8 @@ fn children_leave_with_their_parent() {
 }
 
 // E5, E7
-#[test]
-#[ignore = "needs the Python environment that `cargo xtask test` makes"]
-fn the_python_client_tells_a_family_some_news() {
-    let server = server(&["family"], "families");
+fn the_python_client_tells_a_family_some_news(language: Language) {
+    let server = server_in(language, &["family"], "families");
     let expected = "\
 ann has heard from ann: It rains
 ann/bob has heard from ann: It rains

@@ -11,6 +11,7 @@ mod cart;
 mod endless;
 mod family;
 mod greeting;
+mod labels;
 mod languages;
 mod migration;
 mod multi_approval;

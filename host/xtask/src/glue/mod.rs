@@ -84,6 +84,11 @@ pub(crate) fn write(workspace: &Workspace) -> Result<(), Error> {
         say(path.display().to_string());
         written += 1;
     }
+    for path in leftover(workspace)? {
+        fs::remove_file(&path).map_err(Error::file("remove", &path))?;
+        say(format!("{} is removed", path.display()));
+        written += 1;
+    }
     if written == 0 {
         say("the Go glue is up to date");
     }
@@ -100,9 +105,7 @@ pub(crate) struct File {
 /// The files that are not what the generator makes of `wit/`.
 pub(crate) fn stale(workspace: &Workspace) -> Result<Vec<File>, Error> {
     let mut stale = Vec::new();
-    let mut files = generate(&workspace.wit())?;
-    files.extend(generate_wasi(&workspace.go_sdk().join("wit/deps"))?);
-    for file in files {
+    for file in generate_all(workspace)? {
         let path = workspace.go_sdk().join(&file.path);
         match fs::read_to_string(&path) {
             Ok(present) if present == file.text => {}
@@ -113,6 +116,37 @@ pub(crate) fn stale(workspace: &Workspace) -> Result<Vec<File>, Error> {
         }
     }
     Ok(stale)
+}
+
+/// Every file that is generated, as it should be.
+fn generate_all(workspace: &Workspace) -> Result<Vec<File>, Error> {
+    let mut files = generate(&workspace.wit())?;
+    files.extend(generate_wasi(&workspace.go_sdk().join("wit/deps"))?);
+    Ok(files)
+}
+
+/// The files among the generated ones that the generator does not make any more: of an interface that was removed or renamed.
+pub(crate) fn leftover(workspace: &Workspace) -> Result<Vec<PathBuf>, Error> {
+    let made = generate_all(workspace)?.into_iter().map(|file| file.path);
+    others(&workspace.go_sdk(), &made.collect())
+}
+
+/// The files in the folders of generated ones, below the SDK, that are not among these.
+fn others(sdk: &Path, made: &BTreeSet<PathBuf>) -> Result<Vec<PathBuf>, Error> {
+    let entries = |folder: &Path| -> Result<Vec<PathBuf>, Error> {
+        let entries = fs::read_dir(folder).map_err(Error::file("read", folder))?;
+        entries
+            .map(|entry| Ok(entry.map_err(Error::file("read", folder))?.path()))
+            .collect()
+    };
+    // Copies of WIT, beside a folder of what is not ours; and a package for each interface.
+    let mut files = entries(&sdk.join("wit"))?;
+    for package in entries(&sdk.join("internal/wit"))? {
+        files.extend(entries(&package)?);
+    }
+    files.retain(|file| file.is_file() && file.strip_prefix(sdk).is_ok_and(|path| !made.contains(path)));
+    files.sort();
+    Ok(files)
 }
 
 /// Everything that is made of a folder of WIT files.
@@ -364,6 +398,32 @@ mod tests {
             stale.is_empty(),
             "stale below guest-sdk/go; run `cargo xtask glue`: {stale:?}"
         );
+        let leftover = leftover(&workspace).unwrap();
+        assert!(
+            leftover.is_empty(),
+            "no interface is left for these; run `cargo xtask glue`: {leftover:?}"
+        );
+    }
+
+    #[test]
+    fn what_no_interface_makes_any_more_is_found() {
+        let sdk = tempfile::tempdir().unwrap();
+        let paths = ["wit/types.wit", "internal/wit/types/types.go"].map(PathBuf::from);
+        let old = [
+            "wit/old.wit",
+            "internal/wit/old/types.go",
+            "internal/wit/types/memory.go",
+        ];
+        for path in paths.iter().chain(&old.map(PathBuf::from)) {
+            let path = sdk.path().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, "").unwrap();
+        }
+        // Of others, and not generated.
+        fs::create_dir(sdk.path().join("wit/deps")).unwrap();
+        let mut old = old.map(|path| sdk.path().join(path)).to_vec();
+        old.sort();
+        assert_eq!(others(sdk.path(), &BTreeSet::from(paths)).unwrap(), old);
     }
 
     fn of(wit: &str) -> Result<Vec<File>, Error> {

@@ -5,8 +5,11 @@ mod toolchain;
 
 use std::{
     collections::hash_map::DefaultHasher,
-    env, fs,
+    env,
+    ffi::OsString,
+    fs,
     hash::{Hash, Hasher},
+    io,
     path::{Path, PathBuf},
     sync::Mutex,
     thread,
@@ -23,8 +26,54 @@ use toolchain::Tinygo;
 /// Bytes of a goroutine's stack. The deepest that the examples go is encoding/json, which needs half of it.
 const STACK: &str = "32kb";
 
-/// Builds all guests in Go.
+/// What a component in Go ends in.
+const SUFFIX: &str = "-go.wasm";
+
+/// Builds all guests in Go. What an earlier build has left and this one has not made is removed: nobody shall test it by mistake.
 pub(crate) fn build(workspace: &Workspace) -> Result<Vec<Guest>, Error> {
+    let built = build_all(workspace);
+    let made = built.iter().flatten().map(|guest| guest.path.as_path());
+    remove_others(&workspace.guests(), &made.collect::<Vec<_>>())?;
+    built
+}
+
+/// Removes the guests in Go that are not among these.
+fn remove_others(folder: &Path, guests: &[&Path]) -> Result<(), Error> {
+    let entries = match fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        entries => entries.map_err(Error::file("read", folder))?,
+    };
+    for entry in entries {
+        let path = entry.map_err(Error::file("read", folder))?.path();
+        let is_go = path
+            .file_name()
+            .is_some_and(|name| name.to_string_lossy().ends_with(SUFFIX));
+        if is_go && !guests.contains(&path.as_path()) {
+            fs::remove_file(&path).map_err(Error::file("remove", &path))?;
+        }
+    }
+    Ok(())
+}
+
+/// TinyGo with a user's arguments.
+///
+/// Where it was built from registries, the target `wasip2` is its own, which has another C library; where there is no `wasm-tools`,
+/// this program stands in for it.
+pub(crate) fn tinygo(arguments: &[OsString]) -> Result<(), Error> {
+    let tinygo = toolchain::find()?;
+    let mut command = tinygo.command();
+    command.args(arguments.iter().map(|argument| match argument.to_str() {
+        Some("-target=wasip2") => format!("-target={}", tinygo.target()).into(),
+        _ => argument.clone(),
+    }));
+    if capture(std::process::Command::new("wasm-tools").arg("--version")).is_err() {
+        let this = env::current_exe().map_err(Error::file("find", "the program that runs"))?;
+        command.env("WASMTOOLS", this);
+    }
+    run(&mut command)
+}
+
+fn build_all(workspace: &Workspace) -> Result<Vec<Guest>, Error> {
     let tinygo = toolchain::find()?;
     let examples = examples(&workspace.go_examples())?;
     fs::create_dir_all(workspace.guests()).map_err(Error::file("create", workspace.guests()))?;
@@ -237,6 +286,22 @@ mod tests {
                 ("work", "go-activities")
             ]
         );
+    }
+
+    #[test]
+    fn what_was_not_built_is_not_left_for_tests() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        for name in ["order.wasm", "order-go.wasm", "lab-go.wasm"] {
+            fs::write(path(name), "").unwrap();
+        }
+        remove_others(folder.path(), &[&path("order-go.wasm")]).unwrap();
+        assert!(path("order.wasm").exists() && path("order-go.wasm").exists());
+        assert!(!path("lab-go.wasm").exists());
+        remove_others(folder.path(), &[]).unwrap();
+        assert!(path("order.wasm").exists() && !path("order-go.wasm").exists());
+        // Nothing was ever built.
+        remove_others(&path("nowhere"), &[]).unwrap();
     }
 
     #[test]

@@ -3,59 +3,18 @@
 //! Each script waits until the workflow has nothing left to do before it goes on, so that the order of the events depends on nothing
 //! but the workflow.
 
-use longhaul_history::text::{self, Options};
+mod compare;
+mod lab;
+mod relatives;
+
 use longhaul_tests::{
-    Client, Language, Server,
+    Server,
     order::{self, CARD, item, payment, shipping},
 };
 use serde_json::{Value, json};
 
-use crate::{completed, eventually, server_in, updated};
-
-/// Plays a script in each language, and compares what is in the histories of all executions.
-#[track_caller]
-fn same_histories(guests: &[&str], queue: &str, play: impl Fn(&Server)) {
-    let [rust, go] = Language::ALL.map(|language| {
-        let server = server_in(language, guests, queue);
-        play(&server);
-        histories(&server)
-    });
-    assert_eq!(text::diff(&rust, &go), None, "in Rust:\n{rust}\nin Go:\n{go}");
-}
-
-/// The histories of all executions as text, without what differs from run to run.
-fn histories(server: &Server) -> String {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    let mut texts = runtime.block_on(async {
-        let mut client = Client::new(server.address());
-        let mut texts = Vec::new();
-        for (workflow_id, run_id) in client.executions().await.unwrap() {
-            let events = client.history(&workflow_id, &run_id).await.unwrap();
-            texts.push(text::history_with(
-                &events,
-                Options {
-                    value_chars: usize::MAX,
-                    ..Options::default()
-                },
-            ));
-        }
-        texts
-    });
-    texts.sort();
-    without_random_ids(&texts.join("\n"))
-}
-
-/// The ids of updates are drawn by the client, where a script gives none.
-fn without_random_ids(text: &str) -> String {
-    let words = text.split(' ').map(|word| match word.strip_prefix("id=") {
-        Some(id) if uuid::Uuid::try_parse(id).is_ok() => "id=RANDOM",
-        _ => word,
-    });
-    words.collect::<Vec<_>>().join(" ")
-}
+use self::compare::same_histories;
+use crate::{completed, eventually, updated};
 
 /// Waits until an execution has ended, or waits for something that nobody is working on.
 #[track_caller]
@@ -87,6 +46,22 @@ fn signal(server: &Server, id: &str, name: &str, inputs: &[&str]) {
 fn cancel(server: &Server, id: &str) {
     server.longhaul(&["workflow", "cancel", "-w", id]).ok();
     assert!(server.result(id).stdout.contains("CANCELED"));
+}
+
+#[test]
+fn a_counter() {
+    same_histories(&["counter"], "counters", |server| {
+        start(server, "Counter", "c", &[]);
+        for value in ["1", "2"] {
+            signal(server, "c", "add", &[value]);
+        }
+        assert_eq!(updated(server, "c", "add_and_get", &["4"]), 7);
+        settled(server, "c");
+        signal(server, "c", "finish", &[]);
+        assert_eq!(completed(server, "c"), 7);
+        start(server, "Counter", "cancelled", &[]);
+        cancel(server, "cancelled");
+    });
 }
 
 #[test]
