@@ -22,10 +22,6 @@ const WORDS: usize = 256;
 pub(super) struct Pages(Vec<Range<usize>>);
 
 impl Pages {
-    pub(super) fn bytes(&self) -> usize {
-        bytes(&self.0)
-    }
-
     /// Those in front of an address that no run crosses, and those from there on.
     pub(super) fn split_at(&self, at: usize) -> (&[Range<usize>], &[Range<usize>]) {
         self.0.split_at(self.0.partition_point(|run| run.end <= at))

@@ -213,7 +213,11 @@ fn contents() -> Vec<u8> {
 
 /// A bed whose memories begin so; this many of them share it at a time.
 fn imaged(slots: u32, images_max: usize) -> Bed {
-    let mut bed = bed_in(Arena::with_images(slots, SLOT, images_max).unwrap());
+    imaged_in(Arena::with_images(slots, SLOT, images_max).unwrap())
+}
+
+fn imaged_in(arena: Arena) -> Bed {
+    let mut bed = bed_in(arena);
     bed.image = Some(Image::new(&bed.arena, &contents()).unwrap());
     bed
 }

@@ -131,6 +131,28 @@ fn a_private_view_of_a_memory_with_an_image_shows_all_of_it() {
     }
 }
 
+/// A slot in which a memory may have so much of its own that it is not copied.
+const LARGE: usize = 4 << 20;
+/// Of the memories in such slots.
+const LENGTH: usize = 2 << 20;
+/// Pages of a memory that is copied, and of one that is not.
+const FEW: u32 = 20;
+const MANY: u32 = 200;
+const _: () =
+    assert!(FEW as usize * 4096 < COPIED_BYTES_MAX && (MANY as usize - 5) * 4096 > COPIED_BYTES_MAX);
+
+/// Where so many slots may be dressed.
+fn large(slots: u32, images_max: usize) -> Bed {
+    imaged_in(Arena::with_images(slots, LARGE, images_max).unwrap())
+}
+
+fn plain(slots: u32) -> Bed {
+    Bed {
+        image: None,
+        ..large(slots, 0)
+    }
+}
+
 /// What the arena's file takes, whichever slot it is.
 fn file_bytes(bed: &Bed) -> usize {
     use std::os::unix::fs::MetadataExt;
@@ -153,22 +175,18 @@ fn fill(i: &Instance, live: &mut Tenant<()>, pages: u32) {
 
 fn expected(pages: usize) -> Vec<u8> {
     let mut expected = contents();
-    expected.resize(SLOT / 2, 0);
+    expected.resize(LENGTH, 0);
     for page in 0..pages {
         expected[page * 4096 + 7] = (page % 250 + 1) as u8;
     }
     expected
 }
 
-const FEW: u32 = 20;
-const MANY: u32 = 100;
-
 #[test]
 fn views_of_much_and_of_little_follow_each_other() {
-    const { assert!(((FEW * 4096) as usize) < COPIED_BYTES_MAX && (MANY - 16) as usize * 4096 > COPIED_BYTES_MAX) };
     // All share the image; only the live ones do; only the fork does; none.
     for (live_shares, fork_shares) in [(true, true), (true, false), (false, true), (false, false)] {
-        let bed = imaged(4, 9);
+        let bed = large(4, 9);
         let without = Bed {
             arena: bed.arena.clone(),
             engine: bed.engine.clone(),
@@ -177,7 +195,7 @@ fn views_of_much_and_of_little_follow_each_other() {
         };
         let of = |shares| if shares { &bed } else { &without };
         let live = |pages| {
-            let (i, mut live) = of(live_shares).make(SLOT / 2).ok().unwrap();
+            let (i, mut live) = of(live_shares).make(LENGTH).ok().unwrap();
             for (at, byte) in contents().into_iter().enumerate().filter(|(_, byte)| *byte != 0) {
                 set(&i, live.store_mut(), at as u32, byte.into());
             }
@@ -185,9 +203,9 @@ fn views_of_much_and_of_little_follow_each_other() {
             live
         };
         let (few, many) = (live(FEW), live(MANY));
-        let (i, mut fork) = of(fork_shares).make(SLOT / 2).ok().unwrap();
+        let (i, mut fork) = of(fork_shares).make(LENGTH).ok().unwrap();
         // What the fork held before.
-        fill(&i, &mut fork, 110);
+        fill(&i, &mut fork, 400);
         let mut spare = Spare::new(fork);
         for (round, lives) in [&few, &many, &many, &few, &few, &many].into_iter().enumerate() {
             let pages = if std::ptr::eq(lives, &few) { FEW } else { MANY } as usize;
@@ -195,7 +213,7 @@ fn views_of_much_and_of_little_follow_each_other() {
             let shown: Vec<u8> = view.memories().flatten().copied().collect();
             assert!(shown == expected(pages), "{live_shares} {fork_shares} {round}");
             // It writes to all of it, in its own way each time.
-            for at in (0..SLOT / 2).step_by(1024 << (round % 3)) {
+            for at in (0..LENGTH).step_by(1024 << (round % 3)) {
                 set(&i, view.store_mut(), at as u32, 255);
             }
             spare = view.into_spare();
@@ -210,15 +228,15 @@ fn views_of_much_and_of_little_follow_each_other() {
 #[test]
 fn the_view_of_a_shorter_memory_ends_with_zeros() {
     for pages in [FEW, MANY] {
-        let bed = bed(3);
-        let (_, live) = filled(&bed, SLOT / 2, pages);
-        let (j, other) = filled(&bed, SLOT, 200);
-        let (i, mut fork) = bed.make(SLOT).ok().unwrap();
-        fill(&i, &mut fork, 250);
+        let bed = plain(3);
+        let (_, live) = filled(&bed, LENGTH, pages);
+        let (j, other) = filled(&bed, LARGE, 400);
+        let (i, mut fork) = bed.make(LARGE).ok().unwrap();
+        fill(&i, &mut fork, 1000);
         let held = Spare::new(fork).show(&other).unwrap().into_spare();
         let mut view = held.show(&live).unwrap();
-        assert_eq!(view.memory_bytes(), SLOT);
-        for page in 0..256 {
+        assert_eq!(view.memory_bytes(), LARGE);
+        for page in 0..1024 {
             let value = if page < pages { page % 250 + 1 } else { 0 };
             assert_eq!(
                 get(&i, view.store_mut(), page * 4096 + 7),
@@ -232,9 +250,9 @@ fn the_view_of_a_shorter_memory_ends_with_zeros() {
 
 #[test]
 fn a_view_has_no_pages_beneath_it() {
-    let bed = bed(2);
-    let (_, live) = filled(&bed, SLOT / 2, MANY);
-    let (i, mut fork) = bed.make(SLOT / 2).ok().unwrap();
+    let bed = plain(2);
+    let (_, live) = filled(&bed, LENGTH, MANY);
+    let (i, mut fork) = bed.make(LENGTH).ok().unwrap();
     fill(&i, &mut fork, 50);
     assert_eq!(file_bytes(&bed), (MANY + 50) as usize * 4096);
     let view = Spare::new(fork).show(&live).unwrap();
@@ -245,10 +263,10 @@ fn a_view_has_no_pages_beneath_it() {
 
 #[test]
 fn a_spare_keeps_few_pages() {
-    for (touched, kept) in [(0, FEW), (30, 30), (120, 0)] {
-        let bed = bed(2);
-        let (_, live) = filled(&bed, SLOT / 2, FEW);
-        let (i, fork) = bed.make(SLOT / 2).ok().unwrap();
+    for (touched, kept) in [(0, FEW), (30, 30), (257, 0)] {
+        let bed = plain(2);
+        let (_, live) = filled(&bed, LENGTH, FEW);
+        let (i, fork) = bed.make(LENGTH).ok().unwrap();
         let mut view = Spare::new(fork).show(&live).unwrap();
         for page in 0..touched {
             set(&i, view.store_mut(), page * 4096, 1);
@@ -263,14 +281,14 @@ fn a_spare_keeps_few_pages() {
 #[test]
 fn to_read_what_was_never_written_takes_no_memory() {
     for pages in [FEW, MANY] {
-        let bed = bed(3);
-        let (_, live) = filled(&bed, SLOT / 2, pages);
+        let bed = plain(3);
+        let (_, live) = filled(&bed, LENGTH, pages);
         let before = live.resident_bytes();
-        let first = Spare::new(bed.make(SLOT / 2).ok().unwrap().1);
-        let (i, second) = bed.make(SLOT / 2).ok().unwrap();
+        let first = Spare::new(bed.make(LENGTH).ok().unwrap().1);
+        let (i, second) = bed.make(LENGTH).ok().unwrap();
         let first = first.show(&live).unwrap();
         let mut second = Spare::new(second).show(&live).unwrap();
-        for at in (0..SLOT / 2).step_by(4096) {
+        for at in (0..LENGTH).step_by(4096) {
             get(&i, second.store_mut(), at as u32);
             set(&i, second.store_mut(), at as u32 + 1, 255);
         }
@@ -282,7 +300,7 @@ fn to_read_what_was_never_written_takes_no_memory() {
         live.read(
             &mut read,
             |read, length| {
-                assert_eq!(length, SLOT / 2);
+                assert_eq!(length, LENGTH);
                 read.clear();
             },
             |read, part| read.extend_from_slice(part),
@@ -295,8 +313,8 @@ fn to_read_what_was_never_written_takes_no_memory() {
 #[test]
 fn all_that_a_memory_with_an_image_holds_is_read() {
     for images_max in [1, 0] {
-        let bed = imaged(1, images_max);
-        let (_, live) = filled(&bed, SLOT / 2, 3);
+        let bed = large(1, images_max);
+        let (_, live) = filled(&bed, LENGTH, 3);
         let mut read = Vec::new();
         live.read(&mut read, |_, _| {}, |read, part| read.extend_from_slice(part));
         assert!(read == expected(3));
@@ -306,10 +324,10 @@ fn all_that_a_memory_with_an_image_holds_is_read() {
 #[test]
 fn views_take_mappings_that_images_then_do_not_have() {
     // One slot may be dressed, or show another one.
-    let mut bed = imaged(4, 1);
+    let mut bed = large(4, 1);
     let image = bed.image.take();
-    let (_, live) = filled(&bed, SLOT / 2, MANY);
-    let fork = bed.make(SLOT / 2).ok().unwrap().1;
+    let (_, live) = filled(&bed, LENGTH, MANY);
+    let fork = bed.make(LENGTH).ok().unwrap().1;
     let view = Spare::new(fork).show(&live).unwrap();
     bed.image = image;
     let (_, copied) = bed.make(0).ok().unwrap();
