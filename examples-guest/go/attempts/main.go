@@ -112,5 +112,5 @@ func main() {
 		}
 		return told, err
 	})
-	define("Exhaust", "Use up what there is: memory, time, fuel, `handles FILE`, `sockets ADDRESS` or `response URL`. Nothing ends it but a limit.", exhaust)
+	define("Exhaust", "Use up what there is: memory, time, fuel, stack, `handles FILE`, `sockets ADDRESS` or `response URL`. Nothing ends it but a limit.", exhaust)
 }

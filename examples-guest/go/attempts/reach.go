@@ -355,6 +355,8 @@ func exhaust(ctx context.Context, what string) (string, error) {
 		for {
 			kept = nil
 		}
+	case "stack":
+		return overrun()
 	case "handles":
 		var open []*os.File
 		for {

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use tokio::io::AsyncWrite;
 use wasmtime::component::Resource;
-use wasmtime::{ResourceLimiter, Store};
+use wasmtime::{ResourceLimiter, Store, WasmCoreDump};
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::{DynPollable, OutputStream, Pollable, StreamResult, subscribe};
 use wasmtime_wasi::{ResourceTable, ResourceTableError, WasiCtx, WasiCtxView, WasiView};
@@ -122,7 +122,7 @@ impl Module {
             store.data().tell_of_folders();
         }
         ended(
-            store.data(),
+            &store,
             outcome,
             &format!("the attempt took longer than {} s", limit.as_secs()),
         )
@@ -222,18 +222,25 @@ async fn describe_async(module: &Inner) -> Result<Description, Trap> {
             .await
     };
     let outcome = module.taken(options.activation_timeout, asked).await;
-    ended(store.data(), outcome, "`describe` took too long")
+    ended(&store, outcome, "`describe` took too long")
 }
 
 /// Make sense of how a call ended.
-fn ended<R>(state: &ActivityState, outcome: Outcome<wasmtime::Result<R>>, late: &str) -> Result<R, Trap> {
+fn ended<R>(
+    store: &Store<ActivityState>,
+    outcome: Outcome<wasmtime::Result<R>>,
+    late: &str,
+) -> Result<R, Trap> {
+    let state = store.data();
     let mut logs = lock(&state.logs);
     logs.end();
     match outcome {
         Ok(Ok(outcome)) => outcome.map_err(|error| {
             let mut trap = Trap::from_error(&error, logs.tails(), state.limiter.refused_at);
             in_an_attempts_words(&mut trap, &error, state.table.max_capacity());
-            trap
+            let dump = error.downcast_ref::<WasmCoreDump>();
+            let memories = dump.map_or(&[][..], |dump| dump.memories());
+            trap.seen_in(memories.iter().map(|memory| memory.data(store)))
         }),
         Ok(Err(panic)) => {
             let text = format!(

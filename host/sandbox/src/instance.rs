@@ -186,10 +186,11 @@ impl Instance {
     /// its replay.
     pub fn memory_hash(&self) -> [u8; 32] {
         let mut sha = Sha256::new();
-        for memory in self.tenant.memories() {
-            sha.update((memory.len() as u64).to_le_bytes());
-            sha.update(memory);
-        }
+        self.tenant.read(
+            &mut sha,
+            |sha, length| sha.update((length as u64).to_le_bytes()),
+            |sha, part| sha.update(part),
+        );
         sha.finalize().into()
     }
 
@@ -244,7 +245,7 @@ impl Instance {
     fn spare(&self, live: &State) -> Result<(Spare<State>, Workflow), ForkError> {
         let memory_bytes = self.tenant.memory_bytes();
         let spares = &self.module.inner.sandbox.0.spares;
-        if let Some(idle) = spares.take(&self.module.digest(), memory_bytes) {
+        if let Some(idle) = spares.take(self.module.inner.number, memory_bytes) {
             return Ok((idle.spare, idle.workflow));
         }
         let state = State::new(

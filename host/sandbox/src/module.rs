@@ -1,6 +1,7 @@
 //! A compiled component: what it defines, and how to make instances of it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use sha2::{Digest, Sha256};
 use wasmparser::{Parser, Payload};
@@ -36,6 +37,8 @@ pub struct Module {
 
 pub(crate) struct Inner {
     pub(crate) sandbox: Sandbox,
+    /// No other module has it.
+    pub(crate) number: u64,
     digest: [u8; 32],
     size: usize,
     sdk: Sdk,
@@ -46,6 +49,14 @@ pub(crate) struct Inner {
     /// The memory that instances of `workflow` begin with, where they begin prepared (see [`crate::snapshot`]).
     pub(crate) image: Option<Image>,
     pub(crate) activity: Option<Activities>,
+}
+
+static NUMBERS: AtomicU64 = AtomicU64::new(0);
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.sandbox.0.spares.forget(self.number);
+    }
 }
 
 /// The activity half of a component.
@@ -101,6 +112,7 @@ impl Module {
 
         let mut inner = Inner {
             sandbox: sandbox.clone(),
+            number: NUMBERS.fetch_add(1, Ordering::Relaxed),
             digest,
             size: bytes.len(),
             sdk: Sdk {

@@ -11,9 +11,10 @@ const WORD: usize = size_of::<u32>();
 /// The record is among the global variables, which are in front of the heap.
 const SEARCHED_BYTES: usize = 4 << 20;
 
-/// True if a goroutine was running and its canary is gone. False where that cannot be known, as in guests in other languages.
+/// True if a goroutine was running in one of the memories and its canary is gone. False where that cannot be known, as in guests in other
+/// languages.
 pub(crate) fn overflowed<'a>(mut memories: impl Iterator<Item = &'a [u8]>) -> bool {
-    memories.next().and_then(canary_is_gone).unwrap_or(false)
+    memories.any(|memory| canary_is_gone(memory).unwrap_or(false))
 }
 
 fn canary_is_gone(memory: &[u8]) -> Option<bool> {

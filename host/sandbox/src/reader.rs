@@ -135,7 +135,7 @@ impl Drop for Reader<'_> {
             && view.store().data().handles.as_prepared();
         if as_before {
             let idle = Idle {
-                digest: self.module.digest(),
+                module: self.module.inner.number,
                 spare: view.into_spare(),
                 workflow,
             };

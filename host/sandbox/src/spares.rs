@@ -12,8 +12,8 @@ use crate::wit::Workflow;
 
 /// An instance that waits.
 pub(crate) struct Idle {
-    /// The component that it is an instance of, by its SHA-256.
-    pub(crate) digest: [u8; 32],
+    /// The number of the module that it is an instance of.
+    pub(crate) module: u64,
     pub(crate) spare: Spare<State>,
     pub(crate) workflow: Workflow,
 }
@@ -32,12 +32,12 @@ impl Spares {
         }
     }
 
-    /// An instance of this component whose memory has this length.
-    pub(crate) fn take(&self, digest: &[u8; 32], memory_bytes: usize) -> Option<Idle> {
+    /// An instance of this module whose memory has this length.
+    pub(crate) fn take(&self, module: u64, memory_bytes: usize) -> Option<Idle> {
         let mut idle = self.lock();
         let at = idle
             .iter()
-            .rposition(|i| i.digest == *digest && i.spare.memory_bytes() == memory_bytes)?;
+            .rposition(|i| i.module == module && i.spare.memory_bytes() == memory_bytes)?;
         idle.remove(at)
     }
 
@@ -53,6 +53,15 @@ impl Spares {
         // Dropping an instance takes a while: not under the lock.
         drop(idle);
         drop(dropped);
+    }
+
+    /// A module is gone: so are its instances, which hold its code and what their memories began with.
+    pub(crate) fn forget(&self, module: u64) {
+        let mut idle = self.lock();
+        let (gone, kept): (VecDeque<Idle>, _) = idle.drain(..).partition(|idle| idle.module == module);
+        *idle = kept;
+        drop(idle);
+        drop(gone);
     }
 
     /// Give all memory back.

@@ -133,15 +133,18 @@ impl State {
 }
 
 impl State {
-    /// Know what a live instance knows, but for what is its own: handles, and what was counted against limits.
+    /// Know what a live instance knows, but for what is its own: handles, and what its calls have counted. Memory and tables are as long
+    /// as the live one's.
     pub(crate) fn adopt(&mut self, live: &State) {
         self.task = live.task.clone();
         self.info = live.info.clone();
         self.memo = live.memo.clone();
         self.search_attributes = live.search_attributes.clone();
         self.logs = Logs::new(live.logs.sink(), live.options.log);
-        self.limiter.memory_max_bytes = live.limiter.memory_max_bytes;
-        self.limiter.table_elements_max = live.limiter.table_elements_max;
+        self.limiter = Limiter {
+            refused_at: None,
+            ..live.limiter
+        };
     }
 }
 

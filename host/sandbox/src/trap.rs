@@ -191,12 +191,16 @@ fn panicked(tails: &Tails) -> Option<(TrapKind, String)> {
     Some((TrapKind::Panic { message, place }, text))
 }
 
-/// The messages of an error's chain without the backtrace, which is shown apart.
+/// The messages of an error's chain without the backtrace, which is shown apart, and without what is there for [`Trap::seen_in`].
 fn root_cause(error: &wasmtime::Error) -> String {
     let mut parts: Vec<String> = Vec::new();
     for cause in error.chain() {
         let text = cause.to_string();
-        if !text.starts_with("error while executing at wasm backtrace") && parts.last() != Some(&text) {
+        let apart = [
+            "error while executing at wasm backtrace",
+            "wasm coredump generated while executing",
+        ];
+        if !apart.iter().any(|begin| text.starts_with(begin)) && parts.last() != Some(&text) {
             parts.push(text);
         }
     }

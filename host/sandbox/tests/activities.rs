@@ -13,7 +13,7 @@ use longhaul_sandbox::{
 };
 
 mod support;
-use support::{BASE, Lines, activity_info, component, json, options};
+use support::{BASE, Lines, activity_info, component, guest, json, options};
 
 /// An activity component that does what the first letter of the activity's type says.
 const ACTOR: &str = r#"
@@ -284,6 +284,31 @@ async fn nothing_of_the_machine_is_there_unless_it_is_granted() {
     .await
     .unwrap_err();
     assert!(error.message.contains("missing"), "{error}");
+}
+
+#[tokio::test]
+async fn the_stack_of_a_goroutine_that_overflows_is_told_and_not_what_came_of_it() {
+    let module = Sandbox::new(options())
+        .unwrap()
+        .compile(&guest("attempts-go"))
+        .unwrap();
+    let exhaust = async |what: &str| {
+        let call = ActivityCall {
+            input: vec![json(&format!("{what:?}"))],
+            ..call("Exhaust")
+        };
+        module.execute(call).await.unwrap_err()
+    };
+    let overflow = exhaust("stack").await;
+    assert_eq!(overflow.kind, TrapKind::StackOverflow);
+    let told = "the stack of a goroutine has overflowed";
+    assert!(overflow.message.starts_with(told), "{overflow}");
+    assert!(
+        overflow.message.contains("out of bounds memory access"),
+        "{overflow}"
+    );
+    let memory = exhaust("memory").await;
+    assert!(!memory.message.contains("overflowed"), "{memory}");
 }
 
 #[tokio::test]

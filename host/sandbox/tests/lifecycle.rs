@@ -493,6 +493,55 @@ fn a_fork_is_used_again_and_shows_nothing_of_before() {
 }
 
 #[test]
+fn forks_that_wait_go_with_their_module() {
+    let sandbox = Sandbox::new(options()).unwrap();
+    let (module, other) = (
+        sandbox.compile(&probe()).unwrap(),
+        sandbox.compile(&probe()).unwrap(),
+    );
+    assert_eq!(total(&started(&module)), 0);
+    assert_eq!(total(&started(&other)), 0);
+    assert_eq!(sandbox.live_memories(), 2, "one fork of each waits");
+    drop(module);
+    assert_eq!(sandbox.live_memories(), 1);
+    drop(other);
+    assert_eq!(sandbox.live_memories(), 0);
+}
+
+#[test]
+fn a_fork_grows_no_further_than_its_original_may() {
+    let grows = probe_with(
+        "(drop (memory.grow (i32.const 3)))",
+        "(i64.store (i32.const 0) (i64.extend_i32_s (memory.grow (i32.const 3))))",
+    );
+    // It begins with two pages.
+    for (pages_max, more) in [(7, u64::MAX), (8, 5)] {
+        let module = module(&grows).with_limits(Limits {
+            memory_max_bytes: Some(pages_max << 16),
+            ..Limits::default()
+        });
+        let mut instance = started(&module);
+        signal(&mut instance, "grow").unwrap();
+        assert_eq!(total(&instance), 2);
+        // A new fork, and one that waited.
+        for _ in 0..2 {
+            assert_eq!(read(&mut instance.fork().unwrap(), "grow").unwrap(), more);
+        }
+    }
+}
+
+#[test]
+fn to_hash_a_memory_takes_none() {
+    let mut instance = started(&module(&probe()));
+    signal(&mut instance, "add").unwrap();
+    let before = instance.resident_bytes();
+    let hash = instance.memory_hash();
+    assert_eq!(instance.resident_bytes(), before);
+    signal(&mut instance, "add").unwrap();
+    assert_ne!(instance.memory_hash(), hash);
+}
+
+#[test]
 fn a_run_can_be_stopped_at_a_command_to_see_where_it_was_issued() {
     let module = module(&probe());
     let mut instance = module.instantiate(setup()).unwrap();

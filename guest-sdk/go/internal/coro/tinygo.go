@@ -40,6 +40,7 @@ func Resume(h Handle) {
 func Main(body func()) (ended bool) {
 	mainExited = false
 	go func() {
+		publish()
 		body()
 		mainExited = true
 	}()

@@ -6,11 +6,12 @@
 //! next instance then takes no page faults, which cost more than the zeros.
 //!
 //! Because a slot is a range of a file, a second slot's *addresses* can be made a private, copy-on-write view of it: that is
-//! how a query runs on a fork of a live instance without being able to change it.
+//! how a query runs on a fork of a live instance without being able to change it. Where there is little to show it is copied
+//! ([`view`](super::view)).
 //!
 //! Memories that begin with the same contents can share them: the first bytes of such a slot are a private view of an
 //! [`Image`](super::image::Image), and take memory only where they were written to. That does cost mappings, so only a limited number
-//! of slots are *dressed* so at a time; the others get a copy.
+//! of slots are *dressed* so at a time; the others get a copy. Views take mappings as well, and are counted with them.
 //!
 //! # Invariants
 //!
@@ -21,30 +22,31 @@
 //! 3. Wasmtime accesses `base .. base + len` with explicit bounds checks (see [`Arena::serve`]), and `len` never exceeds
 //!    `slot_bytes`, so one instance cannot reach another's slot, nor leave anything in its own that is not zeroed afterwards.
 //! 4. Bytes are read by the host only through a borrow of the [`Tenant`], which owns the store: nothing runs in it then.
-//! 5. A private view of a slot borrows the live tenant for as long as it exists, so the bytes beneath it stand still. An image's bytes
-//!    never change at all: its file is sealed.
-//! 6. Of a dressed slot's own range in the file, the part behind the image has no pages: nothing writes there, and it is empty when the
-//!    image is taken off.
+//! 5. Whoever shows a slot in place borrows the live tenant for as long as it does, so the bytes beneath stand still: what goes of them
+//!    meanwhile are pages that were read and never written, whose zeros are read again. An image's bytes never change at all: its file is
+//!    sealed.
+//! 6. Of a dressed slot's own range in the file, the part beneath the image has no pages: it is emptied when the image is put on, and
+//!    nothing writes there as long as it is.
 
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::ptr::NonNull;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 use wasmtime::{Config, Store};
 
 use super::creator::{Creator, Scope};
 use super::image::Image;
-use super::slot::{map_shared, punch};
+use super::slot::{DRESSED_MAPPINGS, map_shared, punch};
 use super::tenant::{Housed, Tenant};
 
 /// Unused slots that keep their pages, at most: as many as runs that start and end at once are likely to need.
 const WARM_SLOTS_MAX: usize = 256;
 /// Unused slots that stay dressed, at most: for the same reason.
 const DRESSED_SLOTS_MAX: usize = 256;
-/// Slots that are dressed at a time, at most. Each takes two mappings, for its image and for what follows it; a process may have 65,530
-/// (Linux, `vm.max_map_count`), and half of them are left for everything else.
+/// Slots that are dressed at a time, at most, less what views take. Each takes two mappings, for its image and for what follows it; a
+/// process may have 65,530 (Linux, `vm.max_map_count`), and half of them are left for everything else.
 const IMAGES_MAX: usize = 16_384;
 /// Where the kernel tells how many mappings a process may have.
 const MAPPINGS_MAX: &str = "/proc/sys/vm/max_map_count";
@@ -63,8 +65,11 @@ pub(super) struct Inner {
     pub(super) page_bytes: usize,
     /// Tells which pages of an image a slot has written to. Without it no slot is dressed.
     pub(super) pagemap: Option<File>,
-    images_max: usize,
+    /// No slot is dressed if it then takes more mappings than these.
+    mappings_max: usize,
     free: Mutex<Free>,
+    /// A slot that was on its way to a list has come there.
+    arrived: Condvar,
 }
 
 // SAFETY: `base` is the address of a mapping that lives as long as `Inner`; `Inner` itself never reads or writes through it
@@ -83,8 +88,10 @@ struct Free {
     warm: Vec<u32>,
     /// Slots that came back and are dressed still, with the image's number.
     dressed: Vec<(u32, u64)>,
-    /// Slots that are dressed, in use or not.
-    images: usize,
+    /// Slots that are being undressed, and then come to the list of those that have no pages.
+    moving: u32,
+    /// Mappings of all slots: of those that are dressed, in use or not, of views, and of those that could not be restored.
+    mappings: usize,
     /// Slots that could not be restored.
     retired: u32,
 }
@@ -148,7 +155,8 @@ impl Arena {
             returned: Vec::new(),
             warm: Vec::new(),
             dressed: Vec::new(),
-            images: 0,
+            moving: 0,
+            mappings: 0,
             retired: 0,
         });
         Ok(Self(Arc::new(Inner {
@@ -158,8 +166,9 @@ impl Arena {
             slots,
             page_bytes: usize::try_from(page).map_err(|_| io::Error::last_os_error())?,
             pagemap: File::open(PAGEMAP).ok(),
-            images_max,
+            mappings_max: images_max * DRESSED_MAPPINGS,
             free,
+            arrived: Condvar::new(),
         })))
     }
 
@@ -188,7 +197,7 @@ impl Arena {
     pub(crate) fn taken(&self) -> u32 {
         let free = self.0.lock();
         let unused = free.returned.len() + free.warm.len() + free.dressed.len();
-        free.next - unused as u32 - free.retired
+        free.next - unused as u32 - free.moving - free.retired
     }
 
     /// True if no slot can be handed out.
@@ -198,6 +207,7 @@ impl Arena {
             && free.returned.is_empty()
             && free.warm.is_empty()
             && free.dressed.is_empty()
+            && free.moving == 0
     }
 
     /// Run `instantiate` on this thread and keep the memories that it creates together with their store. The first of them
@@ -245,22 +255,30 @@ impl Inner {
     /// A slot that holds zeros.
     pub(super) fn take(&self) -> Option<u32> {
         let mut free = self.lock();
-        if let Some(index) = free.warm.pop().or_else(|| free.returned.pop()) {
-            return Some(index);
-        }
-        if free.next < self.slots {
-            free.next += 1;
-            return Some(free.next - 1);
-        }
-        while let Some((index, _)) = free.dressed.pop() {
-            free.images -= 1;
-            // SAFETY: nobody has the slot.
-            if unsafe { self.undress(index) } {
+        loop {
+            if let Some(index) = free.warm.pop().or_else(|| free.returned.pop()) {
                 return Some(index);
             }
-            free.retired += 1;
+            if free.next < self.slots {
+                free.next += 1;
+                return Some(free.next - 1);
+            }
+            if let Some((index, _)) = free.dressed.pop() {
+                drop(free);
+                // SAFETY: nobody has the slot.
+                if unsafe { self.undress(index) } {
+                    self.release(DRESSED_MAPPINGS);
+                    return Some(index);
+                }
+                self.retire(index);
+                free = self.lock();
+            } else if free.moving > 0 {
+                // That takes microseconds.
+                free = self.arrived.wait(free).unwrap_or_else(PoisonError::into_inner);
+            } else {
+                return None;
+            }
         }
-        None
     }
 
     /// A slot that shows the image or, where none may, one that holds zeros.
@@ -269,27 +287,43 @@ impl Inner {
         if let Some(at) = free.dressed.iter().rposition(|(_, of)| *of == image.number) {
             return Some(Taken::Dressed(free.dressed.swap_remove(at).0));
         }
-        let may_dress = self.pagemap.is_some() && free.images < self.images_max;
-        if may_dress {
-            free.images += 1;
+        if self.pagemap.is_none() {
+            drop(free);
+            return self.take().map(Taken::Plain);
         }
-        drop(free);
-        let index = self.take();
-        if let (Some(index), true) = (index, may_dress) {
-            // SAFETY: the slot is nobody else's, and it is as long as an image can be (`Image::new`).
-            if unsafe { punch(self, self.offset(index), image.len) && image.map_at(self.base(index)) } {
-                return Some(Taken::Dressed(index));
+        let index = if free.mappings + DRESSED_MAPPINGS <= self.mappings_max {
+            free.mappings += DRESSED_MAPPINGS;
+            drop(free);
+            let index = self.take();
+            if index.is_none() {
+                self.release(DRESSED_MAPPINGS);
             }
-            self.lock().images -= 1;
-            // SAFETY: as above. What failed may have left a hole in the mapping.
+            index?
+        } else if free.dressed.is_empty() {
+            drop(free);
+            return self.take().map(Taken::Plain);
+        } else {
+            // The one that has waited longest changes its dress.
+            let (index, _) = free.dressed.remove(0);
+            drop(free);
+            // SAFETY: nobody has the slot.
             if !unsafe { self.undress(index) } {
-                self.lock().retired += 1;
-                return None;
+                self.retire(index);
+                return self.take().map(Taken::Plain);
             }
-        } else if may_dress {
-            self.lock().images -= 1;
+            index
+        };
+        // SAFETY: the slot is nobody else's, and it is as long as an image can be (`Image::new`).
+        if unsafe { punch(self, self.offset(index), image.len) && image.map_at(self.base(index)) } {
+            return Some(Taken::Dressed(index));
         }
-        index.map(Taken::Plain)
+        // SAFETY: as above. What failed may have left a hole in the mapping.
+        if unsafe { self.undress(index) } {
+            self.release(DRESSED_MAPPINGS);
+            return Some(Taken::Plain(index));
+        }
+        self.retire(index);
+        self.take().map(Taken::Plain)
     }
 
     /// Let a slot's addresses show its own range again. True if they do.
@@ -319,19 +353,27 @@ impl Inner {
         let mut free = self.lock();
         let oldest = (free.dressed.len() >= DRESSED_SLOTS_MAX).then(|| free.dressed.remove(0));
         free.dressed.push((index, image));
+        free.moving += u32::from(oldest.is_some());
         drop(free);
         if let Some((index, _)) = oldest {
             self.take_off(index);
         }
     }
 
-    /// A slot comes back that was dressed, and that shows what it should not.
-    pub(super) fn forget_dressed(&self) {
-        self.lock().images -= 1;
+    /// Count so many mappings more, however many there are: whoever calls needs them.
+    pub(super) fn reserve(&self, mappings: usize) {
+        self.lock().mappings += mappings;
     }
 
-    /// A slot could not be restored.
-    pub(super) fn retire(&self) {
+    /// Count so many mappings less.
+    pub(super) fn release(&self, mappings: usize) {
+        self.lock().mappings -= mappings;
+    }
+
+    /// A slot could not be restored. Its mappings stay, and stay counted.
+    pub(super) fn retire(&self, index: u32) {
+        // SAFETY: nobody has the slot, nor will.
+        unsafe { punch(self, self.offset(index), self.slot_bytes) };
         self.lock().retired += 1;
     }
 
@@ -339,25 +381,37 @@ impl Inner {
     pub(super) fn forget_image(&self, number: u64) {
         let mut free = self.lock();
         let (gone, kept) = free.dressed.iter().partition(|(_, of)| *of == number);
-        free.dressed = kept;
-        drop(free);
         let gone: Vec<(u32, u64)> = gone;
+        free.dressed = kept;
+        free.moving += gone.len() as u32;
+        drop(free);
         for (index, _) in gone {
             self.take_off(index);
         }
     }
 
-    /// Undress a slot that nobody has.
+    /// Undress a slot that nobody has, and that is counted as moving.
     fn take_off(&self, index: u32) {
-        // SAFETY: it is on no list, and nobody has it. It may have pages of zeros behind the image.
-        let restored = unsafe { self.undress(index) && punch(self, self.offset(index), self.slot_bytes) };
+        // SAFETY: it is on no list, and nobody has it. It may have pages of zeros behind the image, which go.
+        let (punched, restored) = unsafe {
+            let punched = punch(self, self.offset(index), self.slot_bytes);
+            (punched, self.undress(index))
+        };
         let mut free = self.lock();
-        free.images -= 1;
+        free.moving -= 1;
         if restored {
-            free.returned.push(index);
+            free.mappings -= DRESSED_MAPPINGS;
+            let list = if punched {
+                &mut free.returned
+            } else {
+                &mut free.warm
+            };
+            list.push(index);
         } else {
             free.retired += 1;
         }
+        drop(free);
+        self.arrived.notify_all();
     }
 }
 

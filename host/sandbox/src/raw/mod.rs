@@ -5,7 +5,9 @@ pub(crate) mod arena;
 pub(crate) mod code;
 mod creator;
 pub(crate) mod image;
+mod pages;
 mod slot;
 pub(crate) mod tenant;
 #[cfg(test)]
 mod tests;
+mod view;

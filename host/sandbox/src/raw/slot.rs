@@ -3,7 +3,6 @@
 use std::io;
 use std::ops::Range;
 use std::os::fd::AsRawFd;
-use std::os::unix::fs::FileExt;
 use std::ptr::NonNull;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -14,33 +13,36 @@ use super::image;
 /// Bytes of pages that an unused slot keeps at most; with more, zeroing them costs more than giving them back. A Rust guest that has
 /// done little has 24 KiB.
 const WARM_BYTES_MAX: usize = 128 << 10;
-/// Of the kernel's word about a page: it belongs to a file, so it was not written to in a private view.
-const PAGE_OF_FILE: u64 = 1 << 61;
-/// It is in swap.
-const PAGE_IN_SWAP: u64 = 1 << 62;
-/// It is in memory.
-const PAGE_PRESENT: u64 = 1 << 63;
+/// Mappings of a dressed slot: its image, and what follows it.
+pub(super) const DRESSED_MAPPINGS: usize = 2;
 
 /// A slot that is in use.
 pub(super) struct Slot {
     pub(super) arena: Arc<Inner>,
-    index: u32,
+    pub(super) index: u32,
     /// The memory's present length in bytes; only grows.
     len: AtomicUsize,
-    /// What it is dressed with: the addresses up to the image's length are a private view of it.
-    image: Option<Arc<image::Inner>>,
-    /// The addresses show another slot.
-    private: AtomicBool,
+    /// What it is dressed with: the addresses up to the image's length are a private view of it, unless that is replaced.
+    pub(super) image: Option<Arc<image::Inner>>,
+    /// The addresses of its own range show another slot's. Then no page in the file is of use.
+    pub(super) own_replaced: AtomicBool,
+    /// All addresses show another slot's contents.
+    pub(super) image_replaced: AtomicBool,
+    /// Mappings that are counted for the slot.
+    mappings: AtomicUsize,
 }
 
 impl Slot {
     pub(super) fn new(arena: Arc<Inner>, index: u32, len: usize, image: Option<Arc<image::Inner>>) -> Self {
+        let mappings = if image.is_some() { DRESSED_MAPPINGS } else { 0 };
         Self {
             arena,
             index,
             len: AtomicUsize::new(len),
             image,
-            private: AtomicBool::new(false),
+            own_replaced: AtomicBool::new(false),
+            image_replaced: AtomicBool::new(false),
+            mappings: AtomicUsize::new(mappings),
         }
     }
 
@@ -58,140 +60,45 @@ impl Slot {
     }
 
     /// Where that begins which is in the slot's own range of the file.
-    fn own_begin(&self) -> usize {
+    pub(super) fn own_begin(&self) -> usize {
         self.image.as_ref().map_or(0, |image| image.len)
     }
 
-    fn own(&self) -> Range<usize> {
+    /// The addresses that are in the slot's own range of the file, unless they are replaced.
+    pub(super) fn own(&self) -> Range<usize> {
         // The length is the image's at least, which the creator has checked.
         self.own_begin()..self.len().max(self.own_begin())
     }
 
-    /// Let the addresses be a private view of what another slot of the arena holds now. The other may be shorter.
-    ///
-    /// # Safety
-    ///
-    /// Nothing accesses this slot meanwhile, and nothing changes the other one as long as the view is used.
-    pub(super) unsafe fn show(&self, other: &Self) -> io::Result<()> {
-        // Before the attempt: a mapping that fails may leave a hole, and the slot has to be mended either way.
-        self.private.store(true, Ordering::Relaxed);
-        if let Some(image) = &other.image {
-            // SAFETY: by the caller's promise; the image fits, as slots of an arena have one length.
-            if !unsafe { image.map_at(self.base()) } {
-                return Err(io::Error::last_os_error());
-            }
-        }
-        let own = other.own();
-        let sharing = libc::MAP_PRIVATE;
-        // SAFETY: by the caller's promise.
-        unsafe {
-            map(
-                &self.arena,
-                self.index,
-                own.clone(),
-                other.offset(own.start),
-                sharing,
-            )
-        }?;
-        for written in other.written()? {
-            // SAFETY: both ranges are mapped, within slots that are not the same one; the rest is the caller's promise.
-            unsafe {
-                let from = other.base().add(written.start);
-                self.base()
-                    .add(written.start)
-                    .copy_from_nonoverlapping(from, written.len());
-            }
-        }
-        Ok(())
-    }
-
-    /// The view of another slot is over: give its pages back.
-    ///
-    /// # Safety
-    ///
-    /// Nothing accesses the slot, and what it holds means nothing from here on.
-    pub(super) unsafe fn drop_pages(&self) {
-        // SAFETY: the range is mapped; the rest is the caller's promise.
-        unsafe { libc::madvise(self.base().as_ptr().cast(), self.len(), libc::MADV_DONTNEED) };
-    }
-
-    fn offset(&self, at: usize) -> libc::off_t {
+    /// Where an address of the slot's own range is in the file.
+    pub(super) fn offset(&self, at: usize) -> libc::off_t {
         self.arena.offset(self.index) + at as libc::off_t
     }
 
-    /// Bytes of the pages that exist for this slot alone, in memory or in swap.
-    pub(super) fn resident_bytes(&self) -> usize {
-        let mut bytes = 0;
-        let told = self.each_extent(|extent| {
-            bytes += extent.len();
-            true
-        });
-        match (told, self.written()) {
-            (Ok(_), Ok(written)) => bytes + written.iter().map(Range::len).sum::<usize>(),
-            _ => self.len(),
-        }
+    /// From here on the slot takes so many mappings.
+    pub(super) fn split(&self, mappings: usize) {
+        let before = self.mappings.fetch_max(mappings, Ordering::Relaxed);
+        self.arena.reserve(mappings.saturating_sub(before));
     }
 
-    /// Where the image was written to, in whole pages.
-    fn written(&self) -> io::Result<Vec<Range<usize>>> {
-        const WORD: usize = size_of::<u64>();
-        let mut ranges: Vec<Range<usize>> = Vec::new();
-        let Some(image) = &self.image else {
-            return Ok(ranges);
-        };
-        let page = self.arena.page_bytes;
-        let mut words = vec![0; image.len / page * WORD];
-        let first = self.base().as_ptr() as usize / page * WORD;
-        let pagemap = self.arena.pagemap.as_ref();
-        // Without it no slot is dressed.
-        let pagemap = pagemap.ok_or(io::ErrorKind::Unsupported)?;
-        pagemap.read_exact_at(&mut words, first as u64)?;
-        for (number, word) in words.as_chunks::<WORD>().0.iter().enumerate() {
-            let word = u64::from_ne_bytes(*word);
-            if word & (PAGE_PRESENT | PAGE_IN_SWAP) == 0 || word & PAGE_OF_FILE != 0 {
-                continue;
-            }
-            let at = number * page;
-            match ranges.last_mut() {
-                Some(last) if last.end == at => last.end += page,
-                _ => ranges.push(at..at + page),
-            }
-        }
-        Ok(ranges)
-    }
-
-    /// Call `with` for each run of pages that exist in the slot's own range, as a range within the slot, until it says false. True if it
-    /// never did.
+    /// # Safety
     ///
-    /// It is the file that is asked: page tables (`mincore`, pagemap) do not tell of a page that was moved to swap, and that holds
-    /// bytes like any other.
-    fn each_extent(&self, mut with: impl FnMut(Range<usize>) -> bool) -> io::Result<bool> {
-        let own = self.own();
-        let (mut at, end) = (self.offset(own.start), self.offset(own.end));
-        while at < end {
-            let begin = match self.seek(at, libc::SEEK_DATA) {
-                Ok(begin) if begin < end => begin,
-                // There is none up to the end of the slot, or of the file.
-                Ok(_) => break,
-                Err(error) if error.raw_os_error() == Some(libc::ENXIO) => break,
-                Err(error) => return Err(error),
-            };
-            at = self.seek(begin, libc::SEEK_HOLE)?.min(end);
-            if !with((begin - self.offset(0)) as usize..(at - self.offset(0)) as usize) {
-                return Ok(false);
-            }
-        }
-        Ok(true)
+    /// The range is within the slot's length, and nothing else accesses it.
+    pub(super) unsafe fn fill(&self, range: Range<usize>) {
+        // SAFETY: the range is mapped; the rest is the caller's promise.
+        unsafe { self.base().add(range.start).write_bytes(0, range.len()) };
     }
 
-    /// Where in the file the next data, or the next hole, begins.
-    fn seek(&self, from: libc::off_t, whence: libc::c_int) -> io::Result<libc::off_t> {
-        // SAFETY: a plain system call on an open file, whose position nothing uses.
-        let at = unsafe { libc::lseek(self.arena.file.as_raw_fd(), from, whence) };
-        if at < 0 {
-            Err(io::Error::last_os_error())
-        } else {
-            Ok(at)
+    /// Drop the private pages of a range, so that it shows what it is a view of. False if they are there still.
+    ///
+    /// # Safety
+    ///
+    /// As for [`fill`](Self::fill).
+    pub(super) unsafe fn discard(&self, range: Range<usize>) -> bool {
+        // SAFETY: the range is mapped; the rest is the caller's promise.
+        unsafe {
+            let begin = self.base().add(range.start).as_ptr();
+            libc::madvise(begin.cast(), range.len(), libc::MADV_DONTNEED) == 0
         }
     }
 
@@ -208,63 +115,81 @@ impl Slot {
             if bytes > WARM_BYTES_MAX {
                 return false;
             }
-            // SAFETY: the extent lies within the slot's length, which is mapped; the rest is the caller's promise.
-            unsafe { self.base().add(extent.start).write_bytes(0, extent.len()) };
+            // SAFETY: the extent lies within the slot's length; the rest is the caller's promise.
+            unsafe { self.fill(extent) };
             true
         });
         zeroed.unwrap_or(false)
     }
 
-    /// Give the pages of the slot's own range back, so that it reads as zeros.
+    /// Give the pages of the slot's own range back, so that it reads as zeros. True if it does.
     ///
     /// # Safety
     ///
     /// As for [`zero`](Self::zero).
-    unsafe fn clear(&self) {
+    unsafe fn clear(&self) -> bool {
         let own = self.own();
         // SAFETY: the range is this slot's; the rest is the caller's promise.
-        if !unsafe { punch(&self.arena, self.offset(own.start), own.len()) } {
-            // SAFETY: the range is mapped; the rest is the caller's promise.
-            unsafe { self.base().add(own.start).write_bytes(0, own.len()) };
+        if unsafe { punch(&self.arena, self.offset(own.start), own.len()) } {
+            return true;
+        }
+        let zeroed = self.each_extent(|extent| {
+            // SAFETY: as in `zero`.
+            unsafe { self.fill(extent) };
+            true
+        });
+        zeroed.is_ok()
+    }
+
+    /// Let the addresses show the slot's own range again, behind the untouched image if it can stay dressed. What the own range holds is
+    /// not changed. None: they do not show it.
+    ///
+    /// # Safety
+    ///
+    /// Nothing accesses the slot.
+    unsafe fn restore(&self) -> Option<Option<&image::Inner>> {
+        // SAFETY: the ranges are this slot's; the rest is the caller's promise.
+        unsafe {
+            if self.image_replaced.load(Ordering::Relaxed) {
+                map_shared(&self.arena, self.index, 0..self.own().end).ok()?;
+                return Some(None);
+            }
+            if self.own_replaced.load(Ordering::Relaxed) {
+                map_shared(&self.arena, self.index, self.own()).ok()?;
+            }
+            let Some(image) = &self.image else {
+                return Some(None);
+            };
+            // The private pages go, and the image shows again. Pages that are locked in memory do not go; what is mapped anew has none.
+            (self.discard(0..image.len) || image.map_at(self.base())).then_some(Some(image))
         }
     }
 }
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        let private = self.private.load(Ordering::Relaxed);
+        let mappings = self.mappings.load(Ordering::Relaxed);
         // SAFETY: the last owner goes, so nothing accesses the slot.
-        let restored = unsafe {
-            if private {
-                map_shared(&self.arena, self.index, 0..self.len()).is_ok()
-            } else if self.image.is_some() {
-                // The private pages go, and the image shows again.
-                let begin = self.base().as_ptr().cast();
-                libc::madvise(begin, self.own_begin(), libc::MADV_DONTNEED) == 0
-            } else {
-                true
-            }
+        let Some(image) = (unsafe { self.restore() }) else {
+            self.arena.retire(self.index);
+            return;
         };
-        if private && self.image.is_some() {
-            self.arena.forget_dressed();
-        }
-        if !restored {
-            if !private {
-                self.arena.forget_dressed();
-            }
-            self.arena.retire();
+        // SAFETY: as above, and the slot shows its own range, from the beginning or again.
+        let warm = self.arena.may_be_warm() && unsafe { self.zero() };
+        // SAFETY: as above.
+        if !warm && !unsafe { self.clear() } {
+            self.arena.retire(self.index);
             return;
         }
-        let may_be_warm = self.arena.may_be_warm();
-        // SAFETY: the last owner goes, and the slot shows its own range, from the beginning or again.
-        let warm = may_be_warm && unsafe { self.zero() };
-        if !warm {
-            // SAFETY: as above.
-            unsafe { self.clear() };
-        }
-        match &self.image {
-            Some(image) if !private => self.arena.give_back_dressed(self.index, image.number),
-            _ => self.arena.give_back(self.index, warm),
+        match image {
+            Some(image) => {
+                self.arena.release(mappings - DRESSED_MAPPINGS);
+                self.arena.give_back_dressed(self.index, image.number);
+            }
+            None => {
+                self.arena.release(mappings);
+                self.arena.give_back(self.index, warm);
+            }
         }
     }
 }
@@ -285,7 +210,7 @@ pub(super) unsafe fn map_shared(arena: &Inner, index: u32, range: Range<usize>) 
 /// # Safety
 ///
 /// The range is within a slot's length, and nothing accesses the slot meanwhile.
-unsafe fn map(
+pub(super) unsafe fn map(
     arena: &Inner,
     index: u32,
     range: Range<usize>,

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use wasmtime::Store;
 
+use super::pages::Pages;
 use super::slot::Slot;
 
 /// What [`Arena::house`](super::arena::Arena::house) returns.
@@ -43,6 +44,32 @@ impl<T> Tenant<T> {
         })
     }
 
+    /// Call `begin` with the length of each memory in bytes, and `part` with what it holds, piece by piece. Where nothing was ever written
+    /// the pieces are not the memory's: to read a page there would make it exist.
+    pub(crate) fn read<S>(&self, state: &mut S, begin: impl Fn(&mut S, usize), part: impl Fn(&mut S, &[u8])) {
+        const ZEROS: &[u8] = &[0; 64 << 10];
+        for (slot, memory) in self.slots.iter().zip(self.memories()) {
+            begin(state, memory.len());
+            let mut at = slot.own_begin().min(memory.len());
+            part(state, &memory[..at]);
+            let skip = |state: &mut S, from: usize, to: usize| {
+                for begin in (from..to).step_by(ZEROS.len()) {
+                    part(state, &ZEROS[..ZEROS.len().min(to - begin)]);
+                }
+            };
+            let told = slot.each_extent(|extent| {
+                skip(state, at, extent.start);
+                at = extent.end;
+                part(state, &memory[extent]);
+                true
+            });
+            match told {
+                Ok(_) => skip(state, at, memory.len()),
+                Err(_) => part(state, &memory[at..]),
+            }
+        }
+    }
+
     /// Length of the memories together, in bytes.
     pub(crate) fn memory_bytes(&self) -> usize {
         self.slots.iter().map(|slot| slot.len()).sum()
@@ -55,27 +82,31 @@ impl<T> Tenant<T> {
 }
 
 /// An instance that stands ready to be a fork. What its memory holds means nothing until it shows a live tenant's.
-pub(crate) struct Spare<T: 'static>(Tenant<T>);
+pub(crate) struct Spare<T: 'static> {
+    tenant: Tenant<T>,
+    /// The pages of its memory, where they are known.
+    kept: Option<Pages>,
+}
 
 impl<T> Spare<T> {
     /// Make the instance a spare. It must have exactly one memory.
     pub(crate) fn new(tenant: Tenant<T>) -> Self {
-        Self(tenant)
+        Self { tenant, kept: None }
     }
 
     pub(crate) fn store(&self) -> &Store<T> {
-        self.0.store()
+        self.tenant.store()
     }
 
     /// Length of its memory in bytes.
     pub(crate) fn memory_bytes(&self) -> usize {
-        self.0.memory_bytes()
+        self.tenant.memory_bytes()
     }
 
     /// Make its memory show what the memory of `live` holds; what is written to it stays private. Both must be instances of
     /// the same component with exactly one memory, and the spare's must be at least as long.
     pub(crate) fn show(self, live: &Tenant<T>) -> io::Result<View<'_, T>> {
-        let ([own], [theirs]) = (self.0.slots.as_slice(), live.slots.as_slice()) else {
+        let ([own], [theirs]) = (self.tenant.slots.as_slice(), live.slots.as_slice()) else {
             return Err(io::Error::new(
                 io::ErrorKind::InvalidInput,
                 "a fork needs exactly one memory on both sides",
@@ -87,34 +118,49 @@ impl<T> Spare<T> {
                 "the fork's memory is shorter than the original",
             ));
         }
-        let shown = theirs.len();
-        // SAFETY: it is the fork's own slot, which nobody else uses and in which nothing runs now; the other one is borrowed as long as
-        // the view exists, and with it the store in which alone something could change it.
-        unsafe { own.show(theirs) }?;
-        // The fork may have grown beyond the original while it was prepared: there it holds what growing gives, zeros.
-        let rest = own.len() - shown;
-        // SAFETY: `shown .. shown + rest` is within the fork's slot, which is mapped and in which nothing runs now.
-        unsafe { own.base().add(shown).write_bytes(0, rest) };
-        Ok(View {
-            tenant: self.0,
+        // SAFETY: it is the fork's own slot, which nobody else uses and in which nothing runs now, nor did since it was kept; the other
+        // one is borrowed as long as the view exists, and with it the store in which alone something could change it.
+        let in_place = unsafe { own.show(theirs, self.kept) }?;
+        let shown = in_place.map(|pages| Shown {
+            slot: theirs.clone(),
+            pages,
             live: PhantomData,
+        });
+        Ok(View {
+            tenant: self.tenant,
+            _shown: shown,
         })
     }
 }
 
 /// A tenant whose memory is its own, or a private view of another's.
 pub(crate) struct View<'a, T: 'static> {
+    // Before what it shows, so that it is dropped before it.
     tenant: Tenant<T>,
-    live: PhantomData<&'a Tenant<T>>,
+    /// What is shown in place, and not as a copy.
+    _shown: Option<Shown<'a>>,
+}
+
+/// The slot of a live tenant that is borrowed.
+struct Shown<'a> {
+    slot: Arc<Slot>,
+    /// The pages that it had at first.
+    pages: Pages,
+    live: PhantomData<&'a ()>,
+}
+
+impl Drop for Shown<'_> {
+    fn drop(&mut self) {
+        // SAFETY: the live tenant was borrowed since the pages were told, and is still, so nothing has changed what it holds. What else
+        // shows it, or reads it, does that only.
+        unsafe { self.slot.forget_read(&self.pages) };
+    }
 }
 
 impl<T> View<'static, T> {
     /// No view of anything: the tenant as it is.
     pub(crate) fn own(tenant: Tenant<T>) -> Self {
-        View {
-            tenant,
-            live: PhantomData,
-        }
+        View { tenant, _shown: None }
     }
 }
 
@@ -138,12 +184,16 @@ impl<T> View<'_, T> {
         self.tenant.memories()
     }
 
-    /// The view is over. The pages that were written to are given back.
+    /// The view is over. Most of the pages that were written to are given back.
     pub(crate) fn into_spare(self) -> Spare<T> {
-        for slot in &self.tenant.slots {
+        let kept = match self.tenant.slots.as_slice() {
             // SAFETY: it is the fork's own slot, in which nothing runs; its contents mean nothing from here on.
-            unsafe { slot.drop_pages() };
+            [slot] => unsafe { slot.keep() },
+            _ => None,
+        };
+        Spare {
+            tenant: self.tenant,
+            kept,
         }
-        Spare(self.tenant)
     }
 }
