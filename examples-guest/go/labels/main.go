@@ -85,14 +85,14 @@ func (l *labelled) run(ctx workflow.Context) (*labels, error) {
 		return nil, err
 	}
 
-	return nil, workflow.NewContinueAsNewErrorWithOptions(ctx, workflow.ContinueAsNewOptions{
-		WorkflowType:        "LabelsWorkflow",
-		TaskQueue:           "labels",
-		WorkflowRunTimeout:  time.Hour,
-		WorkflowTaskTimeout: 20 * time.Second,
-		Memo:                map[string]any{"sender": "Bob"},
-		SearchAttributes:    temporal.NewSearchAttributes(city.ValueSet("Graz")),
-		RetryPolicy:         &temporal.RetryPolicy{InitialInterval: 2 * time.Second, MaximumAttempts: 3},
+	return nil, workflow.NewContinueAsNewErrorWithOptions(ctx, workflow.ContinueAsNewErrorOptions{
+		WorkflowType:          "LabelsWorkflow",
+		TaskQueue:             "labels",
+		WorkflowRunTimeout:    time.Hour,
+		WorkflowTaskTimeout:   20 * time.Second,
+		Memo:                  map[string]any{"sender": "Bob"},
+		TypedSearchAttributes: temporal.NewSearchAttributes(city.ValueSet("Graz")),
+		RetryPolicy:           &temporal.RetryPolicy{InitialInterval: 2 * time.Second, MaximumAttempts: 3},
 	}, true)
 }
 
