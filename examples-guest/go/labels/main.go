@@ -53,7 +53,7 @@ func (l *labelled) run(ctx workflow.Context) (*labels, error) {
 	if l.again {
 		return read(ctx)
 	}
-	workflow.UpsertTypedSearchAttributes(ctx,
+	if err := workflow.UpsertTypedSearchAttributes(ctx,
 		city.ValueSet("Wien"),
 		note.ValueSet("mind the glass"),
 		parcels.ValueSet(3),
@@ -61,7 +61,9 @@ func (l *labelled) run(ctx workflow.Context) (*labels, error) {
 		fragile.ValueSet(true),
 		due.ValueSet(time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)),
 		tags.ValueSet([]string{"new", "hot"}),
-	)
+	); err != nil {
+		return nil, err
+	}
 	if err := workflow.UpsertMemo(ctx, map[string]any{"sender": "Ann", "size": []int{20, 30}}); err != nil {
 		return nil, err
 	}
@@ -77,7 +79,9 @@ func (l *labelled) run(ctx workflow.Context) (*labels, error) {
 		return nil, err
 	}
 
-	workflow.UpsertTypedSearchAttributes(ctx, note.ValueUnset(), tags.ValueUnset(), parcels.ValueSet(2))
+	if err := workflow.UpsertTypedSearchAttributes(ctx, note.ValueUnset(), tags.ValueUnset(), parcels.ValueSet(2)); err != nil {
+		return nil, err
+	}
 	if err := workflow.UpsertMemo(ctx, map[string]any{"read": nil, "size": nil}); err != nil {
 		return nil, err
 	}
@@ -100,15 +104,15 @@ func (l *labelled) run(ctx workflow.Context) (*labels, error) {
 func read(ctx workflow.Context) (*labels, error) {
 	found := workflow.GetTypedSearchAttributes(ctx)
 	l := &labels{
-		Owner:   optional(temporal.SearchAttribute(found, owner)),
-		City:    optional(temporal.SearchAttribute(found, city)),
-		Note:    optional(temporal.SearchAttribute(found, note)),
-		Parcels: optional(temporal.SearchAttribute(found, parcels)),
-		Weight:  optional(temporal.SearchAttribute(found, weight)),
-		Fragile: optional(temporal.SearchAttribute(found, fragile)),
-		Tags:    optional(temporal.SearchAttribute(found, tags)),
+		Owner:   optional(found.GetKeyword(owner)),
+		City:    optional(found.GetKeyword(city)),
+		Note:    optional(found.GetString(note)),
+		Parcels: optional(found.GetInt64(parcels)),
+		Weight:  optional(found.GetFloat64(weight)),
+		Fragile: optional(found.GetBool(fragile)),
+		Tags:    optional(found.GetKeywordList(tags)),
 	}
-	if due, ok := temporal.SearchAttribute(found, due); ok {
+	if due, ok := found.GetTime(due); ok {
 		seconds := due.Unix()
 		l.DueS = &seconds
 	}
