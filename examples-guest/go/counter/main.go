@@ -36,7 +36,7 @@ func (c *counter) push(value int64) {
 	c.total += value
 }
 
-func (c *counter) run(ctx workflow.Context) (int64, error) {
+func (c *counter) Run(ctx workflow.Context) (int64, error) {
 	err := workflow.Await(ctx, func() bool { return c.finished })
 	return c.total, err
 }
@@ -45,5 +45,5 @@ func main() {
 	workflow.RegisterWithInitOptions(workflow.RegisterOptions{
 		Name:        "Counter",
 		Description: "Adds values until it is told to finish; its result is the total.",
-	}, newCounter, (*counter).run)
+	}, newCounter, workflow.Run)
 }

@@ -67,7 +67,7 @@ func (s *state) validate(ctx workflow.Context, how int) error {
 
 func blockForEver() int { return <-make(chan int) }
 
-func (s *state) run(ctx workflow.Context) (string, error) {
+func (s *state) Run(ctx workflow.Context) (string, error) {
 	if _, err := workflow.AwaitWithTimeout(ctx, time.Millisecond, func() bool { return false }); err != nil {
 		return "", err
 	}
@@ -210,7 +210,7 @@ func stuck(ctx workflow.Context, how string) (string, error) {
 }
 
 func main() {
-	workflow.RegisterWithInit("Hostile", newState, (*state).run)
+	workflow.RegisterWithInit("Hostile", newState, workflow.Run)
 	workflow.Register("Stuck", stuck)
 	workflow.Register("Outside", outside)
 	workflow.Register("Twice", twice)

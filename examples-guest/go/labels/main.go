@@ -49,7 +49,7 @@ func newLabelled(ctx workflow.Context, again bool) (*labelled, error) {
 	return l, nil
 }
 
-func (l *labelled) run(ctx workflow.Context) (*labels, error) {
+func (l *labelled) Run(ctx workflow.Context) (*labels, error) {
 	if l.again {
 		return read(ctx)
 	}
@@ -141,5 +141,5 @@ func main() {
 	workflow.RegisterWithInitOptions(workflow.RegisterOptions{
 		Name:        "LabelsWorkflow",
 		Description: "Labels itself, changes the labels when it is told to, and goes on as another workflow with labels of its own.",
-	}, newLabelled, (*labelled).run)
+	}, newLabelled, workflow.Run)
 }
