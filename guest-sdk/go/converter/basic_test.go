@@ -70,7 +70,7 @@ func TestBasicValuesAreWrittenAsJSONIs(t *testing.T) {
 
 func TestPayloadsThatShareMemoryDoNotTouchEachOther(t *testing.T) {
 	var payloads [][]Payload
-	for number := range 3 * smallsSize {
+	for number := range 100 {
 		written, err := ToPayloads(number)
 		if err != nil {
 			t.Fatal(err)

@@ -65,20 +65,6 @@ type small struct {
 	list [1]Payload
 }
 
-// smalls is memory for several, which stays as long as somebody has one of them.
-var smalls []small
-
-const smallsSize = 4
-
-func newSmall() *small {
-	if len(smalls) == 0 {
-		smalls = make([]small, smallsSize)
-	}
-	s := &smalls[0]
-	smalls = smalls[1:]
-	return s
-}
-
 // write writes a value as JSON, which is in this memory if it takes little.
 func (s *small) write(value any) (Payload, error) {
 	data, ok := appendBasic(s.data[:0], value)
@@ -122,13 +108,13 @@ func ToPayload(value any) (Payload, error) {
 		}
 		return value.Payloads[0], nil
 	}
-	return newSmall().write(value)
+	return new(small).write(value)
 }
 
 // ToPayloads writes arguments, each as a payload of its own.
 func ToPayloads(values ...any) ([]Payload, error) {
 	if len(values) == 1 && isBasic(values[0]) {
-		s := newSmall()
+		s := new(small)
 		payload, err := s.write(values[0])
 		s.list[0] = payload
 		return s.list[:], err

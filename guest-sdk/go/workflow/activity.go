@@ -69,6 +69,15 @@ type LocalActivityOptions struct {
 	Summary string
 }
 
+// copied is a policy that nobody else changes.
+func copied(policy *temporal.RetryPolicy) *temporal.RetryPolicy {
+	if policy == nil {
+		return nil
+	}
+	own := *policy
+	return &own
+}
+
 // activityOptions are options, and what they are to the host: made once, not for each activity.
 type activityOptions struct {
 	ActivityOptions
@@ -76,6 +85,7 @@ type activityOptions struct {
 }
 
 func (o ActivityOptions) kept() *activityOptions {
+	o.RetryPolicy = copied(o.RetryPolicy)
 	cancellation := commands.ActivityCancellationType(o.CancellationType)
 	if o.WaitForCancellation && o.CancellationType == ActivityTryCancel {
 		cancellation = commands.ActivityCancellationTypeWaitCancellationCompleted
@@ -104,6 +114,7 @@ func WithActivityOptions(ctx Context, options ActivityOptions) Context {
 
 // WithLocalActivityOptions is the same context with options for the local activities that are started with it.
 func WithLocalActivityOptions(ctx Context, options LocalActivityOptions) Context {
+	options.RetryPolicy = copied(options.RetryPolicy)
 	return ctx.state().with(func(c *contextState) { c.local = &options })
 }
 

@@ -47,7 +47,7 @@ func (c *contextState) Err() error {
 	return canceled()
 }
 
-// ErrCanceled is the error of a context that was cancelled, and of waits that its cancellation has ended.
+// ErrCanceled is the error of a context that was cancelled, and of the Await and the locks that its cancellation has ended.
 var ErrCanceled = temporal.NewCanceledError()
 
 func canceled() error { return ErrCanceled }

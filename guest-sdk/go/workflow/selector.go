@@ -99,12 +99,14 @@ func (s *selector) Select(ctx Context) {
 			}
 		}
 		if last == nil {
+			// This is a wait for another case already.
 			unfilled.renew(r, s.named(empty{s}))
-			last = unfilled.wait
+			r.Block()
+		} else {
+			s.added.Add(last)
+			r.Block()
+			s.added.Remove(last)
 		}
-		s.added.Add(last)
-		r.Block()
-		s.added.Remove(last)
 		found = s.first(step)
 	}
 	unfilled.leave(r)

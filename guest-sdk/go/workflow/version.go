@@ -25,7 +25,7 @@ func DeprecatePatch(ctx Context, id string) {
 
 // GetVersion is the version of a change that this run takes: the newest one where it was not there yet, else the one that it took
 // first. Each version is the patch `ID-VERSION`. It panics, and thereby fails the workflow task, if the run has a version that the
-// code does not support: any more, or yet.
+// code does not support: any more, or yet. Versions are numbers up to 1,000.
 func GetVersion(ctx Context, changeID string, minSupported, maxSupported Version) Version {
 	run := ctx.state().run
 	version, known := run.versions[changeID]
@@ -47,8 +47,15 @@ func GetVersion(ctx Context, changeID string, minSupported, maxSupported Version
 // code has taken. The marker of one that is still newer is nondeterminism, as the host says.
 const versionsAbove = 10
 
+// versionsMax is the largest version: each is a patch of its own, which is asked for by its number.
+const versionsMax = 1000
+
 // takenVersion is the version that a run has taken, or takes now.
 func takenVersion(ctx Context, changeID string, maxSupported Version) Version {
+	if maxSupported > versionsMax {
+		panic("longhaul: version " + strconv.Itoa(int(maxSupported)) + " of the change " + changeID + " is more than " +
+			strconv.Itoa(versionsMax) + ", the largest: number the versions of each change 1, 2, 3, ...")
+	}
 	patched := func(v Version) bool { return Patched(ctx, changeID+"-"+strconv.Itoa(int(v))) }
 	for v := maxSupported; v > DefaultVersion; v-- {
 		if patched(v) {

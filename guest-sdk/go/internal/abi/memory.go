@@ -97,15 +97,16 @@ func Allocate(bytes uintptr) unsafe.Pointer {
 }
 
 const (
-	// smallBytes is up to what length blocks for the host have their place beside others: a payload comes as five blocks, most of
+	// smallBytes is up to what length texts of the host have their place beside others: a payload comes with three of them, most of
 	// them a few bytes long.
 	smallBytes  = 64
 	sharedBytes = 256
 )
 
 var (
-	// shared is memory that small blocks are cut from. It is kept as long as one of them is.
-	shared chunk
+	// shared is memory that small texts are cut from. It is kept as long as one of them is, and has no pointers: else what keeps one
+	// text would keep all that its neighbours point to.
+	shared []byte
 	// cutBytes are how much of it is given away.
 	cutBytes uintptr
 )
@@ -113,7 +114,7 @@ var (
 func cut(bytes uintptr) unsafe.Pointer {
 	bytes = (bytes + 7) &^ 7
 	if shared == nil || cutBytes+bytes > sharedBytes {
-		shared, cutBytes = make(chunk, chunkWords(sharedBytes)), 0
+		shared, cutBytes = make([]byte, sharedBytes), 0
 	}
 	p := unsafe.Add(unsafe.Pointer(unsafe.SliceData(shared)), cutBytes)
 	cutBytes += bytes
@@ -124,11 +125,11 @@ func cut(bytes uintptr) unsafe.Pointer {
 func reallocate(old unsafe.Pointer, oldBytes, align, bytes uintptr) unsafe.Pointer {
 	// Blocks of the collector are aligned for every type.
 	var block unsafe.Pointer
-	if bytes <= smallBytes {
-		block = cut(bytes)
-	} else if align > 1 {
+	if align > 1 {
 		// Elements of a list, which may point to other blocks.
 		block = unsafe.Pointer(unsafe.SliceData(make(chunk, chunkWords(bytes))))
+	} else if bytes <= smallBytes {
+		block = cut(bytes)
 	} else {
 		block = unsafe.Pointer(unsafe.SliceData(make([]byte, bytes)))
 	}

@@ -121,6 +121,10 @@ func (s *waitSet) add(wait *Wait) {
 		s.waits = s.one[:0]
 	}
 	s.waits = append(s.waits, wait)
+	if len(s.waits) > 1 {
+		// They have moved.
+		s.one[0] = nil
+	}
 	s.steps++
 	switch {
 	case s.places != nil:

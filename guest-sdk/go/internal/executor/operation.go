@@ -71,8 +71,10 @@ type Operation struct {
 	// The workflow task in which it was started: until that task ends, nothing has been sent.
 	workflowTask uint64
 	cancelled    bool
-	started      stage
-	ended        stage
+	// It is among the token's operations.
+	listed  bool
+	started stage
+	ended   stage
 	// Of a child.
 	WorkflowID   string
 	WorkflowType string
@@ -104,7 +106,7 @@ func (r *Runtime) AwaitEnd(o *Operation) {
 	r.MustWrite("something that waits")
 	wait := &o.wait
 	if wait.number != 0 {
-		// Another task waits already.
+		// It waits, or has waited, for another task.
 		wait = &Wait{}
 	}
 	*wait = Wait{seq: o.Seq, operation: o}
@@ -128,25 +130,13 @@ func (r *Runtime) Start(kind Kind, endsAtOnce bool, token *Token, send func(oper
 // Prepare is Start as far as the host, which the caller then gives the operation; Sent follows.
 func (r *Runtime) Prepare(kind Kind, endsAtOnce bool, token *Token) *Operation {
 	r.MustWrite(kind.what())
-	operation := r.newOperation()
+	operation := new(Operation)
 	operation.Seq = r.NextSeq()
 	operation.kind = kind
 	operation.endsAtOnce = endsAtOnce
 	operation.token = token
 	operation.workflowTask = r.currentWorkflowTask()
 	r.operations.add(uint64(operation.Seq), operation)
-	return operation
-}
-
-// slabSize is how many operations are one piece of memory, which stays as long as somebody has one of them.
-const slabSize = 4
-
-func (r *Runtime) newOperation() *Operation {
-	if len(r.slab) == 0 {
-		r.slab = make([]Operation, slabSize)
-	}
-	operation := &r.slab[0]
-	r.slab = r.slab[1:]
 	return operation
 }
 
@@ -159,6 +149,7 @@ func (r *Runtime) Sent(operation *Operation) {
 		if token.Cancelled() {
 			r.CancelOperation(operation, token.Reason())
 		} else {
+			operation.listed = true
 			token.operations = append(token.operations, operation)
 			token.attach()
 		}
@@ -226,7 +217,8 @@ func (r *Runtime) forget(o *Operation) {
 	if o.kind == Child {
 		r.children.remove(uint64(o.Seq))
 	}
-	if o.token != nil {
+	if o.listed {
+		o.listed = false
 		o.token.drop()
 	}
 }

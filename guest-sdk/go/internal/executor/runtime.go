@@ -48,8 +48,6 @@ type Runtime struct {
 	idle       []*worker
 	current    *Task
 	operations list[Operation]
-	// Memory for operations: one piece for several.
-	slab       []Operation
 	children   list[Operation]
 	conditions list[Wait]
 	// Waits whose operation has ended since the last Advance.
@@ -208,8 +206,14 @@ func (r *Runtime) runReady() {
 		task := r.ready[r.next]
 		r.ready[r.next] = nil
 		r.next++
-		if r.next == len(r.ready) {
+		switch {
+		case r.next == len(r.ready):
 			r.ready, r.next = emptied(r.ready), 0
+		case r.next > kept && 2*r.next > len(r.ready):
+			// Tasks that wake each other keep it from ever being empty.
+			left := copy(r.ready, r.ready[r.next:])
+			clear(r.ready[left:])
+			r.ready, r.next = r.ready[:left], 0
 		}
 		task.queued = false
 		r.resume(task)

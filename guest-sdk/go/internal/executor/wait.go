@@ -83,6 +83,7 @@ func (r *Runtime) Leave(w *Wait) {
 	}
 	if w.condition != nil {
 		r.conditions.remove(w.number)
+		w.condition = nil
 	}
 	if task.waits.len() == 0 && task.own {
 		r.end(task)

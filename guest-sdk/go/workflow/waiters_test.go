@@ -1,0 +1,68 @@
+package workflow
+
+import "testing"
+
+// W1
+func TestEveryTaskThatWaitsForOneFutureGetsIt(t *testing.T) {
+	j := &journal{}
+	d := begin(t, journaled(j, nil, func(ctx Context) (int, error) {
+		future := ExecuteActivity[int](ctx, "a")
+		inner, cancel := WithCancel(ctx)
+		for i, name := range []string{"first", "second", "third"} {
+			own := ctx
+			if i == 1 {
+				own = inner
+			}
+			Go(own, func(ctx Context) {
+				value, err := future.Get(ctx)
+				j.note(name)
+				if err != nil || value != 7 {
+					j.note("wrong")
+				}
+			})
+		}
+		Go(ctx, func(ctx Context) {
+			NewSelector(ctx).AddFuture(future, func() { j.note("selected") }).Select(ctx)
+			// Once more, when somebody has waited and it is over.
+			if value, _ := future.Get(ctx); value != 7 {
+				j.note("wrong")
+			}
+		})
+		timer := NewTimer(ctx, 1_000_000_000)
+		_, err := timer.Get(ctx)
+		cancel()
+		value, _ := future.Get(ctx)
+		return value, err
+	}))
+	d.expect(d.advance(), "activity 1 a []", "timer 2 1s")
+	// The main routine waits last, and the one whose context is cancelled goes on waiting: what it waits for is not of that context.
+	d.done(2)
+	d.expect(d.advance())
+	d.done(1, 7)
+	d.expect(d.advance(), "complete [7]")
+	if j.text() != "first second third selected" {
+		t.Error(j.text())
+	}
+}
+
+// W5
+func TestTheCodeBeforeAnyVersionIsNotRecorded(t *testing.T) {
+	d := begin(t, journaled(&journal{}, nil, func(ctx Context) (int, error) {
+		return int(GetVersion(ctx, "fees", DefaultVersion, DefaultVersion)), nil
+	}))
+	d.expect(d.advance(), "complete [-1]")
+}
+
+// W5
+func TestAVersionThatWouldTakeMillionsOfQuestionsIsRefused(t *testing.T) {
+	defer func() {
+		if said, _ := recover().(string); said != "longhaul: version 20251122 of the change fees is more than 1000, the largest: "+
+			"number the versions of each change 1, 2, 3, ..." {
+			t.Errorf("it said %q", said)
+		}
+	}()
+	d := begin(t, journaled(&journal{}, nil, func(ctx Context) (int, error) {
+		return int(GetVersion(ctx, "fees", DefaultVersion, 20251122)), nil
+	}))
+	d.advance()
+}
