@@ -68,7 +68,7 @@ func TestBasicValuesAreWrittenAsJSONIs(t *testing.T) {
 	}
 }
 
-func TestPayloadsThatShareMemoryDoNotTouchEachOther(t *testing.T) {
+func TestWhatIsAddedToAPayloadTouchesNothingElse(t *testing.T) {
 	var payloads [][]Payload
 	for number := range 100 {
 		written, err := ToPayloads(number)
