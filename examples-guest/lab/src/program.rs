@@ -8,30 +8,30 @@ pub(crate) const QUEUE: &str = "lab";
 
 /// What an execution of the lab does.
 #[derive(Clone, Deserialize, Serialize)]
-#[serde(try_from = "Map<String, Value>", into = "Map<String, Value>")]
+#[serde(try_from = "Value", into = "Value")]
 pub(crate) struct Program {
     pub(crate) parts: Parts,
     /// What it was read from: a run goes on with a program as it came.
-    source: Map<String, Value>,
+    source: Value,
 }
 
 impl Program {
     /// Takes a log along.
     pub(crate) fn carry(&mut self, log: Vec<String>) {
-        self.source.insert("log".to_owned(), log.into());
+        self.source["log"] = log.into();
     }
 }
 
-impl TryFrom<Map<String, Value>> for Program {
+impl TryFrom<Value> for Program {
     type Error = serde_json::Error;
 
-    fn try_from(source: Map<String, Value>) -> Result<Self, Self::Error> {
-        let parts = Parts::deserialize(&Value::Object(source.clone()))?;
+    fn try_from(source: Value) -> Result<Self, Self::Error> {
+        let parts = Parts::deserialize(&source)?;
         Ok(Self { parts, source })
     }
 }
 
-impl From<Program> for Map<String, Value> {
+impl From<Program> for Value {
     fn from(program: Program) -> Self {
         program.source
     }

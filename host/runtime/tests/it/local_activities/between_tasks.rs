@@ -202,7 +202,7 @@ async fn a_run_that_owes_a_task_for_nothing_else_is_parked_when_its_code_cannot_
 }
 
 /// With this the lab in Rust reads its program, and that in Go does not.
-const ENOUGH_IN_RUST: u64 = 10_000_000;
+const ENOUGH_IN_RUST: u64 = 20_000_000;
 
 #[tokio::test]
 async fn a_move_to_code_that_replays_goes_on_with_what_the_run_owes() {
