@@ -232,7 +232,8 @@ impl Instance {
             return Err(ForkError::NotEligible(reason));
         }
         let mut view = spare.show(&self.tenant).map_err(ForkError::Map)?;
-        view.store_mut().data_mut().adopt(live);
+        let memory_bytes = view.memory_bytes();
+        view.store_mut().data_mut().adopt(live, memory_bytes);
         Ok(Reader::fork(
             view,
             workflow,

@@ -36,7 +36,8 @@ pub struct Options {
     /// costs no memory. Default 65,536 (4 TiB of address space at 64 MiB a slot).
     pub arena_slots: u32,
     /// Prepared instances, of all modules together, that are kept ready to be forks. A query that finds one takes a fifth of
-    /// the time or less, in Rust and in Go. Each keeps at most 2 MiB of memory. Default 16; 0: none.
+    /// the time or less, in Rust and in Go. Each keeps at most 2 MiB of memory, which is
+    /// counted in no limit of memory. Default 16; 0: none.
     pub spare_forks: usize,
     /// Instances begin with the memory of one that was prepared, where the component allows it, rather than being prepared each by
     /// itself: those that TinyGo makes do, those in Rust do not. They share what they do not write to. Compiling takes twice as long.

@@ -71,7 +71,8 @@ impl Sandbox {
         let places = Places::new(&options)?;
         // Fuel does not count what the host does for a guest: a loop of expensive calls is interrupted by the clock.
         config.epoch_interruption(true);
-        // How the memory of an attempt that has trapped can be looked at; nothing is copied for it.
+        // How the memory of an attempt that has trapped can be looked at. No memory is copied for it, but Wasmtime walks the stack a
+        // second time at a trap.
         config.coredump_on_trap(true);
         config
             .allocation_strategy(places::pool(&options))

@@ -133,9 +133,9 @@ impl State {
 }
 
 impl State {
-    /// Know what a live instance knows, but for what is its own: handles, and what its calls have counted. Memory and tables are as long
-    /// as the live one's.
-    pub(crate) fn adopt(&mut self, live: &State) {
+    /// Know what a live instance knows, but for what is its own: handles, and what its calls have counted. Tables are as long as
+    /// the live one's, and memory has this length: a fork that grew while it was prepared is longer.
+    pub(crate) fn adopt(&mut self, live: &State, memory_bytes: usize) {
         self.task = live.task.clone();
         self.info = live.info.clone();
         self.memo = live.memo.clone();
@@ -143,6 +143,7 @@ impl State {
         self.logs = Logs::new(live.logs.sink(), live.options.log);
         self.limiter = Limiter {
             refused_at: None,
+            memory_bytes,
             ..live.limiter
         };
     }

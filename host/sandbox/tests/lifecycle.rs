@@ -9,7 +9,10 @@ use longhaul_sandbox::{
 };
 
 mod support;
-use support::{Lines, info, meta, module, options, probe, probe_with, setup, started, task};
+use support::{
+    BASE, Lines, PROBE, PROBE_WORLD, component, info, meta, module, options, probe, probe_with, setup,
+    started, task,
+};
 
 fn signal(instance: &mut Instance, name: &str) -> Result<(), Trap> {
     instance.signal(&meta(), name, &vec![])
@@ -527,6 +530,36 @@ fn a_fork_grows_no_further_than_its_original_may() {
         for _ in 0..2 {
             assert_eq!(read(&mut instance.fork().unwrap(), "grow").unwrap(), more);
         }
+    }
+}
+
+#[test]
+fn a_fork_that_grew_while_it_was_prepared_grows_no_further_than_the_limit() {
+    let text = [
+        (
+            "(i32.store (i32.const 16) (call $stderr))",
+            "(drop (memory.grow (i32.const 1))) (i32.store (i32.const 16) (call $stderr))",
+        ),
+        (
+            "(drop (memory.grow (i32.const 3)))",
+            "(i64.store (i32.const 0) (i64.extend_i32_s (memory.grow (i32.const 3))))",
+        ),
+    ]
+    .into_iter()
+    .fold(PROBE.to_owned(), |text, (from, to)| {
+        assert!(text.contains(from), "the probe has no {from}");
+        text.replace(from, to)
+    });
+    let grows = component(PROBE_WORLD, &format!("(module {text} {BASE})"));
+    // It begins with two pages, and is prepared with three; the fork begins with three.
+    for (pages_max, more) in [(6, u64::MAX), (7, 4)] {
+        let module = module(&grows).with_limits(Limits {
+            memory_max_bytes: Some(pages_max << 16),
+            ..Limits::default()
+        });
+        let instance = started(&module);
+        assert_eq!(instance.memory_bytes(), 3 << 16);
+        assert_eq!(read(&mut instance.fork().unwrap(), "grow").unwrap(), more);
     }
 }
 

@@ -181,7 +181,7 @@ settings! {
         command_size: Size<usize> => runtime.sandbox.command_bytes_max;
         /// Workflow memories that can be live at once, copies for queries included: address space that costs no memory.
         arena_slots: Count<u32> => runtime.sandbox.arena_slots;
-        /// Prepared instances that are kept ready to be copies for queries; 0: none.
+        /// Prepared instances that are kept ready to be copies for queries; 0: none. Each keeps at most 2 MiB, counted in no limit of memory.
         spare_forks: Plain<usize> => runtime.sandbox.spare_forks;
     }
     /// What one activity attempt may use.

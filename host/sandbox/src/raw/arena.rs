@@ -1,7 +1,8 @@
 //! Linear memories of workflow instances: slots of one file in memory, mapped once.
 //!
 //! A kernel mapping for each instance would end at the kernel's limit of 65,530 mappings. So there is one `memfd`, mapped
-//! once as a whole, shared; slot `i` is the bytes from `i * slot_bytes`. Pages exist from their first write. When a slot comes
+//! once as a whole, shared; slot `i` is the bytes from `i * slot_bytes`. Pages exist from their first use: to read
+//! one makes it exist as well. When a slot comes
 //! back, its pages are given back too; but as long as few slots are kept *warm*, a slot with few pages keeps them, zeroed: the
 //! next instance then takes no page faults, which cost more than the zeros.
 //!
@@ -24,7 +25,8 @@
 //! 4. Bytes are read by the host only through a borrow of the [`Tenant`], which owns the store: nothing runs in it then.
 //! 5. Whoever shows a slot in place borrows the live tenant for as long as it does, so the bytes beneath stand still: what goes of them
 //!    meanwhile are pages that were read and never written, whose zeros are read again. An image's bytes never change at all: its file is
-//!    sealed.
+//!    sealed. A spare that waits may still map the slot that it has shown last, whoever has that now: nothing reads a spare's addresses,
+//!    or writes to them, before they show a live slot again or their own range.
 //! 6. Of a dressed slot's own range in the file, the part beneath the image has no pages: it is emptied when the image is put on, and
 //!    nothing writes there as long as it is.
 
@@ -70,6 +72,9 @@ pub(super) struct Inner {
     free: Mutex<Free>,
     /// A slot that was on its way to a list has come there.
     arrived: Condvar,
+    /// How often the file was asked where data begins or ends.
+    #[cfg(test)]
+    pub(super) seeks: std::sync::atomic::AtomicUsize,
 }
 
 // SAFETY: `base` is the address of a mapping that lives as long as `Inner`; `Inner` itself never reads or writes through it
@@ -82,13 +87,13 @@ unsafe impl Sync for Inner {}
 struct Free {
     /// Slots from here on were never used.
     next: u32,
-    /// Slots that came back and have no pages.
+    /// Slots that came back and hold zeros; their pages were given back, or zeroed where the kernel did not take them.
     returned: Vec<u32>,
-    /// Slots that came back and have pages of zeros.
+    /// Slots that came back and have pages of zeros: few, or such as could not be given back.
     warm: Vec<u32>,
-    /// Slots that came back and are dressed still, with the image's number.
+    /// Slots that came back and are dressed still, with the image's number; the one that has waited longest first.
     dressed: Vec<(u32, u64)>,
-    /// Slots that are being undressed, and then come to the list of those that have no pages.
+    /// Slots that are being undressed, and then come to one of the lists of those that hold zeros.
     moving: u32,
     /// Mappings of all slots: of those that are dressed, in use or not, of views, and of those that could not be restored.
     mappings: usize,
@@ -169,6 +174,8 @@ impl Arena {
             mappings_max: images_max * DRESSED_MAPPINGS,
             free,
             arrived: Condvar::new(),
+            #[cfg(test)]
+            seeks: Default::default(),
         })))
     }
 
@@ -285,7 +292,7 @@ impl Inner {
     pub(super) fn take_for(&self, image: &super::image::Inner) -> Option<Taken> {
         let mut free = self.lock();
         if let Some(at) = free.dressed.iter().rposition(|(_, of)| *of == image.number) {
-            return Some(Taken::Dressed(free.dressed.swap_remove(at).0));
+            return Some(Taken::Dressed(free.dressed.remove(at).0));
         }
         if self.pagemap.is_none() {
             drop(free);
@@ -370,7 +377,7 @@ impl Inner {
         self.lock().mappings -= mappings;
     }
 
-    /// A slot could not be restored. Its mappings stay, and stay counted.
+    /// A slot could not be restored. The mappings that it has left stay, and stay counted.
     pub(super) fn retire(&self, index: u32) {
         // SAFETY: nobody has the slot, nor will.
         unsafe { punch(self, self.offset(index), self.slot_bytes) };

@@ -18,14 +18,15 @@ const WORD: usize = size_of::<u64>();
 const WORDS: usize = 256;
 
 /// Runs of pages as ranges within a slot, in ascending order and apart from each other.
-#[derive(Default)]
-pub(super) struct Pages(Vec<Range<usize>>);
+pub(super) type Runs = Vec<Range<usize>>;
 
-impl Pages {
-    /// Those in front of an address that no run crosses, and those from there on.
-    pub(super) fn split_at(&self, at: usize) -> (&[Range<usize>], &[Range<usize>]) {
-        self.0.split_at(self.0.partition_point(|run| run.end <= at))
-    }
+/// The pages that exist for a slot alone.
+#[derive(Default)]
+pub(super) struct Pages {
+    /// Those of its image that were written to.
+    pub(super) written: Runs,
+    /// Those of its own range.
+    pub(super) own: Runs,
 }
 
 pub(super) fn bytes(runs: &[Range<usize>]) -> usize {
@@ -53,27 +54,46 @@ pub(super) fn outside<'a>(
 impl Slot {
     /// The pages that exist for this slot alone, in memory or in swap.
     pub(super) fn pages(&self) -> io::Result<Pages> {
-        let mut runs = Vec::new();
-        self.each_run(|run| runs.push(run))?;
-        Ok(Pages(runs))
+        let own = self.own_up_to(usize::MAX)?.unwrap_or_default();
+        Ok(Pages {
+            written: self.written()?,
+            own,
+        })
     }
 
-    /// Their bytes. Where that cannot be known: as many as there could be.
+    /// Those of its image that were written to.
+    pub(super) fn written(&self) -> io::Result<Runs> {
+        let mut runs = Vec::new();
+        self.each_written(|run| runs.push(run))?;
+        Ok(runs)
+    }
+
+    /// Those of its own range, if they have at most so many bytes. The walk, which takes two system calls for each run
+    /// and a look at each of its pages, ends with the run that goes beyond that.
+    pub(super) fn own_up_to(&self, bytes_max: usize) -> io::Result<Option<Runs>> {
+        let mut runs = Vec::new();
+        let mut bytes = 0;
+        let all = self.each_extent(|extent| {
+            bytes += extent.len();
+            runs.push(extent);
+            bytes <= bytes_max
+        })?;
+        Ok(all.then_some(runs))
+    }
+
+    /// The bytes of all of them. Where that cannot be known: as many as there could be.
     pub(super) fn resident_bytes(&self) -> usize {
         let mut bytes = 0;
-        match self.each_run(|run| bytes += run.len()) {
-            Ok(()) => bytes,
+        let told = self.each_written(|run| bytes += run.len()).and_then(|()| {
+            self.each_extent(|extent| {
+                bytes += extent.len();
+                true
+            })
+        });
+        match told {
+            Ok(_) => bytes,
             Err(_) => self.len(),
         }
-    }
-
-    fn each_run(&self, mut with: impl FnMut(Range<usize>)) -> io::Result<()> {
-        self.each_written(&mut with)?;
-        self.each_extent(|extent| {
-            with(extent);
-            true
-        })?;
-        Ok(())
     }
 
     /// Call `with` for each run of the image's pages that were written to.
@@ -139,6 +159,10 @@ impl Slot {
 
     /// Where in the file the next data, or the next hole, begins.
     fn seek(&self, from: libc::off_t, whence: libc::c_int) -> io::Result<libc::off_t> {
+        #[cfg(test)]
+        self.arena
+            .seeks
+            .fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         // SAFETY: a plain system call on an open file, whose position nothing uses.
         let at = unsafe { libc::lseek(self.arena.file.as_raw_fd(), from, whence) };
         if at < 0 {

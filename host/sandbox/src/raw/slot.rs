@@ -28,6 +28,9 @@ pub(super) struct Slot {
     pub(super) own_replaced: AtomicBool,
     /// All addresses show another slot's contents.
     pub(super) image_replaced: AtomicBool,
+    /// Its own range was found to have so many pages that it is not copied. Those of a live memory stay, so it need not be walked over
+    /// again.
+    pub(super) much: AtomicBool,
     /// Mappings that are counted for the slot.
     mappings: AtomicUsize,
 }
@@ -42,6 +45,7 @@ impl Slot {
             image,
             own_replaced: AtomicBool::new(false),
             image_replaced: AtomicBool::new(false),
+            much: AtomicBool::new(false),
             mappings: AtomicUsize::new(mappings),
         }
     }
@@ -59,9 +63,13 @@ impl Slot {
         self.len.fetch_max(len, Ordering::Relaxed);
     }
 
-    /// Where that begins which is in the slot's own range of the file.
+    /// Where that begins which is in the slot's own range of the file. Where the image is replaced that is all of it: the part beneath
+    /// the image may be mapped then, and have pages.
     pub(super) fn own_begin(&self) -> usize {
-        self.image.as_ref().map_or(0, |image| image.len)
+        match &self.image {
+            Some(image) if !self.image_replaced.load(Ordering::Relaxed) => image.len,
+            _ => 0,
+        }
     }
 
     /// The addresses that are in the slot's own range of the file, unless they are replaced.
@@ -174,6 +182,9 @@ impl Drop for Slot {
             self.arena.retire(self.index);
             return;
         };
+        // What it showed of another one is gone, whatever becomes of the slot.
+        let left = if image.is_some() { DRESSED_MAPPINGS } else { 0 };
+        self.arena.release(mappings - left);
         // SAFETY: as above, and the slot shows its own range, from the beginning or again.
         let warm = self.arena.may_be_warm() && unsafe { self.zero() };
         // SAFETY: as above.
@@ -182,14 +193,8 @@ impl Drop for Slot {
             return;
         }
         match image {
-            Some(image) => {
-                self.arena.release(mappings - DRESSED_MAPPINGS);
-                self.arena.give_back_dressed(self.index, image.number);
-            }
-            None => {
-                self.arena.release(mappings);
-                self.arena.give_back(self.index, warm);
-            }
+            Some(image) => self.arena.give_back_dressed(self.index, image.number),
+            None => self.arena.give_back(self.index, warm),
         }
     }
 }

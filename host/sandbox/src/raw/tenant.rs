@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use wasmtime::Store;
 
-use super::pages::Pages;
+use super::pages::{Pages, Runs};
 use super::slot::Slot;
+use super::view::Showing;
 
 /// What [`Arena::house`](super::arena::Arena::house) returns.
 pub(crate) struct Housed<T: 'static, R> {
@@ -120,12 +121,14 @@ impl<T> Spare<T> {
         }
         // SAFETY: it is the fork's own slot, which nobody else uses and in which nothing runs now, nor did since it was kept; the other
         // one is borrowed as long as the view exists, and with it the store in which alone something could change it.
-        let in_place = unsafe { own.show(theirs, self.kept) }?;
-        let shown = in_place.map(|pages| Shown {
-            slot: theirs.clone(),
-            pages,
-            live: PhantomData,
-        });
+        let shown = match unsafe { own.show(theirs, self.kept) }? {
+            Showing::Copy => None,
+            Showing::InPlace(pages) => Some(Shown {
+                slot: theirs.clone(),
+                pages,
+                live: PhantomData,
+            }),
+        };
         Ok(View {
             tenant: self.tenant,
             _shown: shown,
@@ -144,16 +147,19 @@ pub(crate) struct View<'a, T: 'static> {
 /// The slot of a live tenant that is borrowed.
 struct Shown<'a> {
     slot: Arc<Slot>,
-    /// The pages that it had at first.
-    pages: Pages,
+    /// The pages of its own range that existed at first. Of a memory with many they are not told, and what a view makes exist by reading
+    /// stays: it is counted when the memory is next measured, and goes with it.
+    pages: Option<Runs>,
     live: PhantomData<&'a ()>,
 }
 
 impl Drop for Shown<'_> {
     fn drop(&mut self) {
-        // SAFETY: the live tenant was borrowed since the pages were told, and is still, so nothing has changed what it holds. What else
-        // shows it, or reads it, does that only.
-        unsafe { self.slot.forget_read(&self.pages) };
+        if let Some(pages) = &self.pages {
+            // SAFETY: the live tenant was borrowed since the pages were told, and is still, so nothing has changed what it holds. What
+            // else shows it, or reads it, does that only.
+            unsafe { self.slot.forget_read(pages) };
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! Slots that show what another one holds.
 
+use std::sync::atomic::Ordering;
+
 use super::super::view::{COPIED_BYTES_MAX, KEPT_BYTES_MAX};
 use super::*;
 use crate::raw::tenant::Spare;
@@ -280,10 +282,12 @@ fn a_spare_keeps_few_pages() {
 
 #[test]
 fn to_read_what_was_never_written_takes_no_memory() {
-    for pages in [FEW, MANY] {
-        let bed = plain(3);
+    // Copied; mapped, with pages that are few enough to be told; mapped, with more.
+    for (pages, alike) in [(FEW, true), (FEW, false), (MANY, true)] {
+        let mut bed = if alike { plain(3) } else { large(3, 9) };
         let (_, live) = filled(&bed, LENGTH, pages);
         let before = live.resident_bytes();
+        bed.image = None;
         let first = Spare::new(bed.make(LENGTH).ok().unwrap().1);
         let (i, second) = bed.make(LENGTH).ok().unwrap();
         let first = first.show(&live).unwrap();
@@ -295,7 +299,13 @@ fn to_read_what_was_never_written_takes_no_memory() {
         drop(second);
         assert!(first.memories().flatten().all(|byte| *byte != 255));
         drop(first.into_spare());
-        assert_eq!(live.resident_bytes(), before, "by a view of {pages} pages");
+        // Where there are many it would cost each view a walk over all of them, so what was read stays, and is counted.
+        let before = if pages == MANY { LENGTH } else { before };
+        assert_eq!(
+            live.resident_bytes(),
+            before,
+            "by a view of {pages} pages, {alike}"
+        );
         let mut read = Vec::new();
         live.read(
             &mut read,
@@ -308,6 +318,77 @@ fn to_read_what_was_never_written_takes_no_memory() {
         assert_eq!(live.resident_bytes(), before, "by the host");
         assert!(live.memories().eq([read.as_slice()]));
     }
+}
+
+#[test]
+fn to_show_a_memory_of_much_does_not_walk_over_it() {
+    let bed = plain(2);
+    let (i, mut live) = bed.make(LARGE).ok().unwrap();
+    // Every second page, so that each is a run of its own.
+    for page in (0..1024).step_by(2) {
+        set(&i, live.store_mut(), page * 4096, 1);
+    }
+    let mut spare = Spare::new(bed.make(LARGE).ok().unwrap().1);
+    bed.arena.0.seeks.store(0, Ordering::Relaxed);
+    // As far as it might be copied, and one run more; afterwards it is known. Each run takes two.
+    for runs in [COPIED_BYTES_MAX / 4096 + 1, 0, 0] {
+        spare = spare.show(&live).unwrap().into_spare();
+        // And one in the spare's own range, which has no pages.
+        assert_eq!(bed.arena.0.seeks.swap(0, Ordering::Relaxed), 2 * runs + 1);
+    }
+}
+
+#[test]
+fn a_spare_that_has_shown_a_memory_of_the_other_dress_is_dressed_again() {
+    for fork_shares in [true, false] {
+        let mut bed = large(3, 9);
+        let (_, dressed) = filled(&bed, LENGTH, FEW);
+        let image = bed.image.take();
+        let (_, plain) = filled(&bed, LENGTH, FEW);
+        let (alike, other) = if fork_shares {
+            bed.image = image;
+            (dressed, plain)
+        } else {
+            (plain, dressed)
+        };
+        let fork = bed.make(LENGTH).ok().unwrap().1;
+        let spare = Spare::new(fork).show(&other).unwrap().into_spare();
+        let before = file_bytes(&bed);
+        let view = spare.show(&alike).unwrap();
+        // A copy has pages of its own, and a view that is mapped has none.
+        let own = if fork_shares { FEW - 5 } else { FEW };
+        assert_eq!(file_bytes(&bed), before + own as usize * 4096, "{fork_shares}");
+        let mut spare = view.into_spare();
+        assert_eq!(file_bytes(&bed), before + own as usize * 4096, "it keeps them");
+        for live in [&alike, &other, &alike] {
+            let view = spare.show(live).unwrap();
+            assert!(view.memories().eq(live.memories()));
+            spare = view.into_spare();
+        }
+    }
+}
+
+#[test]
+fn a_slot_that_has_shown_a_memory_shorter_than_its_image_is_as_good_as_new() {
+    let mut bed = imaged(2, 2);
+    let image = bed.image.take();
+    let short = r#"(module (memory 0)
+        (func (export "set") (param i32 i32) (i32.store8 (local.get 0) (local.get 1))))"#;
+    bed.module = Module::new(&bed.engine, wat::parse_str(short).unwrap()).unwrap();
+    let (_, live) = bed.make(0).ok().unwrap();
+    bed.image = image;
+    let (i, fork) = bed.make(PAGE).ok().unwrap();
+    let mut view = Spare::new(fork).show(&live).unwrap();
+    assert!(
+        view.memories()
+            .all(|m| m.len() == PAGE && m.iter().all(|b| *b == 0))
+    );
+    // Beneath the image.
+    set(&i, view.store_mut(), 100, 9);
+    drop(view);
+    bed.image = None;
+    let (_, next) = bed.make(PAGE).ok().unwrap();
+    assert!(next.memories().all(|m| m.iter().all(|b| *b == 0)));
 }
 
 #[test]
